@@ -1,0 +1,95 @@
+# Everything is made from here; `make help` lists the targets. A machine needs Python 3.11 or newer and make.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+BUF_PATHS := --config buf.yaml --exclude-path google --exclude-path buf
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	@echo "==> virtual environment in .venv, from the lock file (a minute or two the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --no-input --require-hashes -r requirements/dev.txt \
+		| awk '/^Collecting|^Installing/ {n++; printf "\r    %d packages", n; fflush()} END {print ""}'
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .
+	@touch $(READY)
+
+.PHONY: setup
+setup: $(READY)  ## make the virtual environment
+
+.PHONY: run
+run: $(READY)  ## run everything with the sample until Ctrl-C; data stay in .rapport/
+	@exec $(BIN)/python -m services.stack run
+
+.PHONY: demo
+demo: $(READY)  ## do the main job once on a throw-away database and check every answer
+	@exec $(BIN)/python -m services.stack demo
+
+.PHONY: verify
+verify: $(READY)  ## recompute every rollup of RAPPORT_DATABASE_URL (default: that of make run) and compare
+	@exec $(BIN)/python -m services.storage.verify
+
+.PHONY: test
+test: $(READY)  ## run every test
+	@echo "==> tests"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: check
+check: $(READY) lint types contracts gen-check test  ## all that CI checks
+
+.PHONY: lint
+lint: $(READY)  ## style, formatting and who may import whom
+	@echo "==> lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: types
+types: $(READY)  ## static types
+	@echo "==> types"
+	@$(BIN)/mypy
+
+.PHONY: contracts
+contracts: $(READY)  ## lint the contracts and compare them with the baseline
+	@echo "==> contracts"
+	@$(BIN)/python tools/contracts.py image
+	@$(BIN)/buf lint build/rapport.binpb $(BUF_PATHS)
+	@$(BIN)/buf breaking build/rapport.binpb $(BUF_PATHS) --against protos/baseline.binpb
+
+.PHONY: gen
+gen: $(READY)  ## write the stubs and the gateway's descriptors
+	@$(BIN)/python tools/contracts.py gen
+
+.PHONY: gen-check
+gen-check: $(READY)  ## fail when generated code is not what the contracts give
+	@echo "==> generated code"
+	@$(BIN)/python tools/contracts.py check
+
+.PHONY: wheel
+wheel: $(READY)  ## build the wheel rapport-stubs in dist/
+	@$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-build-isolation --no-deps --wheel-dir dist ./gen
+	@ls dist/rapport_stubs-*.whl
+
+.PHONY: format
+format: $(READY)  ## format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(READY)  ## compile the lock files anew
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --prerelease if-necessary-or-explicit --generate-hashes \
+		--no-emit-index-url --no-header --extra stack --group dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --prerelease if-necessary-or-explicit --generate-hashes \
+		--no-emit-index-url --no-header -c requirements/dev.txt pyproject.toml -o requirements/services.txt
+
+.PHONY: clean
+clean:  ## delete what was built; data and the virtual environment stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,108 @@
+"""Records batches: what is new goes in at once, what was there is decided on again under its lock.
+
+Two writers of the same new conversation cannot both insert it, so the second decides on what the first stored. Keys are
+visited in order, so that batches that share keys wait for each other instead of deadlocking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest import store
+from services.ingest.entities import FOLD
+from services.ingest.facts import Change, Conversation, Entity, Event
+from services.ingest.recording import Fact, Folded, Incoming, Outcome, Recorded, fold_conversations, fold_events
+from services.runtime.tracing import current_traceparent
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of each item, by its place in the batch, and the changes to wait for: lowest and highest id."""
+
+    recorded: dict[int, Recorded]
+    changes: tuple[int, int] | None
+
+
+async def record_conversations(conn: AsyncConnection, items: Sequence[Incoming[Conversation]], now: datetime) -> Result:
+    """Record conversations in order; the caller commits."""
+    groups = _by_key(items, [i.fact.conversation_id for i in items])
+    folds = {key: fold_conversations(group, None) for key, group in groups.items()}
+    new = await store.insert_conversations(conn, _finals(folds.values()), now) if folds else set()
+    known = [key for key in groups if key not in new]
+    if known:
+        stored = await store.lock_conversations(conn, known)
+        folds |= {key: fold_conversations(groups[key], stored[key]) for key in known}
+        replaced = _finals(folds[key] for key in known)
+        if replaced:
+            await store.replace_conversations(conn, replaced, now)
+    changed = {(Change.CONVERSATION, key) for key, fold in folds.items() if fold.final is not None}
+    return await _result(conn, folds.values(), changed)
+
+
+async def record_events(conn: AsyncConnection, items: Sequence[Incoming[Event]], now: datetime) -> Result:
+    """Record events in order and bring the entities that they are states of up to date; the caller commits."""
+    groups = _by_key(items, [(i.fact.source, i.fact.event_id) for i in items])
+    folds = {key: fold_events(group, None) for key, group in groups.items()}
+    new = await store.insert_events(conn, [i for i, _ in _finals(folds.values())], now) if folds else set()
+    known = [key for key in groups if key not in new]
+    if known:
+        stored = await store.get_event_hashes(conn, known)
+        folds |= {key: fold_events(groups[key], stored[key]) for key in known}
+    events = [fold.final.fact for fold in folds.values() if fold.final is not None]
+    changed = _named(events)
+    for kind in Entity:
+        ids = {e.entity_id for e in events if e.entity_kind == kind and e.entity_id is not None}
+        if ids:
+            changed |= await _fold_entities(conn, kind, ids)
+    return await _result(conn, folds.values(), changed)
+
+
+async def _fold_entities(conn: AsyncConnection, kind: Entity, ids: Iterable[str]) -> set[tuple[Change, str]]:
+    """Compute entities anew from all their events, write them, and return what scoring has to count again.
+
+    That includes the conversations that an entity names now or named before: a charge speaks for its conversation's money.
+    """
+    stored = await store.lock_entities(conn, kind, ids)
+    events = await store.get_entity_events(conn, kind, stored)
+    folded = {entity: FOLD[kind](told) for entity, told in events.items()}
+    await store.replace_entities(conn, kind, folded)
+    linked = {row.get("conversation_id") for rows in (stored, folded) for row in rows.values()}
+    return {(Change(kind), entity) for entity in folded} | {(Change.CONVERSATION, link) for link in linked if link is not None}
+
+
+async def _result(
+    conn: AsyncConnection, folds: Iterable[Folded[Conversation] | Folded[Event]], changed: set[tuple[Change, str]]
+) -> Result:
+    recorded = {r.index: r for fold in folds for r in fold.recorded}
+    if changed:
+        await store.register_tenant(conn)
+        return Result(recorded, await store.insert_changes(conn, changed, current_traceparent()))
+    # A repeated write changes nothing, but the first one may still wait to be counted.
+    repeated = any(r.outcome is not Outcome.MISMATCH for r in recorded.values())
+    newest = await store.newest_waiting_change(conn) if repeated else None
+    return Result(recorded, None if newest is None else (newest, newest))
+
+
+def _named(events: Iterable[Event]) -> set[tuple[Change, str]]:
+    """Return the agents and customers that events name: scoring has to know them."""
+    named = {(Change.AGENT, e.agent_id) for e in events} | {(Change.CUSTOMER, e.customer_id) for e in events}
+    return {(kind, entity) for kind, entity in named if entity is not None}
+
+
+def _by_key(items: Sequence[Item], keys: Sequence[Key]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = {}
+    for key, item in zip(keys, items, strict=True):
+        groups.setdefault(key, []).append(item)
+    return groups
+
+
+def _finals(folds: Iterable[Folded[Fact]]) -> list[tuple[Incoming[Fact], int]]:
+    return [(fold.final, fold.revision) for fold in folds if fold.final is not None]

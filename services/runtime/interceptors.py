@@ -1,0 +1,212 @@
+"""What happens around every call: a span, a tenant, a slot, a checked request, and failures told as statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from services.runtime import errors, tenancy, validation
+from services.runtime.calls import Call, CallObserver
+from services.runtime.failures import DOMAIN, as_service_error, innermost, sibling_status
+
+_log = logging.getLogger(__name__)
+
+#: What each kind of failure is in gRPC's words. Every subclass of ServiceError is here.
+STATUS_OF: dict[type[errors.ServiceError], grpc.StatusCode] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Aborted: grpc.StatusCode.ABORTED,
+    errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
+    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+_DEFECT = errors.ServiceError("INTERNAL", "The service failed; its log has the details under the call's trace id.")
+
+# Clients refuse trailing metadata of more than 8 KiB, and text may grow threefold on its way.
+_LONGEST_MESSAGE = 500
+_LARGEST_VIOLATIONS = 4096
+
+_MAKE_HANDLER = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def status_of(exc: BaseException) -> status_pb2.Status:
+    """Return the status that tells a caller of `exc`; what is not known becomes INTERNAL and a fixed sentence.
+
+    A sibling service's own status passes through unchanged.
+    """
+    cause = innermost(exc)
+    passed_on = sibling_status(cause)
+    if passed_on is not None:
+        return passed_on
+    error = as_service_error(cause) or _DEFECT
+    code: int = STATUS_OF.get(type(error), grpc.StatusCode.INTERNAL).value[0]
+    status = status_pb2.Status(code=code, message=error.message[:_LONGEST_MESSAGE])
+    for detail in _details(error):
+        status.details.add().Pack(detail)
+    return status
+
+
+def _details(error: errors.ServiceError) -> Iterator[Message]:
+    shown = _bad_request(error)
+    metadata = dict(error.metadata)
+    if len(shown.field_violations) < len(error.violations):
+        metadata["violations"] = str(len(error.violations))
+    yield error_details_pb2.ErrorInfo(domain=DOMAIN, reason=error.reason, metadata=metadata)
+    if shown.field_violations:
+        yield shown
+    if error.retry_after_s is not None:
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _bad_request(error: errors.ServiceError) -> error_details_pb2.BadRequest:
+    shown = error_details_pb2.BadRequest()
+    for violation in error.violations:
+        entry = error_details_pb2.BadRequest.FieldViolation(
+            field=violation.field, description=violation.description, reason=violation.rule
+        )
+        if shown.ByteSize() + entry.ByteSize() > _LARGEST_VIOLATIONS:
+            break
+        shown.field_violations.append(entry)
+    return shown
+
+
+class Slots:
+    """How many calls and streams may be served at once; one more is turned away rather than queued."""
+
+    def __init__(self, calls: int, streams: int) -> None:
+        self._free = {False: calls, True: streams}
+
+    @contextmanager
+    def taken(self, streaming: bool) -> Iterator[None]:
+        """Hold a slot for the block. Raises ResourceExhausted (OVERLOADED) when none is free."""
+        if self._free[streaming] <= 0:
+            raise errors.ResourceExhausted("OVERLOADED", "Too many calls at once; try again.", retry_after_s=1)
+        self._free[streaming] -= 1
+        try:
+            yield
+        finally:
+            self._free[streaming] += 1
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Surrounds every method of our own services, of all four kinds; `/grpc.` ones (health, reflection) are left alone."""
+
+    def __init__(self, observer: CallObserver, slots: Slots, write_timeout_s: float) -> None:
+        self._observer = observer
+        self._slots = slots
+        self._write_timeout_s = write_timeout_s
+        self._surrounded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Return the method's handler, surrounded; None when there is no such method."""
+        method = handler_call_details.method
+        handler = self._surrounded.get(method)
+        if handler is not None:
+            return handler
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith("/grpc."):
+            return handler
+        return self._surrounded.setdefault(method, self._surround(method.lstrip("/"), handler))
+
+    def _surround(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        receive = _receiver(handler.request_deserializer)
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        streaming = handler.request_streaming or handler.response_streaming
+
+        # gRPC decodes a single request before it calls the handler, where a failure could not be told properly; so the
+        # handler takes bytes. The requests of a stream are decoded while the handler reads.
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._around(Call(method, streaming, context)):
+                return await behaviour(request if handler.request_streaming else receive(request), context)
+
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            async with self._around(Call(method, streaming, context)):
+                await self._write(behaviour(request if handler.request_streaming else receive(request), context), context)
+
+        return _MAKE_HANDLER[handler.request_streaming, handler.response_streaming](
+            stream if handler.response_streaming else answer,
+            receive if handler.request_streaming else None,
+            handler.response_serializer,
+        )
+
+    @asynccontextmanager
+    async def _around(self, call: Call) -> AsyncIterator[None]:
+        # A slot is held until the status is sent, which a caller who does not read can delay.
+        with self._observer.observe(call), ExitStack() as held:
+            async with _told(call):
+                tenancy.set_tenant(tenancy.DEFAULT_TENANT)
+                held.enter_context(self._slots.taken(call.streaming))
+                yield
+
+    async def _write(self, answers: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        if inspect.isawaitable(answers):
+            await answers
+            return
+        # Written here rather than by gRPC, so that whatever ends the call also ends the generator, at once.
+        async with aclosing(answers):
+            async for message in answers:
+                try:
+                    async with asyncio.timeout(self._write_timeout_s):
+                        await context.write(message)
+                except TimeoutError:
+                    raise errors.ResourceExhausted("SLOW_CONSUMER", "The stream was not read for too long.") from None
+
+
+@asynccontextmanager
+async def _told(call: Call) -> AsyncIterator[None]:
+    """Turn what the block raises into the call's status."""
+    try:
+        yield
+    except Exception as exc:
+        if isinstance(exc, grpc.aio.BaseError) and not isinstance(exc, grpc.aio.UsageError):
+            raise  # gRPC's own way of ending a call: it was aborted, or the caller is gone
+        status = status_of(exc)
+        sent = rpc_status.to_status(status)
+        call.code, call.reason = sent.code.name, _reason(status)
+        if call.reason == _DEFECT.reason:
+            _log.exception("call failed unexpectedly", extra={"fields": {"method": call.method}})
+        await call.context.abort_with_status(sent)
+
+
+def _reason(status: status_pb2.Status) -> str:
+    info = error_details_pb2.ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+
+
+def _receiver(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message]:
+    """Return a deserializer that also checks, and that fails in the service's own words."""
+
+    def receive(raw: bytes) -> Message:
+        try:
+            message = deserialize(raw)
+        except DecodeError:
+            raise errors.InvalidArgument("UNDECODABLE_MESSAGE", "The bytes are not the message that the method takes.") from None
+        validation.check(message)
+        return message
+
+    return receive

@@ -1,0 +1,64 @@
+"""How a process runs: its loop, its signals, and work that must not stop silently."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import uvloop
+
+from services.runtime.errors import StartError
+
+Background = Callable[[asyncio.Event], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` to its end; where it must not start, say why in one sentence and exit with 2."""
+    try:
+        uvloop.run(main)
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+def stop_on_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def keep_running(work: Background, stop: asyncio.Event) -> None:
+    """Run `work(stop)` until `stop` is set; whenever it ends before, log it and begin again after a growing pause.
+
+    The pause begins anew at half a second once the work has lasted longer than the longest pause, 30 seconds.
+    """
+    clock = asyncio.get_running_loop().time
+    pause = _FIRST_PAUSE_S
+    while not stop.is_set():
+        began = clock()
+        try:
+            await work(stop)
+        except Exception:  # noqa: BLE001 whatever it was, the work has to go on
+            _log.exception("background work failed", extra={"fields": {"work": _name(work)}})
+        else:
+            if not stop.is_set():
+                _log.error("background work ended early", extra={"fields": {"work": _name(work)}})
+        pause = _FIRST_PAUSE_S if clock() - began > _LONGEST_PAUSE_S else min(pause * 2, _LONGEST_PAUSE_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+def _name(work: Background) -> str:
+    return getattr(work, "__qualname__", type(work).__name__)

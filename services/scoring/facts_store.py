@@ -1,0 +1,227 @@
+"""SQL with which the worker takes changes and reads the facts that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import delete, exists, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.scoring.contributions import (
+    AppointmentFact,
+    Belonging,
+    Contribution,
+    ConversationFact,
+    TransactionFact,
+)
+from services.storage import schema
+
+#: Advisory lock that ingest takes, not shared, to change settings.
+_SETTINGS_LOCK = text("SELECT pg_advisory_xact_lock_shared(1380012, hashtext(:tenant))")
+
+_CHARGE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to count: what kind of thing changed, which one, and the trace that it belongs to."""
+
+    change_id: int
+    kind: int
+    entity_id: str
+    recorded_at: datetime
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time during which payments of a customer may be due to one conversation."""
+
+    customer_id: str
+    start: datetime
+    end: datetime
+
+
+async def tenants_with_changes(conn: AsyncConnection) -> list[str]:
+    """Return the tenants that have something to count. Asked in a transaction that is bound to no tenant."""
+    return list((await conn.execute(select(schema.change.c.tenant_id).distinct())).scalars())
+
+
+async def take_lease(conn: AsyncConnection) -> bool:
+    """Make this transaction the only one that scores the tenant; False when another one does."""
+    table = schema.progress
+    await conn.execute(insert(table).values(tenant_id=current_tenant()).on_conflict_do_nothing())
+    mine = select(table.c.tenant_id).where(table.c.tenant_id == THIS_TENANT).with_for_update(skip_locked=True)
+    if (await conn.execute(mine)).one_or_none() is None:
+        return False
+    await conn.execute(_SETTINGS_LOCK, {"tenant": current_tenant()})
+    return True
+
+
+async def take_changes(conn: AsyncConnection, limit: int) -> list[Change]:
+    """Delete the oldest changes and return them."""
+    c = schema.change.c
+    oldest = select(c.change_id).where(c.tenant_id == THIS_TENANT).order_by(c.change_id).limit(limit)
+    taken = delete(schema.change).where(c.tenant_id == THIS_TENANT, c.change_id.in_(oldest.scalar_subquery()))
+    rows = await conn.execute(taken.returning(c.change_id, c.kind, c.entity_id, c.recorded_at, c.trace))
+    return sorted((Change(*row) for row in rows), key=lambda change: change.change_id)
+
+
+async def quarantine(conn: AsyncConnection, change: Change, error: str) -> None:
+    """Set a change aside that cannot be counted."""
+    row = {"change_id": change.change_id, "kind": change.kind, "entity_id": change.entity_id, "recorded_at": change.recorded_at}
+    await conn.execute(insert(schema.quarantine).values(tenant_id=current_tenant(), error=error, **row))
+
+
+async def get_conversations(conn: AsyncConnection, ids: Collection[str]) -> list[ConversationFact]:
+    """Return those of the named conversations that are stored."""
+    c, t = schema.conversation.c, schema.transaction.c
+    paid = exists().where(t.tenant_id == c.tenant_id, t.conversation_id == c.conversation_id, t.kind == _CHARGE)
+    columns = [c[name] for name in ConversationFact.__slots__ if name != "is_paid_for"]
+    found = select(*columns, paid.label("is_paid_for")).where(c.tenant_id == THIS_TENANT, c.conversation_id.in_(list(ids)))
+    return [ConversationFact(**row) for row in (await conn.execute(found)).mappings()]
+
+
+async def get_contributions(conn: AsyncConnection, kind: int, ids: Collection[str]) -> dict[str, Contribution]:
+    """Return what facts of one kind count for now, by their ids."""
+    c = schema.contribution.c
+    columns = [c[name] for name in Contribution.__slots__]
+    found = select(*columns).where(c.tenant_id == THIS_TENANT, c.kind == int(kind), c.fact_id.in_(list(ids)))
+    return {row["fact_id"]: Contribution(**row) for row in (await conn.execute(found)).mappings()}
+
+
+#: Transactions that may belong elsewhere once some conversations changed: those that name one, and those that were paid
+#: (or whose original was) by a customer of one while payments were due to it.
+_MOVED = text(
+    """
+    SELECT t.transaction_id FROM ingest.transaction AS t
+    WHERE t.tenant_id = :tenant AND t.conversation_id = ANY(:conversations)
+    UNION
+    SELECT t.transaction_id
+    FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+         AS s(customer_id, lo, hi)
+    JOIN ingest.transaction AS t
+      ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.settled_at BETWEEN s.lo AND s.hi
+    WHERE t.agent_id IS NULL
+    """
+)
+#: Refunds take after their originals, so they move with them, and whenever their original's customer had a conversation.
+_REFUNDS = text(
+    """
+    SELECT r.transaction_id FROM ingest.transaction AS o
+    JOIN ingest.transaction AS r ON r.tenant_id = o.tenant_id AND r.original_transaction_id = o.transaction_id
+    WHERE o.tenant_id = :tenant
+      AND (o.transaction_id = ANY(:transactions) OR (o.settled_at IS NULL AND o.customer_id = ANY(:customers)))
+    """
+)
+
+
+async def moved_transactions(
+    conn: AsyncConnection, changed: Collection[str], conversations: Collection[str], spans: Sequence[Span], window: timedelta
+) -> set[str]:
+    """Return the changed transactions and all whose owner may be another since conversations changed."""
+    told = {
+        "tenant": current_tenant(),
+        "conversations": list(conversations),
+        "customers": [s.customer_id for s in spans],
+        "starts": [s.start for s in spans],
+        "ends": [s.end + window for s in spans],
+    }
+    found = set(changed) | set((await conn.execute(_MOVED, told)).scalars())
+    customers = sorted({s.customer_id for s in spans})
+    refunds = {"tenant": current_tenant(), "transactions": list(found), "customers": customers}
+    return found | set((await conn.execute(_REFUNDS, refunds)).scalars())
+
+
+#: Transactions with whom they may belong to. `n` is what speaks for a transaction: a refund's stored original, else itself.
+_TRANSACTIONS = text(
+    """
+    SELECT t.transaction_id, t.kind, t.status, t.amount, t.currency, t.settled_at, n.agent_id, n.customer_id,
+           link.agent_id AS link_agent, link.platform AS link_platform, link.customer_id AS link_customer,
+           touch.agent_id AS touch_agent, touch.platform AS touch_platform
+    FROM ingest.transaction AS t
+    LEFT JOIN ingest.transaction AS o
+      ON o.tenant_id = t.tenant_id AND o.transaction_id = t.original_transaction_id AND t.kind = 2 AND o.kind IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN o.tenant_id IS NULL THEN t.agent_id ELSE o.agent_id END AS agent_id,
+               CASE WHEN o.tenant_id IS NULL THEN t.customer_id ELSE o.customer_id END AS customer_id,
+               CASE WHEN o.tenant_id IS NULL THEN t.conversation_id ELSE o.conversation_id END AS conversation_id,
+               CASE WHEN o.status = 2 THEN o.settled_at ELSE t.settled_at END AS at
+    ) AS n
+    LEFT JOIN ingest.conversation AS link ON link.tenant_id = t.tenant_id AND link.conversation_id = n.conversation_id
+    LEFT JOIN LATERAL (
+        SELECT c.agent_id, c.platform FROM ingest.conversation AS c
+        WHERE c.tenant_id = :tenant AND c.customer_id = n.customer_id
+          AND c.start_time <= n.at AND greatest(c.start_time, c.end_time) >= n.at - :window
+        ORDER BY c.start_time DESC, c.conversation_id COLLATE "C" DESC
+        LIMIT 1
+    ) AS touch ON n.agent_id IS NULL AND link.tenant_id IS NULL
+    WHERE t.tenant_id = :tenant AND t.transaction_id = ANY(:ids) AND t.kind IS NOT NULL
+    """
+)
+
+
+async def get_transactions(conn: AsyncConnection, ids: Collection[str], window: timedelta) -> list[TransactionFact]:
+    """Return the named transactions with whom they may belong to."""
+    rows = await conn.execute(_TRANSACTIONS, {"tenant": current_tenant(), "ids": list(ids), "window": window})
+    return [
+        TransactionFact(
+            transaction_id=r.transaction_id,
+            kind=r.kind,
+            status=r.status,
+            amount=Decimal(r.amount),
+            currency=r.currency,
+            settled_at=r.settled_at,
+            agent_id=r.agent_id,
+            customer_id=r.customer_id,
+            link=_belonging(r.link_agent, r.link_platform, r.link_customer),
+            touch=_belonging(r.touch_agent, r.touch_platform, r.customer_id),
+        )
+        for r in rows
+    ]
+
+
+async def get_appointments(conn: AsyncConnection, ids: Collection[str], conversations: Collection[str]) -> list[AppointmentFact]:
+    """Return the named appointments and those that name one of the conversations."""
+    a, c = schema.appointment.c, schema.conversation.c
+    linked = (c.tenant_id == a.tenant_id) & (c.conversation_id == a.conversation_id)
+    wanted = or_(a.appointment_id.in_(list(ids)), a.conversation_id.in_(list(conversations)))
+    own = [a[n] for n in AppointmentFact.__slots__ if n != "link"]
+    link = [c.agent_id.label("link_agent"), c.platform.label("link_platform"), c.customer_id.label("link_customer")]
+    found = select(*own, *link).select_from(schema.appointment.outerjoin(schema.conversation, linked))
+    rows = await conn.execute(found.where(a.tenant_id == THIS_TENANT, wanted, a.status.is_not(None)))
+    return [_appointment(dict(row)) for row in rows.mappings()]
+
+
+def _appointment(row: dict[str, Any]) -> AppointmentFact:
+    link = _belonging(row.pop("link_agent"), row.pop("link_platform"), row.pop("link_customer"))
+    return AppointmentFact(**row, link=link)
+
+
+def _belonging(agent_id: str | None, platform: int | None, customer_id: str | None) -> Belonging | None:
+    return None if agent_id is None else Belonging(agent_id, platform or 0, customer_id or "")
+
+
+async def get_advocates(conn: AsyncConnection, customers: Collection[str]) -> set[str]:
+    """Return those of the customers who referred somebody or reached the stage of advocacy."""
+    c = schema.conversation.c
+    tells = or_(c.conversion_type == 4, c.stage == 5)  # noqa: PLR2004  # referral, advocacy
+    found = select(c.customer_id).distinct().where(c.tenant_id == THIS_TENANT, c.customer_id.in_(list(customers)), tells)
+    return set((await conn.execute(found)).scalars())
+
+
+def spans_of(pairs: Iterable[tuple[Contribution | None, ConversationFact | None]]) -> list[Span]:
+    """Return during which times conversations were, before and after they changed."""
+    spans: list[Span] = []
+    for old, new in pairs:
+        if old is not None:
+            spans.append(Span(old.customer_id, old.at, old.at + timedelta(milliseconds=(old.duration_ms or 0) + 1)))
+        if new is not None:
+            spans.append(Span(new.customer_id, new.start_time, max(new.start_time, new.end_time or new.start_time)))
+    return spans

@@ -1,0 +1,230 @@
+"""Grades: sub-scores, their weights, the score, and what it says. All of it is the policy's to decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Metric(Enum):
+    """What a sub-score measures, by its number in the contract."""
+
+    SATISFACTION = 1
+    COMPLETION = 2
+    CONVERSION = 3
+    REVENUE = 4
+    RESPONSE = 5
+    ESCALATION = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How grades are made. Rates are percent, times milliseconds, money in the reporting currency; shares add up to 1."""
+
+    version: int = 1
+    quality_weight: float = 0.40
+    conversion_weight: float = 0.35
+    efficiency_weight: float = 0.25
+    satisfaction_share: float = 0.7
+    conversion_rate_share: float = 0.5
+    response_share: float = 0.5
+    conversion_rate_target: float = 30.0
+    revenue_target: float = 1500.0
+    response_target_ms: float = 10_000.0
+    response_limit_ms: float = 300_000.0
+    escalation_limit: float = 25.0
+    provisional_below: int = 30
+
+
+#: Lowest score of each grade, best first.
+CUT_OFFS = (("A+", 95.0), ("A", 90.0), ("B+", 85.0), ("B", 80.0), ("C+", 75.0), ("C", 70.0), ("D", 0.0))
+
+MEANINGS = {
+    "A+": "Excellence across all metrics",
+    "A": "Strong performance with minor improvements",
+    "B+": "Good performance with clear strengths",
+    "B": "Adequate performance with improvement areas",
+    "C+": "Below average performance requiring attention",
+    "C": "Poor performance needing intervention",
+    "D": "Critical performance requiring immediate action",
+}
+
+#: Metrics by the part of the score that they belong to, in the order in which they are shown.
+PARTS = (
+    (Metric.SATISFACTION, Metric.COMPLETION),
+    (Metric.CONVERSION, Metric.REVENUE),
+    (Metric.RESPONSE, Metric.ESCALATION),
+)
+
+_CSAT_GOOD, _RESPONSE_GOOD_MS, _ESCALATION_GOOD = 4.5, 60_000.0, 5.0
+
+_STRENGTHS = {
+    Metric.SATISFACTION: "Excellent customer satisfaction",
+    Metric.RESPONSE: "Fast response times",
+    Metric.CONVERSION: "High conversion rate",
+    Metric.ESCALATION: "Low escalation rate",
+}
+_IMPROVEMENTS = {
+    Metric.SATISFACTION: "Customer satisfaction could be higher",
+    Metric.RESPONSE: "Response times could be faster",
+    Metric.CONVERSION: "Conversion rate could be higher",
+    Metric.ESCALATION: "Escalation rate could be lower",
+}
+_ADVICE = {
+    Metric.SATISFACTION: "Read the conversations rated lowest and correct what they have in common",
+    Metric.RESPONSE: "Answer sooner, first at the hours with the longest waits",
+    Metric.CONVERSION: "Offer a next step in every conversation that shows an intent to buy or book",
+    Metric.ESCALATION: "Teach the agent the matters that it hands over most often",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SubScore:
+    """One part of a score: value and target in the metric's unit, score 0 to 100, weight 0 to 1, points = score x weight."""
+
+    metric: Metric
+    value: float | None
+    target: float
+    score: float | None
+    weight: float
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Something to do, and the points that the score gains when the metric reaches its target."""
+
+    metric: Metric
+    text: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A grade and what makes it up. `grade` and `score` are None when there was nothing to grade."""
+
+    grade: str | None
+    meaning: str | None
+    score: float | None
+    provisional: bool
+    coverage: float | None
+    breakdown: tuple[SubScore, ...]
+    strengths: tuple[str, ...]
+    improvement_areas: tuple[str, ...]
+    recommendations: tuple[Recommendation, ...]
+
+
+def target(metric: Metric, policy: Policy) -> float:
+    """Return the value at which a metric scores 100."""
+    return {
+        Metric.SATISFACTION: 5.0,
+        Metric.COMPLETION: 100.0,
+        Metric.CONVERSION: policy.conversion_rate_target,
+        Metric.REVENUE: policy.revenue_target,
+        Metric.RESPONSE: policy.response_target_ms,
+        Metric.ESCALATION: 0.0,
+    }[metric]
+
+
+def sub_score(metric: Metric, value: float, policy: Policy) -> float:
+    """Return a metric's sub-score, 0 to 100; the response time's falls with its logarithm from target to limit."""
+    if metric is Metric.RESPONSE:
+        scale = math.log(policy.response_limit_ms / policy.response_target_ms)
+        raw = 100 * (1 - math.log(max(value, 1.0) / policy.response_target_ms) / scale)
+    elif metric is Metric.ESCALATION:
+        raw = 100 * (1 - value / policy.escalation_limit)
+    elif metric is Metric.SATISFACTION:
+        raw = 100 * (value - 1) / 4
+    else:
+        raw = 100 * value / target(metric, policy)
+    return min(max(raw, 0.0), 100.0)
+
+
+def full_weights(policy: Policy) -> dict[Metric, float]:
+    """Return the weight of each metric when none is missing; they add up to 1."""
+    shares = (policy.satisfaction_share, policy.conversion_rate_share, policy.response_share)
+    parts = (policy.quality_weight, policy.conversion_weight, policy.efficiency_weight)
+    found: dict[Metric, float] = {}
+    for (first, second), part, share in zip(PARTS, parts, shares, strict=True):
+        found |= {first: part * share, second: part * (1 - share)}
+    return found
+
+
+def weights(values: Mapping[Metric, float | None], policy: Policy) -> dict[Metric, float]:
+    """Return the weight of each metric that has a value: a missing one's goes to its sibling, a missing part's to the others."""
+    full = full_weights(policy)
+    parts = {metric: pair for pair in PARTS for metric in pair}
+    there = {m for m in Metric if values.get(m) is not None}
+    within = {
+        m: sum(full[s] for s in parts[m]) * full[m] / sum(full[s] for s in parts[m] if s in there) for m in there if full[m]
+    }
+    total = sum(within.values())
+    return {m: within.get(m, 0.0) / total if total else 0.0 for m in Metric}
+
+
+def breakdown(values: Mapping[Metric, float | None], policy: Policy) -> tuple[SubScore, ...]:
+    """Return the sub-scores of metrics, in the order in which they are shown; their points add up to the score."""
+    weight = weights(values, policy)
+    found = []
+    for metric in (m for pair in PARTS for m in pair):
+        value = values.get(metric)
+        score = None if value is None else sub_score(metric, value, policy)
+        found.append(SubScore(metric, value, target(metric, policy), score, weight[metric], (score or 0.0) * weight[metric]))
+    return tuple(found)
+
+
+def total_score(values: Mapping[Metric, float | None], policy: Policy) -> float | None:
+    """Return the score, 0 to 100; None without any value."""
+    parts = breakdown(values, policy)
+    return sum(p.points for p in parts) if any(p.weight for p in parts) else None
+
+
+def letter(score: float, *, provisional: bool) -> str:
+    """Return the grade of a score; a provisional one is at most A."""
+    best = next(grade for grade, lowest in CUT_OFFS if round(score, 9) >= lowest)
+    return "A" if provisional and best == "A+" else best
+
+
+def grade(values: Mapping[Metric, float | None], n: int, policy: Policy) -> Grade:
+    """Grade metrics that rest on `n` conversations."""
+    parts = breakdown(values, policy)
+    score = total_score(values, policy)
+    provisional = n < policy.provisional_below
+    mark = None if score is None else letter(score, provisional=provisional)
+    full = full_weights(policy)
+    return Grade(
+        grade=mark,
+        meaning=None if mark is None else MEANINGS[mark],
+        score=score,
+        provisional=provisional,
+        coverage=None if score is None else sum(full[p.metric] for p in parts if p.value is not None),
+        breakdown=parts,
+        strengths=tuple(_STRENGTHS[m] for m in _STRENGTHS if _is_good(m, values, policy) is True),
+        improvement_areas=tuple(_IMPROVEMENTS[m] for m in _IMPROVEMENTS if _is_good(m, values, policy) is False),
+        recommendations=_recommend(parts, values, policy),
+    )
+
+
+def _is_good(metric: Metric, values: Mapping[Metric, float | None], policy: Policy) -> bool | None:
+    """Return whether a metric is a strength; None when it is not known."""
+    value = values.get(metric)
+    if value is None:
+        return None
+    return {
+        Metric.SATISFACTION: value >= _CSAT_GOOD,
+        Metric.RESPONSE: value <= _RESPONSE_GOOD_MS,
+        Metric.CONVERSION: value >= policy.conversion_rate_target,
+        Metric.ESCALATION: value <= _ESCALATION_GOOD,
+    }[metric]
+
+
+def _recommend(parts: tuple[SubScore, ...], values: Mapping[Metric, float | None], policy: Policy) -> tuple[Recommendation, ...]:
+    """Return what would help in each improvement area, the most rewarding first."""
+    found = [
+        Recommendation(p.metric, _ADVICE[p.metric], (100 - (p.score or 0.0)) * p.weight)
+        for p in parts
+        if p.metric in _ADVICE and _is_good(p.metric, values, policy) is False
+    ]
+    return tuple(sorted(found, key=lambda r: -r.points))

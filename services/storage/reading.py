@@ -1,0 +1,91 @@
+"""What several services read alike: settings, freshness, and whether a write is counted yet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.database import Database
+from services.runtime.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
+from services.runtime.page_tokens import Signer
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.storage.schema import change, quarantine, tenant_settings
+
+#: No ingest transaction is open for longer: what was recorded before that is committed or undone.
+INGEST_TRANSACTION_LIMIT = timedelta(seconds=5)
+#: How long a read waits for a write to be counted when its caller sets no deadline.
+LONGEST_WAIT_S = 10.0
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a tenant has chosen, or the defaults."""
+
+    reporting_currency: str = "USD"
+    time_zone: str = "UTC"
+    retention_days: int | None = None
+    attribution_window_days: int = 7
+    version: int = 0
+    updated_at: datetime | None = None
+
+    @property
+    def attribution_window(self) -> timedelta:
+        return timedelta(days=self.attribution_window_days)
+
+
+async def get_settings(conn: AsyncConnection) -> Settings:
+    """Return the transaction's tenant's settings."""
+    columns = [c for c in tenant_settings.c if c.name != "tenant_id"]
+    row = (await conn.execute(select(*columns).where(tenant_settings.c.tenant_id == THIS_TENANT))).one_or_none()
+    return Settings() if row is None else Settings(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public name for it
+
+
+async def get_watermark(conn: AsyncConnection, now: datetime) -> datetime:
+    """Return the moment before which everything recorded is counted."""
+    waiting = select(func.min(change.c.recorded_at)).where(change.c.tenant_id == THIS_TENANT)
+    oldest: datetime | None = (await conn.execute(waiting)).scalar_one()
+    return min(oldest or now, now - INGEST_TRANSACTION_LIMIT)
+
+
+class ConsistencyTokens:
+    """Tokens that stand for a write's changes: from the lowest to the highest change id of its transaction."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._signer = Signer("consistency", keys)
+
+    def issue(self, lowest: int, highest: int) -> str:
+        """Return the token of the current tenant's write."""
+        return self._signer.sign({"lo": lowest, "hi": highest}, current_tenant())
+
+    async def wait(self, database: Database, token: str, time_remaining_s: float | None) -> None:
+        """Return once the write that `token` stands for is counted; at once without a token.
+
+        Raises InvalidArgument for a token that is not this tenant's, FailedPrecondition when one of its changes is
+        quarantined, DeadlineExceeded when time runs out.
+        """
+        if not token:
+            return
+        payload = self._signer.read(token, current_tenant())
+        if payload is None:
+            raise InvalidArgument("INVALID_CONSISTENCY_TOKEN", "the consistency token was changed or belongs to another tenant")
+        # A tenth of the caller's time is left for the answer.
+        give_up = time.monotonic() + min(LONGEST_WAIT_S, 0.9 * (time_remaining_s or LONGEST_WAIT_S))
+        while not await self._is_applied(database, payload["lo"], payload["hi"]):
+            if time.monotonic() > give_up:
+                raise DeadlineExceeded("NOT_YET_APPLIED", "the write is committed but not counted yet", retry_after_s=1)
+            await asyncio.sleep(_POLL_S)
+
+    async def _is_applied(self, database: Database, lowest: int, highest: int) -> bool:
+        stuck = exists().where(quarantine.c.tenant_id == THIS_TENANT, quarantine.c.change_id.between(lowest, highest))
+        waiting = exists().where(change.c.tenant_id == THIS_TENANT, change.c.change_id <= highest)
+        async with database.transaction() as conn:
+            if (await conn.execute(select(stuck))).scalar_one():
+                raise FailedPrecondition("CHANGE_QUARANTINED", "a change of this write could not be counted and is quarantined")
+            return not (await conn.execute(select(waiting))).scalar_one()

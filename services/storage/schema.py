@@ -1,0 +1,522 @@
+"""Every table, grouped by the service that owns it.
+
+The tenant comes first in every primary key, and row-level security binds every table to it; the few tables that carry no
+tenant policy say so in `info`. `info["readers"]` names the other services that may SELECT. Enumerations are stored as
+their proto numbers. Money is numeric; times are timestamptz; sums are integers or numeric, never floats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    }
+)
+
+
+def _time(name: str, **options: Any) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), **options)
+
+
+def _texts(name: str) -> Column[Any]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+
+
+def _count(name: str) -> Column[Any]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _sum(name: str) -> Column[Any]:
+    return Column(name, Numeric, nullable=False, server_default=text("0"))
+
+
+def _table(schema: str, name: str, *columns: Any, readers: str = "", tenant_policy: bool = True, **info: Any) -> Table:
+    """Return a table whose key begins with the tenant, unless it has no tenant policy."""
+    tenant: tuple[Any, ...] = ()
+    if all(c.name != "tenant_id" for c in columns if isinstance(c, Column)) and info.pop("tenant_column", True):
+        tenant = (Column("tenant_id", Text, CheckConstraint("tenant_id <> ''", name="tenant"), primary_key=True),)
+    facts = {"readers": tuple(readers.split()), "tenant_policy": tenant_policy, **info}
+    return Table(name, metadata, *tenant, *columns, schema=schema, info=facts)
+
+
+# --- ingest: facts as reported -----------------------------------------------------------------------------------------
+
+#: Which tenants there are: ids and nothing else, so that workers can go round.
+tenant = _table("ingest", "tenant", readers="scoring query alerting", tenant_policy=False)
+
+tenant_settings = _table(
+    "ingest",
+    "tenant_settings",
+    Column("reporting_currency", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("retention_days", Integer),
+    Column("attribution_window_days", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    _time("updated_at", nullable=False),
+    readers="scoring query alerting",
+)
+
+conversation = _table(
+    "ingest",
+    "conversation",
+    Column("conversation_id", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("platform", SmallInteger, nullable=False),
+    Column("session_id", Text, nullable=False),
+    _time("start_time", nullable=False),
+    _time("end_time"),
+    Column("message_count", Integer, nullable=False),
+    Column("customer_messages", Integer, nullable=False),
+    Column("agent_responses", Integer, nullable=False),
+    Column("response_ms", BigInteger),
+    Column("first_response_ms", BigInteger),
+    Column("csat_x100", SmallInteger),
+    Column("conversion_type", SmallInteger),
+    Column("conversion_value", Numeric),
+    Column("conversion_currency", Text),
+    Column("sentiment", SmallInteger),
+    Column("sentiment_confidence", Double),
+    _texts("emotions"),
+    Column("intents", JSONB, nullable=False),
+    Column("escalated", Boolean),
+    Column("escalation_reason", Text),
+    _time("escalated_at"),
+    Column("escalation_resolved_by", Text),
+    Column("follow_up_required", Boolean, nullable=False),
+    _texts("follow_up_actions"),
+    _texts("tags"),
+    Column("stage", SmallInteger),
+    _texts("touchpoints"),
+    Column("previous_interactions", Integer),
+    Column("days_since_first_contact", Integer),
+    Column("resolution", SmallInteger),
+    Column("industry", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    _time("recorded_at", nullable=False, server_default=text("now()")),
+    # Attribution and customer insight go by customer; dashboards go by agent.
+    Index(None, "tenant_id", "customer_id", "start_time"),
+    Index(None, "tenant_id", "agent_id", "start_time"),
+    readers="scoring query",
+)
+
+event = _table(
+    "ingest",
+    "event",
+    Column("source", SmallInteger, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("kind", SmallInteger, nullable=False, comment="the body's field number in SyncEvent"),
+    _time("occurred_at", nullable=False),
+    Column("agent_id", Text),
+    Column("customer_id", Text),
+    Column("conversation_id", Text),
+    Column("entity_kind", SmallInteger, comment="what the event is a state of; absent when it stands for itself"),
+    Column("entity_id", Text),
+    Column("body", JSONB, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    _time("recorded_at", nullable=False, server_default=text("now()")),
+    Index(None, "tenant_id", "entity_kind", "entity_id", postgresql_where=text("entity_id IS NOT NULL")),
+    readers="scoring query alerting",
+)
+
+agent = _table(
+    "ingest",
+    "agent",
+    Column("agent_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("industry", Text),
+    Column("platforms", ARRAY(SmallInteger)),
+    Column("languages", ARRAY(Text)),
+    Column("template", Text),
+    Column("state", SmallInteger),
+    _time("state_since"),
+    readers="scoring query alerting",
+)
+
+customer = _table(
+    "ingest",
+    "customer",
+    Column("customer_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("preferred_platform", SmallInteger),
+    Column("time_zone", Text),
+    readers="scoring query",
+)
+
+appointment = _table(
+    "ingest",
+    "appointment",
+    Column("appointment_id", Text, primary_key=True),
+    Column("agent_id", Text),
+    Column("customer_id", Text),
+    Column("conversation_id", Text),
+    Column("status", SmallInteger),
+    _time("booked_at", comment="first BOOKED; absent when it was never reported"),
+    _time("scheduled_for"),
+    _time("status_at"),
+    Column("service", Text),
+    Index(None, "tenant_id", "customer_id"),
+    Index(None, "tenant_id", "conversation_id"),
+    readers="scoring query",
+)
+
+transaction = _table(
+    "ingest",
+    "transaction",
+    Column("transaction_id", Text, primary_key=True),
+    Column("kind", SmallInteger),
+    Column("status", SmallInteger),
+    Column("amount", Numeric),
+    Column("currency", Text),
+    Column("original_transaction_id", Text),
+    Column("agent_id", Text),
+    Column("customer_id", Text),
+    Column("conversation_id", Text),
+    _time("settled_at", comment="when it became SETTLED and stayed so; absent while it is not"),
+    Index(None, "tenant_id", "customer_id", "settled_at"),
+    Index(None, "tenant_id", "conversation_id"),
+    Index(None, "tenant_id", "original_transaction_id"),
+    readers="scoring query",
+)
+
+#: What scoring still has to count. It deletes what it has counted, in the transaction that counts it.
+change = _table(
+    "ingest",
+    "change",
+    Column("change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("trace", Text),
+    _time("recorded_at", nullable=False, server_default=text("clock_timestamp()")),
+    readers="scoring query",
+    deleters=("scoring",),
+)
+
+# --- scoring: what facts amount to -------------------------------------------------------------------------------------
+
+#: One row a tenant; who locks it scores the tenant.
+progress = _table(
+    "scoring",
+    "progress",
+    _time("drained_at"),
+    Column("swept_on", Date),
+    readers="query",
+    tenant_policy=False,
+)
+
+#: What each fact counts for, and where: taken back when the fact changes.
+contribution = _table(
+    "scoring",
+    "contribution",
+    Column("kind", SmallInteger, primary_key=True),
+    Column("fact_id", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),
+    Column("platform", SmallInteger, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    _time("at", nullable=False),
+    Column("day", Date, nullable=False),
+    Column("conversations", SmallInteger, nullable=False),
+    Column("ended", SmallInteger, nullable=False),
+    Column("completed", SmallInteger, nullable=False),
+    Column("escalated", SmallInteger, nullable=False),
+    Column("conversions", SmallInteger, nullable=False),
+    Column("duration_ms", BigInteger),
+    Column("csat_x100", SmallInteger),
+    Column("response_ms", BigInteger),
+    Column("sentiment", SmallInteger),
+    Column("booked", SmallInteger, nullable=False),
+    Column("kept", SmallInteger, nullable=False),
+    Column("no_show", SmallInteger, nullable=False),
+    Column("cancelled", SmallInteger, nullable=False),
+    Column("orders", SmallInteger, nullable=False),
+    Column("amount", Numeric),
+    Column("currency", Text),
+    Index(None, "tenant_id", "customer_id", "at"),
+    Index(None, "tenant_id", "at"),
+    readers="query alerting",
+)
+
+#: Counts and sums that every rollup by agent and platform keeps, in this order.
+COUNTS = (
+    "conversations", "ended", "completed", "escalated", "conversions", "duration_ms",
+    "csat_n", "csat_x100", "csat_x100_sq", "response_n", "response_ms",
+    "positive", "neutral", "negative", "booked", "kept", "no_show", "cancelled",
+)  # fmt: skip
+
+
+def _rollups(grain: str, bucket: type[Date] | DateTime) -> tuple[Table, Table, Table]:
+    """Return the rollups of one grain: counts, money by currency, and the histogram of response times."""
+    key = (
+        lambda: Column("agent_id", Text, primary_key=True),
+        lambda: Column("bucket", bucket, primary_key=True),
+        lambda: Column("platform", SmallInteger, primary_key=True),
+    )
+    counts = [*map(_count, COUNTS), _sum("response_ms_sq")]
+    return (
+        _table(
+            "scoring",
+            f"agent_{grain}",
+            *(k() for k in key),
+            *counts,
+            Index(None, "tenant_id", "bucket"),
+            readers="query alerting",
+        ),
+        _table(
+            "scoring",
+            f"revenue_{grain}",
+            *(k() for k in key),
+            Column("currency", Text, primary_key=True),
+            _count("orders"),
+            _sum("amount"),
+            _sum("amount_sq"),
+            Index(None, "tenant_id", "bucket"),
+            readers="query alerting",
+        ),
+        _table(
+            "scoring",
+            f"response_{grain}",
+            *(k() for k in key),
+            Column("log_bucket", SmallInteger, primary_key=True),
+            _count("n"),
+            Index(None, "tenant_id", "bucket"),
+            readers="query alerting",
+        ),
+    )
+
+
+#: By quarter of an hour in UTC, kept for 35 days.
+agent_interval, revenue_interval, response_interval = _rollups("interval", DateTime(timezone=True))
+#: By day in the tenant's time zone, kept for good.
+agent_day, revenue_day, response_day = _rollups("day", Date)
+
+#: What each customer did on each day, by agent and platform.
+customer_day = _table(
+    "scoring",
+    "customer_day",
+    Column("customer_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("agent_id", Text, primary_key=True),
+    Column("platform", SmallInteger, primary_key=True),
+    _count("conversations"),
+    _count("orders"),
+    readers="query alerting",
+)
+
+customer_revenue_day = _table(
+    "scoring",
+    "customer_revenue_day",
+    Column("customer_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    _count("orders"),
+    _sum("amount"),
+    readers="query",
+)
+
+#: Customers present on a day, by the day they were present before: distinct[s, e) = sum of n with s <= day < e, previous < s.
+presence = _table(
+    "scoring",
+    "presence",
+    Column("grouping", SmallInteger, primary_key=True),
+    Column("group_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("previous_day", Date, primary_key=True),
+    _count("n"),
+    readers="query",
+)
+
+#: Every agent that a fact names; `revision` moves whenever one of its numbers may have.
+agent_state = _table(
+    "scoring",
+    "agent_state",
+    Column("agent_id", Text, primary_key=True),
+    _count("revision"),
+    readers="query alerting",
+)
+
+#: Every customer that a fact names, and what the customer models need.
+customer_state = _table(
+    "scoring",
+    "customer_state",
+    Column("customer_id", Text, primary_key=True),
+    Column("engagement_days", Integer, nullable=False),
+    Column("first_day", Date),
+    Column("last_day", Date),
+    Column("order_days", Integer, nullable=False),
+    Column("first_order_day", Date),
+    Column("last_order_day", Date),
+    Column("orders", Integer, nullable=False),
+    Column("advocate", Boolean, nullable=False),
+    Column("segment", SmallInteger),
+    _time("segment_since"),
+    readers="query",
+)
+
+#: A customer's going from one segment to another, as the daily sweep found it.
+segment_transition = _table(
+    "scoring",
+    "segment_transition",
+    Column("customer_id", Text, primary_key=True),
+    _time("at", primary_key=True),
+    Column("previous", SmallInteger),
+    Column("segment", SmallInteger, nullable=False),
+    readers="query alerting",
+)
+
+#: What the last daily sweep found of all customers together.
+customer_sweep = _table(
+    "scoring",
+    "customer_sweep",
+    Column("swept_on", Date, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("returning_customers", Integer, nullable=False),
+    Column("clv_p90", Double),
+    Column("clv_median", Double),
+    Column("upsell_percentiles", ARRAY(Double), nullable=False),
+    readers="query",
+)
+
+#: Changes that could not be applied; the error is a class name or SQLSTATE, never a value.
+quarantine = _table(
+    "scoring",
+    "quarantine",
+    Column("change_id", BigInteger, primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    _time("recorded_at", nullable=False),
+    Column("error", Text, nullable=False),
+    _time("quarantined_at", nullable=False, server_default=text("now()")),
+    readers="query",
+)
+
+#: Agents and customers whose numbers moved: alerting evaluates them, and deletes the row in the same transaction.
+touched = _table(
+    "scoring",
+    "touched",
+    Column("touched_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("subject_kind", SmallInteger, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("trace", Text),
+    readers="alerting",
+    deleters=("alerting",),
+)
+
+# --- alerting ------------------------------------------------------------------------------------------------------------
+
+#: One row a tenant; who locks it evaluates the tenant's rules.
+evaluation = _table("alerting", "evaluation", _time("evaluated_at"), tenant_policy=False)
+
+rule = _table(
+    "alerting",
+    "rule",
+    Column("rule_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("subject_kind", SmallInteger, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("comparison", Text, nullable=False),
+    Column("fire_at", Double, nullable=False),
+    Column("window_s", Integer, nullable=False),
+    Column("min_samples", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+)
+
+alert = _table(
+    "alerting",
+    "alert",
+    Column("alert_id", UUID(as_uuid=True), primary_key=True),
+    Column("rule_id", Text, nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("subject_kind", SmallInteger, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("value", Double),
+    Column("threshold", Double, nullable=False),
+    _time("fired_at", nullable=False),
+    _time("resolved_at"),
+    Column("revision", BigInteger, nullable=False),
+    # One open alert per fingerprint: the tenant, the rule and what it concerns.
+    Index(
+        "alert_open_key",
+        "tenant_id",
+        "rule_id",
+        "subject_kind",
+        "subject_id",
+        unique=True,
+        postgresql_where=text("resolved_at IS NULL"),
+    ),
+    Index("alert_episode_key", "tenant_id", "rule_id", "subject_kind", "subject_id", "episode", unique=True),
+    Index(None, "tenant_id", "fired_at", "alert_id"),
+)
+
+#: The tenant's last revision. Locked last, so that revisions commit in their order and leave no gaps.
+log_head = _table(
+    "alerting",
+    "log_head",
+    Column("revision", BigInteger, nullable=False),
+    Column("first_revision", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    readers="query",
+)
+
+#: Every change of every alert, with the state before and after it.
+alert_log = _table(
+    "alerting",
+    "alert_log",
+    Column("revision", BigInteger, primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("alert_id", UUID(as_uuid=True), nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB, nullable=False),
+    Column("trace", Text),
+    _time("at", nullable=False),
+)
+
+#: Health probes of the services, counted by quarter of an hour; those answered well are `good`, the last found `state`.
+#: They concern the installation, not a tenant.
+probe = _table(
+    "alerting",
+    "probe",
+    Column("service", Text, primary_key=True),
+    _time("bucket", primary_key=True),
+    Column("probes", Integer, nullable=False),
+    Column("good", Integer, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    _time("checked_at", nullable=False),
+    tenant_policy=False,
+    tenant_column=False,
+)

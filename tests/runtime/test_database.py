@@ -1,0 +1,115 @@
+"""One tenant per transaction, one moment per snapshot, and pings that no full pool stops; on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.database import Database
+from services.runtime.errors import StartError
+from services.runtime.tenancy import set_tenant
+
+TENANT = text("SELECT current_setting('rapport.tenant', true)")
+COUNT = text("SELECT count(*) FROM notes")
+
+
+@pytest.fixture
+async def database(empty_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(empty_database_url, "postgres", pool_size=2)
+    async with opened.probe() as conn:
+        await conn.execute(text("CREATE TABLE notes (note text)"))
+    yield opened
+    await opened.close()
+
+
+async def add_note(conn: AsyncConnection, note: str = "x") -> None:
+    await conn.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+
+
+async def test_a_transaction_is_bound_to_the_calls_tenant_or_the_one_named(database):
+    with pytest.raises(LookupError):
+        async with database.transaction():
+            raise AssertionError
+    set_tenant("acme")
+    async with database.transaction() as conn:
+        assert await conn.scalar(TENANT) == "acme"
+    async with database.transaction("other") as conn:
+        assert await conn.scalar(TENANT) == "other"
+    async with database.snapshot("third") as conn:
+        assert await conn.scalar(TENANT) == "third"
+    async with database.probe() as conn:
+        assert not await conn.scalar(TENANT)
+
+
+async def test_a_transaction_keeps_all_or_nothing(database):
+    async with database.transaction("acme") as conn:
+        await add_note(conn)
+    with pytest.raises(DBAPIError):  # noqa: PT012 the second statement is what fails
+        async with database.transaction("acme") as conn:
+            await add_note(conn)
+            await conn.execute(text("SELECT 1/0"))
+    async with database.probe() as conn:
+        assert await conn.scalar(COUNT) == 1
+
+
+async def test_a_snapshot_sees_one_moment_and_writes_nothing(database):
+    async with database.snapshot("acme") as seen:
+        assert await seen.scalar(COUNT) == 0
+        async with database.transaction("acme") as conn:
+            await add_note(conn)
+        assert await seen.scalar(COUNT) == 0
+        with pytest.raises(DBAPIError, match="read-only"):
+            await add_note(seen)
+    async with database.snapshot("acme") as seen:
+        assert await seen.scalar(COUNT) == 1
+
+
+async def test_a_transaction_after_a_snapshot_may_write_and_sees_what_others_commit(database):
+    for _ in range(3):  # whichever of the pool's connections it gets
+        async with database.snapshot("acme") as seen:
+            await seen.scalar(COUNT)
+        async with database.transaction("acme") as conn:
+            before = await conn.scalar(COUNT)
+            async with database.transaction("acme") as other:
+                await add_note(other)
+            assert await conn.scalar(COUNT) == before + 1
+
+
+async def test_a_full_pool_does_not_stop_pings(empty_database_url, monkeypatch):
+    database = Database(empty_database_url, "postgres", pool_size=1)
+    monkeypatch.setattr(database._engine.pool, "_timeout", 0.1)
+    async with database.probe():
+        await database.ping()
+        with pytest.raises(PoolTimeoutError):
+            async with database.probe():
+                pass
+    await database.close()
+
+
+async def test_an_error_does_not_tell_the_parameters(database):
+    with pytest.raises(DBAPIError) as caught:
+        async with database.probe() as conn:
+            await conn.execute(text("SELECT 1/0, CAST(:note AS text)"), {"note": "Ada Lovelace"})
+    assert "Lovelace" not in str(caught.value)
+
+
+async def test_a_role_that_row_level_security_does_not_bind_is_refused(database):
+    with pytest.raises(StartError, match="role postgres may bypass row-level security"):
+        await database.check()
+
+
+async def test_a_role_that_it_binds_is_taken(empty_database_url, database):
+    async with database.probe() as conn:
+        await conn.execute(text("CREATE ROLE rapport_checked"))
+    bound = Database(empty_database_url, "rapport_checked")
+    try:
+        await bound.check()
+    finally:
+        await bound.close()
+        async with database.probe() as conn:
+            await conn.execute(text("DROP ROLE rapport_checked"))

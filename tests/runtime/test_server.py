@@ -1,0 +1,231 @@
+"""The server's promises: health in step with the database, work that goes on, reflection."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from rapport.alerting.v1 import alerting_service_pb2
+from rapport.auth.v1 import scope_pb2
+from rapport.ingest.v1 import ingest_service_pb2
+from rapport.query.v1 import query_service_pb2
+from rapport.scoring.v1 import scoring_service_pb2
+
+from services.runtime import process
+from services.runtime.database import Database
+from services.runtime.errors import StartError
+from services.runtime.health import Health
+from services.runtime.server import require_scopes, start
+from tests.runtime.four_kinds import NAME, FourKinds, Watched, call, declare, good_request, serving, settings
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Switch:
+    """A database that can be switched off, or hung."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.failure: Exception | None = None
+
+    async def check(self) -> None:
+        await self.ping()
+
+    async def ping(self) -> None:
+        await self.answers.wait()
+        if self.failure:
+            raise self.failure
+
+
+async def told(address: str, service: str = "") -> int:
+    async with grpc.aio.insecure_channel(address) as channel:
+        return (await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+async def statuses(health: Health, *services: str) -> list[int]:
+    return [(await health.servicer.Check(health_pb2.HealthCheckRequest(service=s), None)).status for s in services]
+
+
+async def test_health_follows_the_database():
+    database = Switch()
+    health = Health([NAME], database, timeout_s=0.05)
+    await health.probe()
+    assert await statuses(health, "", NAME) == [SERVING, SERVING]
+    database.failure = OSError("gone")
+    await health.probe()
+    assert await statuses(health, "", NAME) == [NOT_SERVING, NOT_SERVING]
+    database.failure = None
+    await health.probe()
+    assert await statuses(health, "", NAME) == [SERVING, SERVING]
+    database.answers.clear()  # it takes the connection and says nothing
+    await health.probe()
+    assert await statuses(health, "", NAME) == [NOT_SERVING, NOT_SERVING]
+
+
+async def test_health_is_watched_for_ever():
+    database = Switch()
+    health = Health([NAME], database, interval_s=0.01)
+    database.failure = OSError("gone")
+    watching = asyncio.create_task(health.watch())
+    await asyncio.sleep(0.05)
+    assert await statuses(health, NAME) == [NOT_SERVING]
+    database.failure = None
+    await asyncio.sleep(0.05)
+    assert await statuses(health, NAME) == [SERVING]
+    watching.cancel()
+
+
+async def test_health_at_the_end_stays_down():
+    health = Health([NAME], Switch())
+    await health.probe()
+    await health.close()
+    await health.probe()
+    assert await statuses(health, "", NAME) == [NOT_SERVING, NOT_SERVING]
+
+
+async def test_each_service_tells_its_health(hello):
+    async with serving(FourKinds(hello)) as server:
+        assert [await told(server.address, s) for s in ("", NAME, "grpc.health.v1.Health")] == [SERVING] * 3
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await told(server.address, "rapport.no.v1.Such")
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_service_starts_without_its_database_and_says_so(hello):
+    database = Switch()
+    database.failure = OSError("gone")
+    async with serving(FourKinds(hello), database=database) as server:
+        assert await told(server.address, NAME) == NOT_SERVING
+
+
+async def test_health_with_a_real_database(empty_database_url, hello):
+    database = Database(empty_database_url, "postgres")
+    with pytest.raises(StartError, match="role postgres may bypass row-level security"):
+        await start(settings(), [], scope_extension=scope_pb2.scope, telemetry=Watched().telemetry, database=database)
+    await database.ping()
+    await database.close()
+
+
+async def test_what_stops_the_start_later_ends_the_wait(hello):
+    database = Switch()
+    database.failure = OSError("gone")
+    health = Health([NAME], database, interval_s=0.01)
+    await health.probe()
+    database.failure = StartError("The role may do too much.")
+    with pytest.raises(StartError, match="too much"):
+        await asyncio.wait_for(health.watch(), 1)
+
+
+async def test_reflection_lists_the_services(hello):
+    async with serving(FourKinds(hello)) as server:
+        with grpc.insecure_channel(server.address) as channel:
+            names = await asyncio.to_thread(lambda: set(ProtoReflectionDescriptorDatabase(channel).get_services()))
+    assert {NAME, "grpc.health.v1.Health"} <= names
+
+
+async def test_every_method_needs_a_scope():
+    ours = (ingest_service_pb2, scoring_service_pb2, query_service_pb2, alerting_service_pb2)
+    names = [service.full_name for module in ours for service in module.DESCRIPTOR.services_by_name.values()]
+    assert len(names) == 4
+    require_scopes(names, scope_pb2.scope)
+    declare("rapport.test.v1.Forgetful", scoped=False)
+    with pytest.raises(StartError, match=r"method rapport\.test\.v1\.Forgetful\.One states no rapport\.auth\.v1\.scope"):
+        require_scopes([NAME, "rapport.test.v1.Forgetful"], scope_pb2.scope)
+
+
+async def test_work_that_fails_is_begun_again(monkeypatch, caplog):
+    monkeypatch.setattr(process, "_FIRST_PAUSE_S", 0.01)
+    attempts = []
+    stop = asyncio.Event()
+
+    async def work(stop: asyncio.Event) -> None:
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            raise ValueError("it broke")
+        if len(attempts) == 2:
+            return
+        await stop.wait()
+
+    keeping = asyncio.create_task(process.keep_running(work, stop))
+    async with asyncio.timeout(2):
+        while len(attempts) < 3:  # noqa: ASYNC110 the list is what is tested
+            await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(keeping, 1)
+    assert attempts == [0, 1, 2]
+    assert [r.message for r in caplog.records] == ["background work failed", "background work ended early"]
+
+
+async def test_the_pause_between_failures_grows(monkeypatch):
+    monkeypatch.setattr(process, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(process, "_LONGEST_PAUSE_S", 10)
+    times = []
+    stop = asyncio.Event()
+
+    async def work(stop: asyncio.Event) -> None:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 4:
+            stop.set()
+        raise ValueError
+
+    await asyncio.wait_for(process.keep_running(work, stop), 2)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses == sorted(pauses)
+    assert pauses[2] > 2 * pauses[0]
+
+
+async def test_a_farewell_that_fails_or_hangs_does_not_hold_up_the_end(hello, caplog):
+    async def fails() -> None:
+        raise ValueError("no farewell")
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    for hook in (fails, hangs):
+        async with asyncio.timeout(3):
+            async with serving(FourKinds(hello), chosen=settings(drain_seconds=0.4), on_drain=[hook]) as server:
+                pass
+    assert [r.message for r in caplog.records] == ["streams could not be told of the end"] * 2
+    assert server.port > 0
+
+
+async def test_work_that_does_not_end_is_ended(hello):
+    ended = asyncio.Event()
+
+    async def stubborn(stop: asyncio.Event) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with asyncio.timeout(3):
+        async with serving(FourKinds(hello), chosen=settings(drain_seconds=0.3), background=[stubborn]):
+            await asyncio.sleep(0.05)
+    assert ended.is_set()
+
+
+async def test_new_calls_are_refused_while_the_last_ones_end(hello):
+    let_go = asyncio.Event()
+
+    async def answer(request):
+        await let_go.wait()
+        return await hello(request)
+
+    servicer = FourKinds(answer)
+    async with serving(servicer) as server, grpc.aio.insecure_channel(server.address) as channel:
+        first = asyncio.create_task(call(channel, "One"))
+        await servicer.begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(channel, "One", good_request())
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        let_go.set()
+        assert len(await first) == 1
+        await stopping
