@@ -50,6 +50,10 @@ def _replace(table: Any, key: Sequence[str]) -> Any:
 _INSERT_CONVERSATIONS = _insert_new(schema.conversation, "conversation_id")
 _REPLACE_CONVERSATIONS = _replace(schema.conversation, ["conversation_id"])
 _INSERT_EVENTS = _insert_new(schema.event, "source, event_id")
+_INSERT_CHANGES = text(
+    "WITH added AS (INSERT INTO ingest.change (tenant_id, kind, entity_id, trace) SELECT tenant_id, kind, entity_id, trace "
+    f"FROM {_rows_of(schema.change)} RETURNING change_id) SELECT min(change_id), max(change_id) FROM added"
+)
 _REPLACE_ENTITIES = {kind: _replace(table, [table.primary_key.columns.keys()[1]]) for kind, table in _ENTITY_TABLES.items()}
 
 
@@ -112,8 +116,7 @@ async def lock_entities(conn: AsyncConnection, kind: Entity, ids: Iterable[str])
 async def get_entity_events(conn: AsyncConnection, kind: Entity, ids: Iterable[str]) -> dict[str, list[Event]]:
     """Return every stored event of some entities, by entity, as they happened."""
     c = schema.event.c
-    names = [f for f in Event.__slots__ if f != "content_hash"]
-    wanted = select(*(c[n] for n in names)).where(
+    wanted = select(*(c[n] for n in Event.__slots__)).where(
         c.tenant_id == THIS_TENANT, c.entity_kind == int(kind), c.entity_id.in_(list(ids))
     )
     found: dict[str, list[Event]] = {}
@@ -132,12 +135,7 @@ async def replace_entities(conn: AsyncConnection, kind: Entity, rows: Mapping[st
 async def insert_changes(conn: AsyncConnection, changes: Iterable[tuple[Change, str]], trace: str) -> tuple[int, int]:
     """Ask scoring to count what changed; return the lowest and highest change id."""
     rows = [{"tenant_id": current_tenant(), "kind": int(k), "entity_id": i, "trace": trace or None} for k, i in sorted(changes)]
-    columns = "tenant_id, kind, entity_id, trace"
-    statement = text(
-        f"WITH added AS (INSERT INTO ingest.change ({columns}) SELECT {columns} FROM {_rows_of(schema.change)} RETURNING change_id) "
-        "SELECT min(change_id), max(change_id) FROM added"
-    )
-    lowest, highest = (await conn.execute(statement, {"rows": to_json(rows)})).one()
+    lowest, highest = (await conn.execute(_INSERT_CHANGES, {"rows": to_json(rows)})).one()
     return lowest, highest
 
 

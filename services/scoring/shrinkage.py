@@ -38,9 +38,10 @@ class Adjusted:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What the peers say of a metric: their mean, the variance within an agent, and the weight of the mean."""
+    """What the peers say of a metric: their mean and its variance, the variance within an agent, and the weight of the mean."""
 
     mean: float
+    variance: float
     within: float
     k: float
 
@@ -53,22 +54,23 @@ def prior(samples: Sequence[Sample]) -> Prior | None:
     mean = sum(s.n * s.mean for s in samples) / total
     degrees = sum(s.n - 1 for s in samples)
     if degrees <= 0 or len(samples) < 2:  # noqa: PLR2004  # a variance between needs two agents, one within two values
-        return Prior(mean, 0.0, DEFAULT_K)
+        return Prior(mean, 0.0, 0.0, DEFAULT_K)
     within = sum((s.n - 1) * s.variance for s in samples) / degrees
     # Method of moments of the one-way random-effects model (Searle, Casella, McCulloch 1992).
     spread = sum(s.n * (s.mean - mean) ** 2 for s in samples)
     effective = total - sum(s.n**2 for s in samples) / total
     between = (spread - (len(samples) - 1) * within) / effective if effective > 0 else 0.0
     if between <= 0:
-        return Prior(mean, within, math.inf if within > 0 else DEFAULT_K)
-    return Prior(mean, within, within / between)
+        return Prior(mean, within / total, within, math.inf if within > 0 else DEFAULT_K)
+    return Prior(mean, within / total, within, within / between)
 
 
 def shrink(sample: Sample, p: Prior) -> tuple[float, float]:
-    """Return the estimate of an agent's true mean, and its variance."""
+    """Return the estimate of an agent's true mean, and the variance that the agent's own values and the peers' mean leave."""
     if math.isinf(p.k):
-        return p.mean, 0.0
-    return (sample.n * sample.mean + p.k * p.mean) / (sample.n + p.k), p.within / (sample.n + p.k) if sample.n + p.k else 0.0
+        return p.mean, p.variance
+    weight = sample.n / (sample.n + p.k)
+    return weight * sample.mean + (1 - weight) * p.mean, p.within / (sample.n + p.k) + (1 - weight) ** 2 * p.variance
 
 
 def adjust(agents: Mapping[str, Mapping[Metric, Sample]], policy: Policy) -> dict[str, Adjusted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT
@@ -25,7 +25,11 @@ async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list
     else:
         counts, money, (start, end) = schema.agent_interval.c, schema.revenue_interval.c, (window.start, window.end)
     inside = (counts.tenant_id == THIS_TENANT, counts.bucket >= start, counts.bucket < end, counts.agent_id != "")
-    agents = select(counts.agent_id, *(func.sum(counts[n]).label(n) for n in _SUMMED)).where(*inside).group_by(counts.agent_id)
+    agents = (
+        select(counts.agent_id, *(cast(func.sum(counts[n]), counts[n].type).label(n) for n in _SUMMED))
+        .where(*inside)
+        .group_by(counts.agent_id)
+    )
     paid = (money.tenant_id == THIS_TENANT, money.bucket >= start, money.bucket < end, money.currency == currency)
     revenue = select(money.agent_id, func.sum(money.amount).label("revenue"), func.sum(money.amount_sq).label("revenue_sq"))
     a, r = agents.subquery(), revenue.where(*paid).group_by(money.agent_id).subquery()

@@ -1,0 +1,48 @@
+"""`rapport`: records facts, imports files, asks for numbers and follows alerts from a terminal.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli import alerts, import_command, load, queries, tenant_settings
+from services.cli.calling import Address, Addresses
+
+app = typer.Typer(
+    help="Grades, customer insight, comparisons and alerts from conversations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("load")(load.load)
+app.command("import")(import_command.import_)
+app.command("performance")(queries.performance)
+app.command("customer")(queries.customer)
+app.command("system")(queries.system)
+app.command("compare")(queries.compare)
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(tenant_settings.app, name="settings")
+
+
+@app.callback()
+def _addresses(
+    context: typer.Context,
+    ingest_address: Annotated[str, typer.Option(envvar="RAPPORT_INGEST_ADDRESS")] = "127.0.0.1:50051",
+    query_address: Annotated[str, typer.Option(envvar="RAPPORT_QUERY_ADDRESS")] = "127.0.0.1:50053",
+    alerting_address: Annotated[str, typer.Option(envvar="RAPPORT_ALERTING_ADDRESS")] = "127.0.0.1:50054",
+) -> None:
+    context.obj = Addresses(
+        ingest=Address("ingest", ingest_address),
+        query=Address("query", query_address),
+        alerting=Address("alerting", alerting_address),
+    )
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="rapport")

@@ -1,0 +1,94 @@
+"""How values and tables look on a terminal. A number that is undefined shows as a dash, never as 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import typer
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rapport.metrics.v1.common_pb2 import Quality
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+#: Where answers go. Text of the services is printed as it is, so markup in it has no meaning.
+OUT = Console(markup=False, highlight=False, emoji=False)
+#: Where progress and complaints go.
+ERR = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+NOTHING = "—"
+_BAR_WIDTH = 20
+
+
+def print_json(message: Message, *, indent: int | None = 2) -> None:
+    """Print a message as the HTTP surface does: zeros and empty lists are printed, what is undefined is not."""
+    typer.echo(json_format.MessageToJson(message, always_print_fields_with_no_presence=True, indent=indent, ensure_ascii=False))
+
+
+def number(value: float | None, decimals: int = 0, unit: str = "") -> str:
+    """Return a number with thousands separated and its unit, or a dash for None."""
+    return NOTHING if value is None else f"{value:,.{decimals}f}{f' {unit}' if unit else ''}"
+
+
+def optional(message: Message, field: str) -> float | None:
+    """Return the value of an optional number, or None when it is absent."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def seconds(milliseconds: float | None) -> str:
+    """Return a time given in milliseconds, in seconds."""
+    return NOTHING if milliseconds is None else number(milliseconds / 1000, 1, "s")
+
+
+def moment(timestamp: Timestamp) -> str:
+    """Return a moment in UTC to the second, or a dash when it is not set."""
+    if not timestamp.seconds and not timestamp.nanos:
+        return NOTHING
+    return f"{datetime.fromtimestamp(timestamp.seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def bar(percent: float) -> str:
+    """Return a bar for 0 to 100."""
+    full = round(max(0.0, min(100.0, percent)) / 100 * _BAR_WIDTH)
+    return "█" * full + "░" * (_BAR_WIDTH - full)
+
+
+def table(title: str, *columns: str, numeric: Iterable[str] = ()) -> Table:
+    """Return an empty table; columns named in `numeric` are set to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    right = set(numeric)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    """Return a table of names and values."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    made.add_column(style="dim")
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, value)
+    return made
+
+
+def print_quality(quality: Quality) -> None:
+    """Print how good an answer is: n, window, watermark, policy, coverage and what it leaves out."""
+    parts = [f"n {quality.n}"]
+    if quality.HasField("window"):
+        window = quality.window
+        parts.append(f"from {moment(window.start)} to {moment(window.end)} (days of {window.time_zone or 'UTC'})")
+    parts.append(f"complete to {moment(quality.watermark)}")
+    if quality.policy_version:
+        parts.append(f"policy {quality.policy_version}")
+    if quality.HasField("coverage"):
+        parts.append(f"coverage {quality.coverage:.0%}")
+    OUT.print(" · ".join(parts), style="dim")
+    if quality.unconverted:
+        sums = ", ".join(f"{money.units + money.nanos / 1e9:,.2f} {money.currency_code}" for money in quality.unconverted)
+        OUT.print(f"In none of the sums, for want of an exchange rate: {sums}", style="yellow")
+    if quality.missing:
+        OUT.print(f"Could not be had: {', '.join(quality.missing)}", style="yellow")

@@ -1,0 +1,182 @@
+"""Small servicers over real channels: they do what the contract says with what arrives, and keep it for the test to see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from rapport.alerting.v1 import alerting_service_pb2 as alerting
+from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceServicer
+from rapport.ingest.v1 import ingest_service_pb2 as ingest
+from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceServicer
+from rapport.insight.v1.conversation_pb2 import ConversationInsight
+from rapport.insight.v1.event_pb2 import SyncEvent
+from rapport.metrics.v1.agent_pb2 import AgentPerformance
+from rapport.metrics.v1.comparison_pb2 import AgentComparison
+from rapport.metrics.v1.customer_pb2 import CustomerInsight
+from rapport.metrics.v1.system_pb2 import SystemPerformance
+from rapport.query.v1.query_service_pb2_grpc import QueryServiceServicer
+
+
+def status(code: str, reason: str, message: str, **fields: str) -> status_pb2.Status:
+    """Return a status as the services send it; `fields` are field paths and descriptions."""
+    made = status_pb2.Status(code=code_pb2.Code.Value(code), message=message)
+    made.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="rapport"))
+    if fields:
+        violations = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in fields.items()]
+        made.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+    return made
+
+
+async def refuse(context: grpc.aio.ServicerContext, made: status_pb2.Status) -> None:
+    """End a call with a status and its details."""
+    await context.abort_with_status(rpc_status.to_status(made))
+
+
+def not_served(*_: object) -> None:
+    raise NotImplementedError
+
+
+@dataclass
+class Ingest(IngestServiceServicer):
+    """Keeps the newest revision of each conversation, as ingest does."""
+
+    settings: ingest.TenantSettings = field(
+        default_factory=lambda: ingest.TenantSettings(reporting_currency="USD", time_zone="UTC", attribution_window_days=7)
+    )
+    facts: dict[str, Message] = field(default_factory=dict)
+    calls: list[Message] = field(default_factory=list)
+    failures: list[status_pb2.Status] = field(default_factory=list)
+    #: Given a fact, says why it is refused.
+    refusal: Callable[[Message], status_pb2.Status | None] = lambda fact: None
+    delay_s: Callable[[Message], float] = lambda request: 0.0
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def BatchRecordConversations(self, request, context):  # noqa: N802 - the contract names it
+        await self._arrive(request, context)
+        answer = ingest.BatchRecordConversationsResponse(consistency_token=f"token-{len(self.calls)}")
+        for index, fact in enumerate(request.conversations):
+            self._record(index, fact.conversation_id, fact, answer)
+        return answer
+
+    async def SyncEvents(self, request, context):  # noqa: N802 - the contract names it
+        await self._arrive(request, context)
+        answer = ingest.SyncEventsResponse(consistency_token=f"token-{len(self.calls)}")
+        for index, fact in enumerate(request.events):
+            self._record(index, f"event {fact.event_id}", fact, answer)
+        return answer
+
+    async def GetTenantSettings(self, request, context):  # noqa: N802 - the contract names it
+        return ingest.GetTenantSettingsResponse(settings=self.settings)
+
+    async def UpdateTenantSettings(self, request, context):  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        changed = ingest.TenantSettings()
+        changed.CopyFrom(self.settings)
+        for path in request.update_mask.paths:
+            setattr(changed, path, getattr(request.settings, path))
+        shapes = (changed.time_zone, changed.attribution_window_days)
+        if self.facts and shapes != (self.settings.time_zone, self.settings.attribution_window_days):
+            await refuse(context, status("FAILED_PRECONDITION", "SETTING_SHAPES_NUMBERS", "facts exist"))
+        changed.version += 1
+        self.settings = changed
+        return ingest.UpdateTenantSettingsResponse(settings=changed)
+
+    RecordConversation = not_served
+
+    async def _arrive(self, request, context):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.delay_s(request))
+        finally:
+            self.at_once -= 1
+        if self.failures:
+            await refuse(context, self.failures.pop(0))
+        self.calls.append(request)
+
+    def _record(self, index: int, key: str, fact: ConversationInsight | SyncEvent, answer) -> None:
+        stored = self.facts.get(key)
+        before, now = (getattr(known, "revision", 0) for known in (stored, fact))
+        refused = self.refusal(fact)
+        if stored is not None and fact != stored and before == now:
+            refused = status("ALREADY_EXISTS", "REVISION_CONTENT_MISMATCH", "stored with other content")
+        if refused:
+            id_ = key.removeprefix("event ")
+            answer.rejections.append(ingest.Rejection(index=index, id=id_, status=refused))
+            answer.outcomes.append(ingest.OUTCOME_REJECTED)
+        elif stored is None or before < now:
+            answer.outcomes.append(ingest.OUTCOME_CREATED if stored is None else ingest.OUTCOME_UPDATED)
+            self.facts[key] = fact
+        else:
+            answer.outcomes.append(ingest.OUTCOME_DUPLICATE if stored == fact else ingest.OUTCOME_STALE)
+
+
+@dataclass
+class Query(QueryServiceServicer):
+    """Answers what the test sets, or the failure that it sets."""
+
+    agent: AgentPerformance = field(default_factory=AgentPerformance)
+    customer: CustomerInsight = field(default_factory=CustomerInsight)
+    whole: SystemPerformance = field(default_factory=SystemPerformance)
+    comparison: AgentComparison = field(default_factory=AgentComparison)
+    failure: status_pb2.Status | None = None
+    calls: list[Message] = field(default_factory=list)
+
+    async def _answer(self, request, context, answer):
+        self.calls.append(request)
+        if self.failure is not None:
+            await refuse(context, self.failure)
+        return answer
+
+    async def GetAgentPerformance(self, request, context):  # noqa: N802 - the contract names it
+        return await self._answer(request, context, self.agent)
+
+    async def GetCustomerInsight(self, request, context):  # noqa: N802 - the contract names it
+        return await self._answer(request, context, self.customer)
+
+    async def GetSystemPerformance(self, request, context):  # noqa: N802 - the contract names it
+        return await self._answer(request, context, self.whole)
+
+    async def CompareAgents(self, request, context):  # noqa: N802 - the contract names it
+        return await self._answer(request, context, self.comparison)
+
+    GetDashboard = not_served
+    WatchAgent = not_served
+
+
+#: Something that one stream does: a message to send, a failure to end with, or seconds to wait.
+Step = alerting.WatchAlertsResponse | status_pb2.Status | float
+
+
+@dataclass
+class Alerting(AlertingServiceServicer):
+    """Plays one list of steps a stream, the last of them again and again; an empty list ends the stream."""
+
+    streams: list[list[Step]] = field(default_factory=list)
+    alerts: alerting.ListAlertsResponse = field(default_factory=alerting.ListAlertsResponse)
+    calls: list[Message] = field(default_factory=list)
+
+    async def ListAlerts(self, request, context):  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        return self.alerts
+
+    async def WatchAlerts(self, request, context) -> AsyncIterator[alerting.WatchAlertsResponse]:  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        steps = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
+        for step in steps:
+            if isinstance(step, status_pb2.Status):
+                await refuse(context, step)
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
+            else:
+                yield step
+
+    StreamAlerts = not_served
+    GetSystemHealth = not_served

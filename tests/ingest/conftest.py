@@ -1,0 +1,35 @@
+"""A real channel to an ingest service over a fresh database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from rapport.auth.v1 import scope_pb2
+from rapport.ingest.v1 import ingest_service_pb2_grpc
+
+from services.ingest.settings import IngestSettings
+from services.runtime import telemetry
+from services.runtime.server import Registration, start
+from tests.fix_services import House
+
+
+@pytest.fixture
+async def channel(house: House) -> AsyncIterator[grpc.aio.Channel]:
+    settings = IngestSettings(database_url=house.url, port=0)
+    name, add = "rapport.ingest.v1.IngestService", ingest_service_pb2_grpc.add_IngestServiceServicer_to_server
+    server = await start(
+        settings,
+        [Registration(name, add, house.ingest)],
+        scope_extension=scope_pb2.scope,
+        telemetry=telemetry.setup("ingest", settings),
+    )
+    async with grpc.aio.insecure_channel(server.address) as opened:
+        yield opened
+    await server.stop()
+
+
+@pytest.fixture
+def ingest(channel: grpc.aio.Channel) -> ingest_service_pb2_grpc.IngestServiceStub:
+    return ingest_service_pb2_grpc.IngestServiceStub(channel)

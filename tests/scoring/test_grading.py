@@ -1,0 +1,171 @@
+"""Grades: the two sample agents, missing metrics, boundaries, and what chance explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from services.scoring.agents import Sums, grade_agents, samples
+from services.scoring.grading import CUT_OFFS, Metric, Policy, full_weights, grade, letter, sub_score, total_score
+from services.scoring.shrinkage import Sample, prior, shrink
+
+POLICY = Policy()
+SAMPLE_1 = {
+    Metric.SATISFACTION: 5.0,
+    Metric.COMPLETION: 100.0,
+    Metric.CONVERSION: 100.0,
+    Metric.REVENUE: 1200.0,
+    Metric.RESPONSE: 35_000.0,
+    Metric.ESCALATION: 0.0,
+}
+SAMPLE_2 = SAMPLE_1 | {Metric.SATISFACTION: 4.0, Metric.REVENUE: 2500.0}
+
+
+def test_the_sample_agents() -> None:
+    first, second = grade(SAMPLE_1, 1, POLICY), grade(SAMPLE_2, 1, POLICY)
+    assert (first.grade, second.grade) == ("A", "B+")
+    assert first.score == pytest.approx(91.89587523187515, abs=1e-12)
+    assert second.score == pytest.approx(88.39587523187515, abs=1e-12)
+    assert first.improvement_areas == ()
+    assert second.improvement_areas == ("Customer satisfaction could be higher",)
+    # A quarter of the satisfaction scale, at a weight of .4 x .7.
+    assert second.recommendations[0].points == pytest.approx(25 * 0.28)
+
+
+def test_points_add_up_to_the_score() -> None:
+    graded = grade(SAMPLE_2, 100, POLICY)
+    assert sum(p.points for p in graded.breakdown) == pytest.approx(graded.score)
+    assert sum(p.weight for p in graded.breakdown) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "score"),
+    [
+        (Metric.SATISFACTION, 1, 0),
+        (Metric.SATISFACTION, 3, 50),
+        (Metric.CONVERSION, 15, 50),
+        (Metric.CONVERSION, 90, 100),
+        (Metric.REVENUE, -10, 0),
+        (Metric.RESPONSE, 0, 100),
+        (Metric.RESPONSE, 10_000, 100),
+        (Metric.RESPONSE, 300_000, 0),
+        (Metric.ESCALATION, 12.5, 50),
+        (Metric.ESCALATION, 40, 0),
+    ],
+)
+def test_sub_scores_are_clipped(metric: Metric, value: float, score: float) -> None:
+    assert sub_score(metric, value, POLICY) == pytest.approx(score)
+
+
+def test_a_missing_metric_gives_its_weight_to_its_sibling() -> None:
+    graded = grade({m: v for m, v in SAMPLE_1.items() if m is not Metric.SATISFACTION}, 40, POLICY)
+    weight = {p.metric: p.weight for p in graded.breakdown}
+    assert weight[Metric.COMPLETION] == pytest.approx(0.40)
+    assert graded.coverage == pytest.approx(1 - 0.28)
+
+
+def test_a_missing_part_gives_its_weight_to_the_others() -> None:
+    graded = grade({Metric.SATISFACTION: 5.0, Metric.CONVERSION: 0.0}, 40, POLICY)
+    assert graded.score == pytest.approx(100 * 0.40 / 0.75)
+
+
+def test_nothing_to_grade_is_no_grade() -> None:
+    graded = grade({}, 0, POLICY)
+    assert (graded.grade, graded.score, graded.coverage) == (None, None, None)
+
+
+def test_cut_offs_belong_to_the_better_grade() -> None:
+    assert [letter(lowest, provisional=False) for _, lowest in CUT_OFFS] == [name for name, _ in CUT_OFFS]
+    assert letter(94.999, provisional=False) == "A"
+    assert letter(99, provisional=True) == "A"
+
+
+def test_weights_add_up_to_one() -> None:
+    assert sum(full_weights(POLICY).values()) == pytest.approx(1)
+
+
+def sums(agent: str, n: int, **changes: int | Decimal) -> Sums:
+    """Return an agent who does everything right in `n` conversations."""
+    best = Sums(
+        agent_id=agent,
+        conversations=n,
+        completed=n,
+        conversions=n,
+        csat_n=n,
+        csat_x100=500 * n,
+        csat_x100_sq=250_000 * n,
+        response_n=n,
+        response_ms=10_000 * n,
+        response_ms_sq=Decimal(10**8 * n),
+        revenue=Decimal(1500 * n),
+        revenue_sq=Decimal(1500**2 * n),
+    )
+    return replace(best, **changes)  # type: ignore[arg-type]
+
+
+def test_one_perfect_conversation_is_no_a_plus() -> None:
+    (graded,) = grade_agents([sums("a", 1)], ["a"], POLICY)
+    assert (graded.grade.grade, graded.grade.provisional) == ("A", True)
+    (many,) = grade_agents([sums("a", 30)], ["a"], POLICY)
+    assert (many.grade.grade, many.grade.provisional) == ("A+", False)
+
+
+def test_ranks_go_by_the_adjusted_score() -> None:
+    lucky = sums("lucky", 1)
+    # Agents with ratings around 4.5 (deviation .7), conversion from 5 % to 26 %, and half the revenue wanted.
+    steady = [
+        sums(
+            f"s{i}",
+            200,
+            conversions=10 + 6 * i,
+            csat_x100=450 * 200,
+            csat_x100_sq=450**2 * 200 + 70**2 * 200,
+            revenue=Decimal(150_000),
+            revenue_sq=Decimal(150_000 * 2500),
+        )
+        for i in range(8)
+    ]
+    graded = grade_agents([lucky, *steady], [s.agent_id for s in [lucky, *steady]], POLICY)
+    by_id = {g.agent_id: g for g in graded}
+    assert by_id["lucky"].grade.score == pytest.approx(100)
+    assert by_id["lucky"].rank is not None
+    assert by_id["lucky"].rank > 1  # one conversation proves little
+    assert [g.rank for g in graded] == list(range(1, 10))
+    adjusted = by_id["s0"].adjusted
+    assert adjusted is not None
+    assert adjusted.low < adjusted.score < adjusted.high
+
+
+def test_an_agent_without_conversations_comes_last_without_a_grade() -> None:
+    graded = grade_agents([sums("a", 3)], ["nobody", "a"], POLICY)
+    assert [(g.agent_id, g.n, g.rank, g.grade.grade) for g in graded] == [("a", 3, 1, "A"), ("nobody", 0, None, None)]
+
+
+def test_shrinkage_by_hand() -> None:
+    # Two agents of 10 values each, means 0 and 10, variance 25 within each.
+    found = prior([Sample(10, 0.0, 25.0), Sample(10, 10.0, 25.0)])
+    assert found is not None
+    # spread = 10*25 + 10*25 = 500; effective = 20 - 200/20 = 10; between = (500 - 25)/10 = 47.5
+    assert (found.mean, found.within) == (5.0, 25.0)
+    assert found.k == pytest.approx(25 / 47.5)
+    estimate, variance = shrink(Sample(10, 0.0, 25.0), found)
+    assert estimate == pytest.approx(5 * found.k / (10 + found.k))
+    share = found.k / (10 + found.k)
+    assert variance == pytest.approx(25 / (10 + found.k) + share**2 * 25 / 20)
+
+
+def test_agents_who_do_not_differ_are_all_the_mean() -> None:
+    found = prior([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)])
+    assert found is not None
+    assert shrink(Sample(10, 4.9, 25.0), found) == (pytest.approx(5.0), pytest.approx(25 / 20))
+
+
+def test_rates_have_the_variance_of_yes_and_no() -> None:
+    rate = samples(sums("a", 4, conversions=1))[Metric.CONVERSION]
+    assert (rate.mean, rate.variance) == (25.0, pytest.approx((75**2 + 3 * 25**2) / 3))
+
+
+def test_the_score_without_values_is_none() -> None:
+    assert total_score({}, POLICY) is None

@@ -1,0 +1,72 @@
+"""Every rollup equals a recomputation from the stored facts, whatever came, however often and in whatever order."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from rapport.ingest.v1 import ingest_service_pb2 as pb
+
+from services.scoring import counting, rollup_store
+from services.scoring.worker import Worker
+from tests.facts import Facts
+from tests.fix_services import House
+
+
+async def record(house: House, facts: Facts, order: random.Random, rounds: int) -> None:
+    """Record random batches, counting between them now and then, in batches of random size."""
+    for _ in range(rounds):
+        conversations = [facts.conversation() for _ in range(order.randrange(1, 12))]
+        await house.ingest.BatchRecordConversations(pb.BatchRecordConversationsRequest(conversations=conversations), house.caller)
+        events = [facts.event() for _ in range(order.randrange(1, 12))]
+        await house.ingest.SyncEvents(pb.SyncEventsRequest(events=events), house.caller)
+        if order.random() < 0.5:
+            await Worker(house.scoring_database, house.clock, order.choice([1, 3, 10, 50])).drain("default")
+
+
+async def in_zone(house: House, zone: str) -> None:
+    settings = pb.TenantSettings(time_zone=zone, reporting_currency="EUR", attribution_window_days=3)
+    await house.ingest.UpdateTenantSettings(pb.UpdateTenantSettingsRequest(settings=settings), house.caller)
+
+
+@pytest.mark.parametrize(("seed", "zone"), [(1, "UTC"), (2, "Europe/Berlin"), (3, "Asia/Kathmandu"), (4, "America/St_Johns")])
+async def test_rollups_equal_a_recomputation_from_the_facts(house: House, seed: int, zone: str) -> None:
+    await in_zone(house, zone)
+    facts, order = Facts(seed), random.Random(seed)
+    for _ in range(4):
+        await record(house, facts, order, rounds=6)
+        await house.drain()
+        assert house.differences() == []
+
+
+async def test_recording_everything_again_changes_nothing(house: House) -> None:
+    await record(house, Facts(7), random.Random(7), rounds=10)
+    await house.drain()
+    with_drains = house.differences()
+    await record(house, Facts(7), random.Random(8), rounds=10)
+    await house.drain()
+    assert (with_drains, house.differences()) == ([], [])
+
+
+async def test_without_taking_back_the_old_amounts_the_comparison_objects(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: a worker that only adds is found out."""
+    real = counting.between
+    monkeypatch.setattr(counting, "between", lambda pairs, since: real([(None, new) for _, new in pairs], since))
+    await record(house, Facts(1), random.Random(1), rounds=8)
+    await house.drain()
+    assert house.differences() != []
+
+
+async def test_a_batch_that_fails_half_way_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await record(house, Facts(5), random.Random(99), rounds=3)
+
+    async def fails(*_: object) -> None:
+        raise ConnectionError("cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rollup_store, "set_drained", fails)
+        broken.setattr("services.scoring.worker._NOT_THE_DATA", (ConnectionError,))
+        with pytest.raises(ConnectionError):
+            await house.worker.drain("default")
+    await house.drain()
+    assert house.differences() == []
