@@ -39,7 +39,8 @@ def sources() -> list[str]:
 def folder_of(module: str, parents: int) -> Path:
     """Return the folder `parents` levels above an installed module's file."""
     spec = find_spec(module)
-    assert spec is not None and spec.origin is not None, f"{module} is not installed"
+    assert spec is not None, f"{module} is not installed"
+    assert spec.origin is not None, f"{module} has no file"
     return Path(spec.origin).parents[parents]
 
 
@@ -92,8 +93,9 @@ def generate(root: Path) -> None:
         *sources(),
     )
     run_protoc(f"--python_out={gen}", f"--mypy_out=quiet:{gen}", "buf/validate/validate.proto")
-    for path in sorted(gen.rglob("*_pb2_grpc.py*")):  # files without a service have stubs with nothing in them
-        if not (PROTOS / path.relative_to(gen).parent / f"{path.name.split('_pb2')[0]}.proto").read_text().count("\nservice "):
+    for path in sorted(gen.rglob("*_pb2_grpc.py*")):
+        source = PROTOS / path.relative_to(gen).parent / f"{path.name.split('_pb2')[0]}.proto"
+        if "\nservice " not in source.read_text():  # stubs with nothing in them
             path.unlink()
     # Envoy turns a failed call's status details into JSON, for which it must know their types.
     write_image(root / "deploy" / "envoy" / "rapport.binpb", "google/rpc/error_details.proto")
@@ -104,7 +106,8 @@ def differences(left: Path, right: Path) -> list[str]:
     if left.is_file() or right.is_file():
         same = left.is_file() and right.is_file() and filecmp.cmp(left, right, shallow=False)
         return [] if same else [left.name]
-    files = {p.relative_to(root) for root in (left, right) for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    found = [(root, path) for root in (left, right) for path in root.rglob("*")]
+    files = {path.relative_to(root) for root, path in found if path.is_file() and "__pycache__" not in path.parts}
     return [str(f) for f in sorted(files) if differences(left / f, right / f)]
 
 
