@@ -27,7 +27,11 @@ _SERVICE_CONFIG = {
     ],
 }
 
+#: The largest answer that is taken from a sibling: grades of some tens of thousands of agents.
+_LARGEST_ANSWER = 64 * 1024 * 1024
+
 _OPTIONS = (
+    ("grpc.max_receive_message_length", _LARGEST_ANSWER),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -277,7 +277,7 @@ class AlertEvent(_message.Message):
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was committed to the log."""
+        """When it was written to the log. Absent within a snapshot."""
 
     def __init__(
         self,

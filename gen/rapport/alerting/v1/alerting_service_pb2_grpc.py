@@ -80,14 +80,18 @@ class AlertingServiceServicer:
 
     def StreamAlerts(self, request, context):
         """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
-        Last-Event-ID continues after it.
+        Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
+        left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+        an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
+        so that a reader that reconnects gets a snapshot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSystemHealth(self, request, context):
-        """Whether the services work, and how much of a period they did.
+        """Whether the services work, and how much of a period they did, by the quarters of an hour (UTC) that touch it. Errors:
+        INVALID_ARGUMENT (UNSUPPORTED_WINDOW) when the period is empty.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

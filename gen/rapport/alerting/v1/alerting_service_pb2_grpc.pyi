@@ -26,10 +26,15 @@ class AlertingServiceStub:
     """
     StreamAlerts: _aio.UnaryStreamMultiCallable[_alerting_service_pb2.StreamAlertsRequest, _httpbody_pb2.HttpBody]
     """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
-    Last-Event-ID continues after it.
+    Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
+    left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+    an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
+    so that a reader that reconnects gets a snapshot.
     """
     GetSystemHealth: _aio.UnaryUnaryMultiCallable[_alerting_service_pb2.GetSystemHealthRequest, _alerting_service_pb2.GetSystemHealthResponse]
-    """Whether the services work, and how much of a period they did."""
+    """Whether the services work, and how much of a period they did, by the quarters of an hour (UTC) that touch it. Errors:
+    INVALID_ARGUMENT (UNSUPPORTED_WINDOW) when the period is empty.
+    """
 
 class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells what is wrong, and streams every change of it: ordered, without gaps, and resumable."""
@@ -60,7 +65,10 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_alerting_service_pb2.StreamAlertsRequest, _abc.AsyncIterator[_httpbody_pb2.HttpBody]],
     ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
         """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
-        Last-Event-ID continues after it.
+        Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
+        left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+        an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
+        so that a reader that reconnects gets a snapshot.
         """
 
     @_abc_1.abstractmethod
@@ -69,6 +77,8 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alerting_service_pb2.GetSystemHealthRequest,
         context: _aio.ServicerContext[_alerting_service_pb2.GetSystemHealthRequest, _abc.Awaitable[_alerting_service_pb2.GetSystemHealthResponse]],
     ) -> _abc.Awaitable[_alerting_service_pb2.GetSystemHealthResponse]:
-        """Whether the services work, and how much of a period they did."""
+        """Whether the services work, and how much of a period they did, by the quarters of an hour (UTC) that touch it. Errors:
+        INVALID_ARGUMENT (UNSUPPORTED_WINDOW) when the period is empty.
+        """
 
 def add_AlertingServiceServicer_to_server(servicer: AlertingServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,62 @@
+"""Runs the alerting service: settings, telemetry, database, worker, probes, streams, servicer, server."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from rapport.alerting.v1 import alerting_service_pb2_grpc
+from rapport.auth.v1 import scope_pb2
+
+from services.alerting.log_reader import LogReader
+from services.alerting.prober import Prober
+from services.alerting.retention import Retention
+from services.alerting.servicer import AlertingServicer
+from services.alerting.settings import AlertingSettings
+from services.alerting.streams import Streams
+from services.alerting.tail import Tails
+from services.alerting.worker import Worker
+from services.runtime import process, telemetry
+from services.runtime.database import Database
+from services.runtime.page_tokens import Signer
+from services.runtime.server import Registration, serve
+from services.runtime.settings import load_settings
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def heartbeat_s() -> float:
+    # Uneven, so that streams that began together do not go on together.
+    return random.uniform(9, 11)  # noqa: S311  # no secret
+
+
+async def main() -> None:
+    settings = load_settings(AlertingSettings)
+    observed = telemetry.setup("rapport-alerting", settings)
+    database = Database(settings.database_url, "rapport_alerting", pool_size=12)
+    keys = settings.signing_key_bytes()
+    reader = LogReader(database, uuid4)
+    streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
+    servicer = AlertingServicer(database, streams, Signer("page", keys), clock)
+    worker = Worker(database, observed.tracer, clock, uuid4)
+    prober = Prober(database, settings.probed(), clock)
+    retention = Retention(database, clock)
+    registration = Registration(
+        "rapport.alerting.v1.AlertingService", alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server, servicer
+    )
+    await serve(
+        settings,
+        [registration],
+        scope_extension=scope_pb2.scope,
+        telemetry=observed,
+        database=database,
+        background=[worker.run, prober.run, retention.run],
+        on_drain=[streams.close],
+    )
+
+
+if __name__ == "__main__":
+    process.run(main())

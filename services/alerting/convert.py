@@ -1,0 +1,109 @@
+"""Between the contract's messages and the service's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rapport.alerting.v1 import alert_pb2, alerting_service_pb2
+from rapport.metrics.v1 import agent_pb2
+
+from services.alerting.filters import AlertFilter
+from services.alerting.lifecycle import Alert
+from services.alerting.log import Bookmark, Created, Message, Told
+from services.alerting.rules import SubjectKind
+from services.alerting.uptime import Probes, uptime
+
+
+def filter_from_proto(wanted: alert_pb2.AlertFilter) -> AlertFilter:
+    """Return the filter that a request names."""
+    return AlertFilter(
+        types=frozenset(wanted.types),
+        severities=frozenset(wanted.severities),
+        agent_ids=frozenset(wanted.agent_ids),
+        customer_ids=frozenset(wanted.customer_ids),
+        rule_ids=frozenset(wanted.rule_ids),
+        states=frozenset(wanted.states),
+    )
+
+
+def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
+    """Return an alert as the contract has it."""
+    return alert_pb2.Alert(
+        alert_id=str(alert.alert_id),
+        rule_id=alert.rule_id,
+        rule_version=alert.rule_version,
+        type=_number(alert.type),
+        severity=_number(alert.severity),
+        state=_number(alert.state),
+        message=alert.message,
+        subject_kind=_number(alert.subject_kind),
+        agent_id=alert.subject_id if alert.subject_kind == SubjectKind.AGENT else None,
+        customer_id=alert.subject_id if alert.subject_kind == SubjectKind.CUSTOMER else None,
+        value=alert.value,
+        threshold=alert.threshold,
+        fired_at=_timestamp(alert.fired_at),
+        resolved_at=_timestamp(alert.resolved_at),
+        revision=alert.revision,
+        episode=alert.episode,
+    )
+
+
+def told_to_proto(told: Told) -> alert_pb2.AlertEvent:
+    """Return what a stream tells of an alert."""
+    return alert_pb2.AlertEvent(kind=_number(told.kind), alert=alert_to_proto(told.alert), event_time=_timestamp(told.at))
+
+
+def created_to_proto(created: Created) -> alerting_service_pb2.Created:
+    """Return how a stream begins."""
+    head = created.head
+    return alerting_service_pb2.Created(first_available_revision=head.first_revision, head_revision=head.revision)
+
+
+def bookmark_to_proto(bookmark: Bookmark) -> alerting_service_pb2.Bookmark:
+    """Return where the reader of a stream stands."""
+    return alerting_service_pb2.Bookmark(reason=_number(bookmark.reason))
+
+
+def message_to_proto(message: Message) -> alerting_service_pb2.WatchAlertsResponse:
+    """Return one message of a stream."""
+    answer = alerting_service_pb2.WatchAlertsResponse(revision=message.revision, resume_token=message.resume_token)
+    match message.body:
+        case Created() as created:
+            answer.created.CopyFrom(created_to_proto(created))
+        case Told() as told:
+            answer.events.events.append(told_to_proto(told))
+        case Bookmark() as bookmark:
+            answer.bookmark.CopyFrom(bookmark_to_proto(bookmark))
+    return answer
+
+
+def health_to_proto(found: Iterable[Probes]) -> alerting_service_pb2.GetSystemHealthResponse:
+    """Return how the services are and how much of a period they worked."""
+    services = list(found)
+    states = [
+        agent_pb2.ServiceState(service=p.service, state=_number(p.state), checked_at=_timestamp(p.checked_at), uptime=uptime([p]))
+        for p in services
+    ]
+    health = agent_pb2.SystemHealth(uptime=uptime(services), services=states)
+    return alerting_service_pb2.GetSystemHealthResponse(health=health, probes=sum(p.probes for p in services))
+
+
+def moment(request: Any, field: str) -> datetime | None:
+    """Return a request's timestamp in UTC, or None when it is absent."""
+    return getattr(request, field).ToDatetime(UTC) if request.HasField(field) else None
+
+
+def _number(value: int) -> Any:
+    """Return an enumeration's number as the stubs want it: by a type that only they have."""
+    return value
+
+
+def _timestamp(at: datetime | None) -> Timestamp | None:
+    if at is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(at)
+    return timestamp

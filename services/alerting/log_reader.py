@@ -1,0 +1,88 @@
+"""Reads stored logs for streams, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.alerting import log_store
+from services.alerting.filters import AlertFilter
+from services.alerting.lifecycle import Alert
+from services.alerting.log import Entry, Head
+from services.runtime.database import Database
+from services.runtime.errors import OutOfRange
+
+#: Reads at once, of streams that begin or are behind, and of tails: so that many streams leave connections for others.
+_STREAM_READS = 4
+_TAIL_READS = 2
+#: Entries that a tail reads at once.
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a stream begins with: where the log stands, and the alerts that are open there."""
+
+    head: Head
+    alerts: tuple[Alert, ...]
+
+
+class LogReader:
+    """Reads logs of alerts. Whoever reads while too many do waits for its turn."""
+
+    def __init__(self, database: Database, new_id: Callable[[], UUID]) -> None:
+        self._database = database
+        self._new_id = new_id
+        self._stream_reads = asyncio.Semaphore(_STREAM_READS)
+        self._tail_reads = asyncio.Semaphore(_TAIL_READS)
+
+    async def open(self, tenant_id: str, wanted: AlertFilter | None) -> Opening:
+        """Return where the tenant's log stands and, given a filter, the matching open alerts of that same moment."""
+        async with self._stream_reads:
+            opening = await self._look(tenant_id, wanted)
+            if opening is None:
+                async with self._database.transaction(tenant_id) as conn:
+                    await log_store.create_log(conn, epoch=str(self._new_id()))
+                opening = await self._look(tenant_id, wanted)
+        assert opening is not None, "a log is never deleted"
+        return opening
+
+    async def _look(self, tenant_id: str, wanted: AlertFilter | None) -> Opening | None:
+        async with self._database.snapshot(tenant_id) as conn:
+            head = await log_store.get_head(conn)
+            alerts = [] if wanted is None else await log_store.list_open_alerts(conn, wanted)
+        return None if head is None else Opening(head, tuple(alerts))
+
+    async def entries(self, tenant_id: str, after: int, limit: int) -> list[Entry]:
+        """Return the entries after a revision, at most `limit`, of which there must be some.
+
+        Raises OutOfRange (RESUME_TOKEN_EXPIRED) when the next one is not kept any more.
+        """
+        async with self._stream_reads, self._database.transaction(tenant_id) as conn:
+            entries = await log_store.list_entries(conn, after, limit)
+            if entries and entries[0].revision == after + 1:
+                return entries
+            head = await log_store.get_head(conn)
+        raise expired(head)
+
+    async def news(self, tenant_id: str, known: int | None) -> tuple[Head, list[Entry]]:
+        """Return where the log stands and the first entries after the revision `known`: none when there are none, or it is None.
+
+        Raises RuntimeError when the tenant has no log.
+        """
+        async with self._tail_reads, self._database.transaction(tenant_id) as conn:
+            head = await log_store.get_head(conn)
+            if head is None:
+                raise RuntimeError("the tenant has no log of alerts")
+            if known is None or known >= head.revision:
+                return head, []
+            return head, await log_store.list_entries(conn, known, _PAGE)
+
+
+def expired(head: Head | None) -> OutOfRange:
+    """Return the refusal of a position that the log cannot continue."""
+    metadata = {} if head is None else {"first_available_revision": str(head.first_revision)}
+    message = "what follows the resume token is not kept any more; start again from a snapshot"
+    return OutOfRange("RESUME_TOKEN_EXPIRED", message, metadata=metadata)

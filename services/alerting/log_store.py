@@ -1,0 +1,112 @@
+"""SQL of the log and of lists of alerts: what streams and lists read, and what retention takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, select, true, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting.filters import AlertFilter
+from services.alerting.lifecycle import Alert, Change
+from services.alerting.log import Entry, Head
+from services.alerting.rules import SubjectKind
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.storage.schema import alert, alert_log, log_head
+
+_ALERT = [c for c in alert.c if c.name != "tenant_id"]
+_ENTRY = (alert_log.c.revision, alert_log.c.kind, alert_log.c.before, alert_log.c.after, alert_log.c.at)
+
+
+def to_json(state: Alert) -> dict[str, Any]:
+    """Return an alert as the log stores it."""
+    stored = asdict(state) | {"alert_id": str(state.alert_id), "fired_at": state.fired_at.isoformat()}
+    return stored | {"resolved_at": None if state.resolved_at is None else state.resolved_at.isoformat()}
+
+
+def from_json(stored: Mapping[str, Any]) -> Alert:
+    """Return the alert that the log stores."""
+    resolved_at = stored["resolved_at"]
+    times = {
+        "fired_at": datetime.fromisoformat(stored["fired_at"]),
+        "resolved_at": None if resolved_at is None else datetime.fromisoformat(resolved_at),
+    }
+    return Alert(**{**stored, **times, "alert_id": UUID(stored["alert_id"])})
+
+
+async def get_head(conn: AsyncConnection) -> Head | None:
+    """Return where the tenant's log stands, or None when there is no log yet."""
+    found = select(log_head.c.revision, log_head.c.first_revision, log_head.c.epoch).where(log_head.c.tenant_id == THIS_TENANT)
+    row = (await conn.execute(found)).one_or_none()
+    return None if row is None else Head(row.revision, row.first_revision, row.epoch)
+
+
+async def create_log(conn: AsyncConnection, epoch: str) -> None:
+    """Begin the tenant's log, unless there is one."""
+    begun = insert(log_head).values(tenant_id=current_tenant(), revision=0, first_revision=1, epoch=epoch)
+    await conn.execute(begun.on_conflict_do_nothing())
+
+
+async def list_entries(conn: AsyncConnection, after: int, limit: int) -> list[Entry]:
+    """Return the log's first entries after a revision, at most `limit`."""
+    found = select(*_ENTRY).where(alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision > after)
+    return [_entry(row) for row in await conn.execute(found.order_by(alert_log.c.revision).limit(limit))]
+
+
+async def list_oldest(conn: AsyncConnection, limit: int) -> list[tuple[int, datetime]]:
+    """Return revision and time of the oldest entries that are kept, at most `limit`."""
+    found = select(alert_log.c.revision, alert_log.c.at).where(alert_log.c.tenant_id == THIS_TENANT)
+    return [(row.revision, row.at) for row in await conn.execute(found.order_by(alert_log.c.revision).limit(limit))]
+
+
+async def delete_entries(conn: AsyncConnection, before: int) -> None:
+    """Delete the log's entries before a revision, which becomes the first that is kept."""
+    await conn.execute(delete(alert_log).where(alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision < before))
+    await conn.execute(update(log_head).where(log_head.c.tenant_id == THIS_TENANT).values(first_revision=before))
+
+
+async def list_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> list[Alert]:
+    """Return the open alerts that match a filter, the oldest first."""
+    found = select(*_ALERT).where(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None), _matching(wanted))
+    rows = await conn.execute(found.order_by(alert.c.fired_at, alert.c.alert_id))
+    return [Alert(**row) for row in rows.mappings()]
+
+
+async def list_alerts(
+    conn: AsyncConnection, wanted: AlertFilter, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Alert]:
+    """Return alerts that match a filter, the last to fire first, at most `limit`; `before` is where the last page ended."""
+    found = select(*_ALERT).where(alert.c.tenant_id == THIS_TENANT, _matching(wanted))
+    if before is not None:
+        found = found.where(tuple_(alert.c.fired_at, alert.c.alert_id) < tuple_(*before))
+    rows = await conn.execute(found.order_by(alert.c.fired_at.desc(), alert.c.alert_id.desc()).limit(limit))
+    return [Alert(**row) for row in rows.mappings()]
+
+
+def _matching(wanted: AlertFilter) -> ColumnElement[bool]:
+    """Return AlertFilter.matches as SQL."""
+    a = alert.c
+    conditions: list[ColumnElement[bool]] = [
+        column.in_(sorted(values))
+        for column, values in (
+            (a.type, wanted.types),
+            (a.severity, wanted.severities),
+            (a.rule_id, wanted.rule_ids),
+            (a.state, wanted.states),
+        )
+        if values
+    ]
+    for kind, ids in ((SubjectKind.AGENT, wanted.agent_ids), (SubjectKind.CUSTOMER, wanted.customer_ids)):
+        if ids:
+            conditions.append(and_(a.subject_kind == kind, a.subject_id.in_(sorted(ids))))
+    return and_(true(), *conditions)
+
+
+def _entry(row: Any) -> Entry:
+    before = None if row.before is None else from_json(row.before)
+    return Entry(row.revision, Change(row.kind, before, from_json(row.after)), row.at)

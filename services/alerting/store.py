@@ -1,0 +1,184 @@
+"""SQL of evaluation: the lease, what was touched, rules, readings, alerts and the log that they are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import and_, delete, func, select, text, union, update
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting.lifecycle import Alert, Change, Fingerprint
+from services.alerting.log_store import to_json
+from services.alerting.rules import Measure, Reading, Rule, Subject
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.runtime.windows import floor_to_quarter
+from services.storage.schema import agent_interval, alert, alert_log, contribution, evaluation, log_head, rule, touched
+
+#: The kind of contribution that a conversation makes.
+_CONVERSATION = 1
+
+_ALERT = [c for c in alert.c if c.name != "tenant_id"]
+_RULE = [c for c in rule.c if c.name != "tenant_id"]
+_OPEN = and_(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None))
+_AMONG_SUBJECTS = text("(subject_kind, subject_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:ids AS text[])))")
+_AMONG_FINGERPRINTS = text(
+    "(rule_id, subject_kind, subject_id) IN "
+    "(SELECT * FROM unnest(CAST(:rules AS text[]), CAST(:kinds AS smallint[]), CAST(:ids AS text[])))"
+)
+
+
+async def list_tenants_with_work(conn: AsyncConnection, swept_before: datetime) -> list[str]:
+    """Return the tenants with touched subjects, or not swept since `swept_before`. Needs a transaction without a tenant."""
+    due = select(evaluation.c.tenant_id).where(evaluation.c.evaluated_at < swept_before)
+    return sorted((await conn.execute(union(select(touched.c.tenant_id), due))).scalars())
+
+
+async def list_evaluated_tenants(conn: AsyncConnection) -> list[str]:
+    """Return the tenants whose rules were evaluated before."""
+    return sorted((await conn.execute(select(evaluation.c.tenant_id))).scalars())
+
+
+async def register_tenant(conn: AsyncConnection, now: datetime, rules: Iterable[Rule]) -> None:
+    """Make the tenant's lease and give it its first rules, unless it has a lease."""
+    lease = insert(evaluation).values(tenant_id=current_tenant(), evaluated_at=now)
+    if (await conn.execute(lease.on_conflict_do_nothing().returning(evaluation.c.tenant_id))).first():
+        await conn.execute(insert(rule).on_conflict_do_nothing(), [{"tenant_id": current_tenant(), **asdict(r)} for r in rules])
+
+
+async def take_lease(conn: AsyncConnection) -> datetime | None:
+    """Lock the tenant's lease and return when open alerts were last looked at; None when it is taken or not there."""
+    lease = select(evaluation.c.evaluated_at).where(evaluation.c.tenant_id == THIS_TENANT)
+    found: datetime | None = (await conn.execute(lease.with_for_update(skip_locked=True))).scalar_one_or_none()
+    return found
+
+
+async def mark_swept(conn: AsyncConnection, now: datetime) -> None:
+    """Record that every open alert was looked at."""
+    await conn.execute(update(evaluation).where(evaluation.c.tenant_id == THIS_TENANT).values(evaluated_at=now))
+
+
+async def drain_touched(conn: AsyncConnection, limit: int) -> dict[Subject, str | None]:
+    """Delete the oldest touched rows, at most `limit`, and return their subjects with the trace that touched them last."""
+    oldest = select(touched.c.touched_id).where(touched.c.tenant_id == THIS_TENANT).order_by(touched.c.touched_id).limit(limit)
+    taken = delete(touched).where(touched.c.tenant_id == THIS_TENANT, touched.c.touched_id.in_(oldest))
+    rows = await conn.execute(
+        taken.returning(touched.c.touched_id, touched.c.subject_kind, touched.c.subject_id, touched.c.trace)
+    )
+    return {Subject(row.subject_kind, row.subject_id): row.trace for row in sorted(rows)}
+
+
+async def list_rules(conn: AsyncConnection) -> list[Rule]:
+    """Return the tenant's rules."""
+    rows = await conn.execute(select(*_RULE).where(rule.c.tenant_id == THIS_TENANT).order_by(rule.c.rule_id))
+    return [Rule(**row) for row in rows.mappings()]
+
+
+async def list_open_subjects(conn: AsyncConnection) -> set[Subject]:
+    """Return every subject that has an open alert."""
+    found = await conn.execute(select(alert.c.subject_kind, alert.c.subject_id).where(_OPEN))
+    return {Subject(row.subject_kind, row.subject_id) for row in found}
+
+
+async def lock_open_alerts(conn: AsyncConnection, subjects: Collection[Subject]) -> dict[Fingerprint, Alert]:
+    """Lock the open alerts of some subjects, in the order of their ids, and return them."""
+    found = select(*_ALERT).where(_OPEN, _AMONG_SUBJECTS).order_by(alert.c.alert_id).with_for_update()
+    rows = await conn.execute(found, {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]})
+    alerts = [Alert(**row) for row in rows.mappings()]
+    return {a.fingerprint: a for a in alerts}
+
+
+async def count_episodes(conn: AsyncConnection, fingerprints: Collection[Fingerprint]) -> dict[Fingerprint, int]:
+    """Return how many alerts each fingerprint had; one that had none is left out."""
+    key = (alert.c.rule_id, alert.c.subject_kind, alert.c.subject_id)
+    found = select(*key, func.max(alert.c.episode).label("episodes")).where(alert.c.tenant_id == THIS_TENANT, _AMONG_FINGERPRINTS)
+    subjects = [f.subject for f in fingerprints]
+    parameters = {
+        "rules": [f.rule_id for f in fingerprints],
+        "kinds": [s.kind for s in subjects],
+        "ids": [s.id for s in subjects],
+    }
+    rows = await conn.execute(found.group_by(*key), parameters)
+    return {Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id)): row.episodes for row in rows}
+
+
+async def read_measure(conn: AsyncConnection, measured: Rule, ids: Sequence[str], now: datetime) -> dict[str, Reading]:
+    """Return what a rule's measure is now for each of the named subjects that have any data in its window."""
+    since, until = measured.window(now)
+    return await _MEASURES[measured.measure](conn, ids, since, until)
+
+
+async def _read_mean_response_time(
+    conn: AsyncConnection, ids: Sequence[str], since: datetime, until: datetime
+) -> dict[str, Reading]:
+    a = agent_interval.c
+    samples = func.sum(a.response_n)
+    # Rollups know a conversation's quarter of an hour, not its moment: the first quarter counts whole.
+    within = (a.bucket >= floor_to_quarter(since), a.bucket < until)
+    found = select(a.agent_id, (func.sum(a.response_ms) / samples).label("mean"), samples.label("samples"))
+    found = found.where(a.tenant_id == THIS_TENANT, a.agent_id == func.any(ids), *within).group_by(a.agent_id).having(samples > 0)
+    return {row.agent_id: Reading(float(row.mean), int(row.samples)) for row in await conn.execute(found)}
+
+
+async def _read_latest_satisfaction(
+    conn: AsyncConnection, ids: Sequence[str], since: datetime, until: datetime
+) -> dict[str, Reading]:
+    c = contribution.c
+    samples = func.count().over(partition_by=c.customer_id)
+    within = (c.at >= since, c.at < until)
+    found = (
+        select(c.customer_id, c.csat_x100, samples.label("samples"))
+        .where(
+            c.tenant_id == THIS_TENANT, c.kind == _CONVERSATION, c.customer_id == func.any(ids), c.csat_x100.is_not(None), *within
+        )
+        .ext(distinct_on(c.customer_id))
+        .order_by(c.customer_id, c.at.desc(), c.fact_id.desc())
+    )
+    return {row.customer_id: Reading(row.csat_x100 / 100, row.samples) for row in await conn.execute(found)}
+
+
+_MEASURES: Mapping[str, Callable[[AsyncConnection, Sequence[str], datetime, datetime], Awaitable[dict[str, Reading]]]] = {
+    Measure.MEAN_RESPONSE_TIME: _read_mean_response_time,
+    Measure.LATEST_SATISFACTION: _read_latest_satisfaction,
+}
+
+
+async def advance_log(conn: AsyncConnection, by: int, epoch: str) -> int:
+    """Lock the tenant's revision counter, take the next `by` revisions and return the first; `epoch` is for a new log.
+
+    The lock lasts until the commit: nobody else of the tenant gets a later revision before these are seen.
+    """
+    begun = insert(log_head).values(tenant_id=current_tenant(), revision=by, first_revision=1, epoch=epoch)
+    taken = begun.on_conflict_do_update(index_elements=["tenant_id"], set_={"revision": log_head.c.revision + by})
+    last: int = (await conn.execute(taken.returning(log_head.c.revision))).scalar_one()
+    return last - by + 1
+
+
+async def save_alerts(conn: AsyncConnection, alerts: Iterable[Alert]) -> None:
+    """Insert alerts, or replace them where they are stored."""
+    new = insert(alert)
+    replaced = {c.name: new.excluded[c.name] for c in _ALERT if c.name != "alert_id"}
+    upsert = new.on_conflict_do_update(index_elements=["tenant_id", "alert_id"], set_=replaced)
+    await conn.execute(upsert, [{"tenant_id": current_tenant(), **asdict(a)} for a in alerts])
+
+
+async def append_log(
+    conn: AsyncConnection, changes: Iterable[Change], traces: Mapping[Subject, str | None], now: datetime
+) -> None:
+    """Write numbered changes to the log, each with the trace of what made it."""
+    rows = [
+        {
+            "tenant_id": current_tenant(),
+            "revision": change.after.revision,
+            "kind": change.kind,
+            "alert_id": change.after.alert_id,
+            "before": None if change.before is None else to_json(change.before),
+            "after": to_json(change.after),
+            "trace": traces.get(change.after.fingerprint.subject),
+            "at": now,
+        }
+        for change in changes
+    ]
+    await conn.execute(insert(alert_log), rows)

@@ -1,0 +1,152 @@
+"""Follows tenants' logs for their streams: one poller a tenant, and the newest entries in memory for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+
+from services.alerting.log import Entry, Head, Position
+from services.alerting.log_reader import LogReader, expired
+
+#: Entries that a tail keeps for its streams; a stream that is further behind reads the stored log.
+RING = 1024
+
+_BUSY_POLL_S = 0.005
+_IDLE_POLL_S = 0.1
+_PAUSE_AFTER_FAILURE_S = 0.5
+_POLL_DEADLINE_S = 5.0
+#: A tail that has not reached the log for longer does not know whether there is news.
+_FRESH_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Ring:
+    """The newest entries of a log, without gaps, and at least the last `capacity` of those that were added."""
+
+    def __init__(self, newest: int, capacity: int = RING) -> None:
+        self.newest = newest
+        self._capacity = capacity
+        self._entries: list[Entry] = []
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add the entries that follow the newest."""
+        self._entries += entries
+        self.newest += len(entries)
+        if len(self._entries) > 2 * self._capacity:
+            del self._entries[: -self._capacity]
+
+    def after(self, revision: int, limit: int) -> list[Entry] | None:
+        """Return the first entries after a revision, at most `limit`, or None when the first of them is not here any more."""
+        at = len(self._entries) - (self.newest - revision)
+        return self._entries[at : at + limit] if at >= 0 else None
+
+
+class Tail:
+    """Polls one tenant's log, every 5 ms after news and less and less often, to every 100 ms, without."""
+
+    def __init__(self, tenant_id: str, reader: LogReader, clock: Callable[[], float]) -> None:
+        self.watchers = 0
+        self._tenant_id = tenant_id
+        self._reader = reader
+        self._clock = clock
+        self._head: Head | None = None
+        self._ring = Ring(0)
+        self._polled_at = 0.0
+        self._moved = asyncio.Event()
+
+    @property
+    def moved(self) -> asyncio.Event:
+        """An event that is set by what happens next. Take it before looking, and nothing is missed."""
+        return self._moved
+
+    def pulse(self) -> None:
+        """Wake every stream."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def has_told_all(self, position: Position) -> bool:
+        """Tell whether a reader at a position has everything that there was a moment ago."""
+        return self._head is not None and self._clock() - self._polled_at < _FRESH_S and position.revision >= self._ring.newest
+
+    async def after(self, position: Position, limit: int) -> list[Entry]:
+        """Return the entries after a position, at most `limit`: from memory, or from the stored log when they are older.
+
+        Raises OutOfRange (RESUME_TOKEN_EXPIRED) when they are not kept, or the log is not the one that the position is in.
+        """
+        if self._head is None:
+            return []
+        if self._head.epoch != position.epoch:
+            raise expired(self._head)
+        if position.revision >= self._ring.newest:
+            return []
+        known = self._ring.after(position.revision, limit)
+        return await self._reader.entries(self._tenant_id, position.revision, limit) if known is None else known
+
+    async def run(self) -> None:
+        """Poll until cancelled; a database that is away is waited for."""
+        pause, is_away = _BUSY_POLL_S, False
+        while True:
+            try:
+                async with asyncio.timeout(_POLL_DEADLINE_S):
+                    news = await self.poll()
+            except Exception as exc:  # noqa: BLE001 streams wait meanwhile, and send no heartbeat
+                if not is_away:
+                    _log.warning("the alert log cannot be read", extra={"fields": {"because": type(exc).__name__}})
+                pause, is_away = _PAUSE_AFTER_FAILURE_S, True
+            else:
+                pause, is_away = _BUSY_POLL_S if news else min(pause * 1.5, _IDLE_POLL_S), False
+            await asyncio.sleep(pause)
+
+    async def poll(self) -> bool:
+        """Look at the log once; tell whether there was news."""
+        asked_at, newest = self._clock(), self._ring.newest
+        head, entries = await self._reader.news(self._tenant_id, None if self._head is None else newest)
+        if self._head is not None and self._head.epoch == head.epoch and _follows(newest, head, entries):
+            self._ring.add(entries)
+            moved = bool(entries)
+        else:
+            # The beginning, or another log, or what followed is not kept: streams that want more read the stored log.
+            self._ring = Ring(head.revision)
+            moved = True
+        self._head, self._polled_at = head, asked_at
+        if moved:
+            self.pulse()
+        return moved
+
+
+def _follows(newest: int, head: Head, entries: list[Entry]) -> bool:
+    return entries[0].revision == newest + 1 if entries else head.revision <= newest
+
+
+class Tails:
+    """The tails of the tenants that have streams here."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self._running: dict[str, tuple[Tail, asyncio.Task[None]]] = {}
+
+    @contextmanager
+    def watched(self, tenant_id: str) -> Iterator[Tail]:
+        """Share the tenant's tail for the block; it runs as long as anybody does."""
+        if tenant_id not in self._running:
+            tail = Tail(tenant_id, self._reader, asyncio.get_running_loop().time)
+            # In a context of its own: it outlives the call that begins it.
+            self._running[tenant_id] = (tail, asyncio.create_task(tail.run(), context=Context()))
+        tail, task = self._running[tenant_id]
+        tail.watchers += 1
+        try:
+            yield tail
+        finally:
+            tail.watchers -= 1
+            if tail.watchers == 0:
+                del self._running[tenant_id]
+                task.cancel()
+
+    def pulse(self) -> None:
+        """Wake every stream."""
+        for tail, _ in self._running.values():
+            tail.pulse()

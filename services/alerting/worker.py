@@ -1,0 +1,121 @@
+"""Goes round the tenants with work: evaluates the rules of what was touched, and of what is open as time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from opentelemetry.trace import Tracer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting import store
+from services.alerting.evaluation import evaluate
+from services.alerting.lifecycle import Change, EventKind
+from services.alerting.rules import DEFAULT_RULES, Subject
+from services.runtime.database import Database
+from services.runtime.failures import as_service_error
+from services.runtime.tracing import extract_trace
+
+#: Touched rows of one transaction.
+BATCH = 1000
+#: How often what is open is evaluated again though nothing touched it: windows slide.
+SWEEP_EVERY = timedelta(seconds=30)
+#: How long a tenant rests that could not be evaluated.
+REST = timedelta(seconds=1)
+
+_BUSY_PAUSE_S = 0.005
+_IDLE_PAUSE_S = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Evaluates rules. Any number may run: a tenant's lease lets one evaluate it at a time."""
+
+    def __init__(self, database: Database, tracer: Tracer, clock: Callable[[], datetime], new_id: Callable[[], UUID]) -> None:
+        self._database = database
+        self._tracer = tracer
+        self._clock = clock
+        self._new_id = new_id
+        self._resting: dict[str, datetime] = {}
+        self._is_waiting = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; look again after 5 ms when there was work, less and less often, to 100 ms, when not."""
+        pause = _BUSY_PAUSE_S
+        while not stop.is_set():
+            worked = await self._go_round_safely()
+            pause = _BUSY_PAUSE_S if worked else min(pause * 2, _IDLE_PAUSE_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+    async def _go_round_safely(self) -> bool:
+        try:
+            worked = await self.go_round()
+        except Exception as exc:
+            if as_service_error(exc) is None:
+                raise
+            if not self._is_waiting:
+                _log.warning("evaluation waits for the database", extra={"fields": {"because": type(exc).__name__}})
+            self._is_waiting = True
+            await asyncio.sleep(REST.total_seconds())
+            return False
+        self._is_waiting = False
+        return worked
+
+    async def go_round(self) -> bool:
+        """Evaluate one batch of each tenant that has work; tell whether there was any."""
+        now = self._clock()
+        async with self._database.probe() as conn:
+            tenants = await store.list_tenants_with_work(conn, swept_before=now - SWEEP_EVERY)
+        self._resting = {tenant: until for tenant, until in self._resting.items() if until > now}
+        # Each in a task of its own: the tenant that a task is bound to stays its tenant.
+        worked = [await asyncio.create_task(self._visit(t)) for t in tenants if t not in self._resting]
+        return any(worked)
+
+    async def _visit(self, tenant: str) -> bool:
+        try:
+            return await self.evaluate(tenant)
+        except Exception:  # noqa: BLE001 whatever it was, other tenants must not wait for it
+            _log.exception("a tenant could not be evaluated", extra={"fields": {"tenant": tenant}})
+            self._resting[tenant] = self._clock() + REST
+            return False
+
+    async def evaluate(self, tenant: str) -> bool:
+        """Evaluate one batch of a tenant in one transaction; False when somebody else does or there was nothing to do."""
+        now = self._clock()
+        async with self._database.transaction(tenant) as conn:
+            swept_at = await self._take_lease(conn, now)
+            if swept_at is None:
+                return False
+            touched = await store.drain_touched(conn, BATCH)
+            subjects = set(touched)
+            if now - swept_at >= SWEEP_EVERY:
+                subjects |= await store.list_open_subjects(conn)
+                await store.mark_swept(conn, now)
+            changes = await evaluate(conn, subjects, touched, now, self._new_id) if subjects else []
+        self._trace(changes, touched)
+        return bool(subjects)
+
+    async def _take_lease(self, conn: AsyncConnection, now: datetime) -> datetime | None:
+        swept_at = await store.take_lease(conn)
+        if swept_at is not None:
+            return swept_at
+        await store.register_tenant(conn, now, DEFAULT_RULES)
+        return await store.take_lease(conn)
+
+    def _trace(self, changes: Iterable[Change], traces: Mapping[Subject, str | None]) -> None:
+        """Show in a conversation's trace what it did to alerts."""
+        for change in changes:
+            trace = traces.get(change.after.fingerprint.subject)
+            if trace:
+                attributes: dict[str, str | int] = {
+                    "rapport.rule": change.after.rule_id,
+                    "rapport.revision": change.after.revision,
+                }
+                name = f"alert {EventKind(change.kind).name.lower()}"
+                self._tracer.start_span(name, extract_trace(trace), attributes=attributes).end()

@@ -1,0 +1,56 @@
+"""What answers are made of, once read and computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.query.performance import Figures, Percentiles, Place, Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every answer rests on: the tenant's choices, the moment asked at, and how far facts are counted by then."""
+
+    currency: str
+    time_zone: str
+    now: datetime
+    watermark: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent that some fact names; its name is empty and its state None when never told."""
+
+    agent_id: str
+    name: str
+    state: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an agent did in a window; percentiles are None when no response was measured."""
+
+    agent: Agent
+    figures: Figures
+    percentiles: Percentiles | None
+    customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The whole tenant in a window: all in all, and by platform number with the different customers."""
+
+    overall: Figures
+    customers: int
+    active_agents: int
+    platforms: Mapping[int, tuple[Figures, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Totals by agent and platform of the agents compared, and the different customers by platform number."""
+
+    totals: Mapping[Place, Totals]
+    customers: Mapping[str, int]

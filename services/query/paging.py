@@ -1,0 +1,59 @@
+"""Page tokens of a comparison: where a page begins in an order that every page shares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from rapport.query.v1 import query_service_pb2
+
+from services.query.comparison import Position
+from services.runtime.errors import FieldViolation, InvalidArgument
+from services.runtime.page_tokens import Signer
+from services.runtime.tenancy import current_tenant
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The window that the first page was of, and the agent that this page follows."""
+
+    start: datetime
+    end: datetime
+    after: Position
+
+
+class Pages:
+    """Signs and reads page tokens. They belong to the tenant and to the question: its agents and its window as asked for."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._signer = Signer("page", keys)
+
+    def token(self, request: query_service_pb2.CompareAgentsRequest, page: Page) -> str:
+        """Return the token of the page."""
+        window = [(moment - _EPOCH) // _MICROSECOND for moment in (page.start, page.end)]
+        payload = {"window": window, "score": page.after.adjusted_score, "agent": page.after.agent_id}
+        return self._signer.sign(payload, *_bound_to(request))
+
+    def read(self, request: query_service_pb2.CompareAgentsRequest) -> Page | None:
+        """Return the page that the request's token stands for, None for the first. Raises InvalidArgument."""
+        if not request.page_token:
+            return None
+        payload = self._signer.read(request.page_token, *_bound_to(request))
+        if payload is None:
+            sentence = "the page token was changed, or belongs to another request"
+            raise InvalidArgument("INVALID_PAGE_TOKEN", sentence, violations=[FieldViolation("page_token", "foreign", sentence)])
+        start, end = (_EPOCH + moment * _MICROSECOND for moment in payload["window"])
+        return Page(start, end, Position(payload["score"], payload["agent"]))
+
+
+def _bound_to(request: query_service_pb2.CompareAgentsRequest) -> tuple[str, str]:
+    question = query_service_pb2.CompareAgentsRequest(agent_ids=request.agent_ids)
+    for field in ("start_time", "end_time"):
+        if request.HasField(field):
+            getattr(question, field).CopyFrom(getattr(request, field))
+    return current_tenant(), hashlib.sha256(question.SerializeToString(deterministic=True)).hexdigest()

@@ -1,0 +1,87 @@
+"""What the sibling services are asked for: scoring, without which there is no answer, and alerting, without which there is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
+from rapport.metrics.v1 import agent_pb2
+from rapport.scoring.v1 import scoring_service_pb2, scoring_service_pb2_grpc
+
+from services.runtime.windows import Window
+
+_log = logging.getLogger(__name__)
+
+#: Longest wait for scoring and for alerting, in seconds; and the share of the caller's time that alerting may take.
+_SCORING_S = 10.0
+_ALERTING_S = 2.0
+_ALERTING_SHARE = 0.5
+#: Alerts asked for: as many as alerting tells at once.
+_MOST_ALERTS = 1000
+
+Answer = TypeVar("Answer")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Siblings:
+    """The siblings' answers; `context` is the call whose deadline is passed on, None outside a call."""
+
+    def __init__(self, scoring: grpc.aio.Channel, alerting: grpc.aio.Channel) -> None:
+        self._scoring = scoring_service_pb2_grpc.ScoringServiceStub(scoring)
+        self._alerting = alerting_service_pb2_grpc.AlertingServiceStub(alerting)
+
+    async def grades(
+        self, context: Context | None, window: Window | None, agent_ids: Sequence[str] = ()
+    ) -> scoring_service_pb2.GradeAgentsResponse:
+        """Return agents' grades in a window (none: no grades), of every agent with a conversation in it unless some are named."""
+        if window is None:
+            return scoring_service_pb2.GradeAgentsResponse()
+        request = scoring_service_pb2.GradeAgentsRequest(agent_ids=agent_ids)
+        request.start_time.FromDatetime(window.start)
+        request.end_time.FromDatetime(window.end)
+        return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
+
+    async def scores(self, context: Context | None, customer_ids: Sequence[str]) -> scoring_service_pb2.ScoreCustomersResponse:
+        """Return the scores of up to 1,000 customers that facts name; nothing when none is asked for."""
+        if not customer_ids:
+            return scoring_service_pb2.ScoreCustomersResponse()
+        request = scoring_service_pb2.ScoreCustomersRequest(customer_ids=customer_ids)
+        return await self._scoring.ScoreCustomers(request, timeout=_timeout(context, _SCORING_S))
+
+    async def open_alerts(
+        self, context: Context | None, agent_ids: Sequence[str] = ()
+    ) -> alerting_service_pb2.ListAlertsResponse | None:
+        """Return the newest open alerts, of some agents only if they are named; None when alerting does not answer."""
+        wanted = alert_pb2.AlertFilter(states=[alert_pb2.ALERT_STATE_FIRING], agent_ids=agent_ids)
+        request = alerting_service_pb2.ListAlertsRequest(filter=wanted, page_size=_MOST_ALERTS)
+        return await _if_it_answers(self._alerting.ListAlerts(request, timeout=_patience(context)))
+
+    async def health(self, context: Context | None, window: Window | None = None) -> agent_pb2.SystemHealth | None:
+        """Return the services' health with the uptime in a window, else the last 24 hours; None when alerting does not answer."""
+        request = alerting_service_pb2.GetSystemHealthRequest()
+        if window is not None:
+            request.start_time.FromDatetime(window.start)
+            request.end_time.FromDatetime(window.end)
+        answer = await _if_it_answers(self._alerting.GetSystemHealth(request, timeout=_patience(context)))
+        return answer.health if answer else None
+
+
+async def _if_it_answers(call: Awaitable[Answer]) -> Answer | None:
+    """Return the answer, or None when the call fails: what is asked this way is worth less than the rest of the answer."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        _log.warning("alerting does not answer", extra={"fields": {"code": error.code().name}})
+        return None
+
+
+def _timeout(context: Context | None, longest_s: float) -> float:
+    remaining = context.time_remaining() if context else None
+    return longest_s if remaining is None else min(remaining, longest_s)
+
+
+def _patience(context: Context | None) -> float:
+    return min(_ALERTING_S, _ALERTING_SHARE * _timeout(context, _SCORING_S))

@@ -1,0 +1,183 @@
+"""What every rollup must hold, as SQL over the temporary table `expected` and the stored facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, auto
+
+from psycopg.sql import SQL, Composable, Identifier
+from sqlalchemy import Table
+
+from services.storage import schema
+
+_INTERVAL = SQL("date_bin('15 minutes', at, timestamptz '1970-01-01 00:00:00+00')")
+_DAY = SQL("day")
+
+
+class Zeros(Enum):
+    """What rows mean whose every column outside the key is 0, false or absent."""
+
+    #: The same as no row.
+    EQUAL_NO_ROW = auto()
+    #: They must be there when expected; one that is there otherwise is left from a fact that was corrected.
+    MAY_REMAIN = auto()
+    #: What any other row means.
+    COUNT = auto()
+
+
+#: When a column holds something, by the type that it has in Python.
+_HOLDS = {bool: SQL("{}"), date: SQL("{} IS NOT NULL"), int: SQL("{} <> 0"), Decimal: SQL("{} <> 0")}
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One table, and the SELECT of what it must hold, with the table's columns but `tenant_id` and those `ignored`.
+
+    Where `recent_only`, intervals that began more than 35 days ago are not compared: they may have been cleared away.
+    """
+
+    table: Table
+    expected: Composable
+    ignored: frozenset[str] = frozenset()
+    recent_only: bool = False
+    zeros: Zeros = Zeros.EQUAL_NO_ROW
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.table.primary_key.columns if c.name != "tenant_id")
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.table.columns if not c.primary_key and c.name not in self.ignored)
+
+    @property
+    def holds_something(self) -> Composable:
+        """The condition on a row that it means more than no row does."""
+        if self.zeros is Zeros.COUNT:
+            return SQL("true")
+        conditions = [_HOLDS[self.table.c[v].type.python_type].format(Identifier(v)) for v in self.values]
+        return SQL("({})").format(SQL(" OR ").join([SQL("false"), *conditions]))
+
+
+_COUNTS = SQL("""
+    SELECT agent_id, {bucket} AS bucket, platform,
+           sum(conversations) AS conversations, sum(ended) AS ended, sum(completed) AS completed,
+           sum(escalated) AS escalated, sum(conversions) AS conversions,
+           coalesce(sum(duration_ms), 0) AS duration_ms,
+           count(csat_x100) AS csat_n, coalesce(sum(csat_x100), 0) AS csat_x100,
+           coalesce(sum(csat_x100::bigint * csat_x100), 0) AS csat_x100_sq,
+           count(response_ms) AS response_n, coalesce(sum(response_ms), 0) AS response_ms,
+           coalesce(sum(response_ms::numeric * response_ms), 0) AS response_ms_sq,
+           count(*) FILTER (WHERE sentiment = 1) AS positive,
+           count(*) FILTER (WHERE sentiment = 2) AS neutral,
+           count(*) FILTER (WHERE sentiment = 3) AS negative,
+           sum(booked) AS booked, sum(kept) AS kept, sum(no_show) AS no_show, sum(cancelled) AS cancelled
+    FROM expected
+    GROUP BY 1, 2, 3
+""")
+
+_REVENUE = SQL("""
+    SELECT agent_id, {bucket} AS bucket, platform, coalesce(currency, '') AS currency,
+           sum(orders) AS orders, sum(amount) AS amount, sum(amount * amount) AS amount_sq
+    FROM expected
+    WHERE amount IS NOT NULL
+    GROUP BY 1, 2, 3, 4
+""")
+
+_RESPONSES = SQL("""
+    SELECT agent_id, {bucket} AS bucket, platform,
+           ceil(ln(greatest(response_ms, 1)::float8) / ln(1.04::float8))::int AS log_bucket, count(*) AS n
+    FROM expected
+    WHERE response_ms IS NOT NULL
+    GROUP BY 1, 2, 3, 4
+""")
+
+_CUSTOMER_DAYS = SQL("""
+    SELECT customer_id, day, agent_id, platform, sum(conversations) AS conversations, sum(orders) AS orders
+    FROM expected
+    WHERE customer_id <> ''
+    GROUP BY 1, 2, 3, 4
+""")
+
+_CUSTOMER_REVENUE = SQL("""
+    SELECT customer_id, day, coalesce(currency, '') AS currency, sum(orders) AS orders, sum(amount) AS amount
+    FROM expected
+    WHERE customer_id <> '' AND amount IS NOT NULL
+    GROUP BY 1, 2, 3
+""")
+
+_PRESENCE = SQL("""
+    WITH met AS (
+        SELECT DISTINCT g.grouping, g.group_id, e.customer_id, e.day
+        FROM expected e
+        CROSS JOIN LATERAL (VALUES (1, ''), (2, e.agent_id), (3, e.platform::text)) AS g (grouping, group_id)
+        WHERE e.conversations > 0 AND e.customer_id <> ''
+    ), paired AS (
+        SELECT m.grouping, m.group_id, m.day,
+               lag(m.day, 1, date '0001-01-01') OVER (
+                   PARTITION BY m.grouping, m.group_id, m.customer_id ORDER BY m.day
+               ) AS previous_day
+        FROM met m
+    )
+    SELECT p.grouping, p.group_id, p.day, p.previous_day, count(*) AS n
+    FROM paired p
+    GROUP BY 1, 2, 3, 4
+""")
+
+_CUSTOMERS = SQL("""
+    WITH named AS (
+        SELECT customer_id FROM ingest.conversation WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ingest.event WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ingest.appointment WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ingest.transaction WHERE tenant_id = %(tenant)s
+    ), engaged AS (
+        SELECT customer_id, day, sum(orders) AS orders
+        FROM expected
+        WHERE conversations > 0 OR orders > 0
+        GROUP BY 1, 2
+    ), advocates AS (
+        SELECT DISTINCT customer_id
+        FROM ingest.conversation
+        WHERE tenant_id = %(tenant)s AND (conversion_type = 4 OR stage = 5)
+    )
+    SELECT n.customer_id,
+           count(e.day) AS engagement_days, min(e.day) AS first_day, max(e.day) AS last_day,
+           count(*) FILTER (WHERE e.orders > 0) AS order_days,
+           min(e.day) FILTER (WHERE e.orders > 0) AS first_order_day,
+           max(e.day) FILTER (WHERE e.orders > 0) AS last_order_day,
+           coalesce(sum(e.orders), 0) AS orders,
+           n.customer_id IN (SELECT a.customer_id FROM advocates a) AS advocate
+    FROM named n
+    LEFT JOIN engaged e USING (customer_id)
+    WHERE n.customer_id <> ''
+    GROUP BY 1
+""")
+
+_AGENTS = SQL("""
+    SELECT agent_id
+    FROM (
+        SELECT agent_id FROM ingest.conversation WHERE tenant_id = %(tenant)s
+        UNION SELECT agent_id FROM ingest.event WHERE tenant_id = %(tenant)s
+        UNION SELECT agent_id FROM ingest.appointment WHERE tenant_id = %(tenant)s
+        UNION SELECT agent_id FROM ingest.transaction WHERE tenant_id = %(tenant)s
+    ) named
+    WHERE agent_id <> ''
+""")
+
+#: In the order in which they are compared. Segments are history and revisions only ever move: neither can be recomputed.
+ROLLUPS = (
+    Rollup(schema.contribution, SQL("SELECT * FROM expected"), zeros=Zeros.COUNT),
+    Rollup(schema.agent_interval, _COUNTS.format(bucket=_INTERVAL), recent_only=True),
+    Rollup(schema.agent_day, _COUNTS.format(bucket=_DAY)),
+    Rollup(schema.revenue_interval, _REVENUE.format(bucket=_INTERVAL), recent_only=True),
+    Rollup(schema.revenue_day, _REVENUE.format(bucket=_DAY)),
+    Rollup(schema.response_interval, _RESPONSES.format(bucket=_INTERVAL), recent_only=True),
+    Rollup(schema.response_day, _RESPONSES.format(bucket=_DAY)),
+    Rollup(schema.customer_day, _CUSTOMER_DAYS),
+    Rollup(schema.customer_revenue_day, _CUSTOMER_REVENUE),
+    Rollup(schema.presence, _PRESENCE),
+    Rollup(schema.customer_state, _CUSTOMERS, ignored=frozenset({"segment", "segment_since"}), zeros=Zeros.MAY_REMAIN),
+    Rollup(schema.agent_state, _AGENTS, ignored=frozenset({"revision"}), zeros=Zeros.MAY_REMAIN),
+)

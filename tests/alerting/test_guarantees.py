@@ -1,0 +1,183 @@
+"""A stream of alerts is ordered, unique, reliable and resumable while many write, and the checks would notice if not."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import psycopg
+import pytest
+from rapport.alerting.v1 import alerting_service_pb2 as pb
+
+from services.alerting.filters import AlertFilter
+from services.alerting.log_store import list_entries
+from tests.alerting.house import House, Reader
+from tests.alerting.validators import changes_of, check_all, check_ordered, check_reliable, check_snapshot, check_unique
+
+#: A change of an alert as a second writer makes it, such as one that acknowledges: the counter is locked last.
+FROM_COUNTER = "UPDATE alerting.log_head SET revision = revision + 1 RETURNING revision"
+#: The mistake: numbers that are handed out before the commit, and not in its order.
+FROM_SEQUENCE = "SELECT nextval('careless')"
+APPEND = (
+    "INSERT INTO alerting.alert_log (tenant_id, revision, kind, alert_id, before, after, at)"
+    " SELECT tenant_id, %s, 3, alert_id, after, after, now() FROM alerting.alert_log WHERE revision = 1"
+)
+WRITERS, CHANGES = 6, 20
+
+
+async def write(url: str, take_revision: str, seed: int) -> None:
+    """Append to the log from one of several connections; each transaction goes on for a moment before it commits."""
+    delays = random.Random(seed)
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        for _ in range(CHANGES):
+            cursor = await conn.execute(take_revision)
+            revision = (await cursor.fetchone() or (0,))[0]
+            await conn.execute(APPEND, [revision])
+            await asyncio.sleep(delays.uniform(0, 0.004))
+            if take_revision == FROM_SEQUENCE:
+                await conn.execute("UPDATE alerting.log_head SET revision = greatest(revision, %s)", [revision])
+            await conn.commit()
+
+
+async def write_all(url: str, take_revision: str) -> None:
+    await asyncio.gather(*(write(url, take_revision, seed) for seed in range(WRITERS)))
+
+
+async def read_until(reader: Reader, last: int) -> list[pb.WatchAlertsResponse]:
+    messages = [await reader.next()]
+    while messages[-1].revision < last:
+        messages.append(await reader.next())
+    return messages
+
+
+async def test_streams_are_gapless_and_in_order_under_concurrent_writers(house: House):
+    await house.score("c", 1)
+    last = 1 + WRITERS * CHANGES
+    async with house.stub() as stub:
+        readers = [Reader(stub.WatchAlerts(pb.WatchAlertsRequest())) for _ in range(5)]
+        begun = [await reader.begin() for reader in readers]
+        writing = asyncio.ensure_future(write_all(house.url, FROM_COUNTER))
+        late = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+        late_began = check_snapshot(await late.begin())
+        for reader, beginning in zip(readers, begun, strict=True):
+            check_all(changes_of(await read_until(reader, last)), after=check_snapshot(beginning), up_to=last)
+        check_all(changes_of(await read_until(late, last)), after=late_began, up_to=last)
+        await writing
+
+
+async def test_control_revisions_from_a_sequence_are_noticed(house: House):
+    await house.score("c", 1)
+    await house.facts.rows("CREATE SEQUENCE careless START 2")
+    seen: list[int] = [1]
+    writing = asyncio.ensure_future(write_all(house.url, FROM_SEQUENCE))
+    while not writing.done():
+        async with house.database.transaction("default") as conn:
+            seen += [entry.revision for entry in await list_entries(conn, seen[-1], 1000)]
+    await writing
+    with pytest.raises(AssertionError, match="missing"):
+        check_all(seen, after=0, up_to=1 + WRITERS * CHANGES)
+
+
+@pytest.mark.parametrize("next_entry", [None, 3])
+async def test_a_gap_in_the_log_ends_the_stream_and_nothing_past_it_is_sent(house: House, next_entry: int | None):
+    await house.score("c", 1)
+    async with house.stub() as stub:
+        reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+        await reader.begin()
+        if next_entry is not None:
+            await house.facts.rows(APPEND, next_entry)
+        await house.facts.rows("UPDATE alerting.log_head SET revision = 3")
+        assert await reader.failure() == ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED", {"first_available_revision": "1"})
+
+
+@pytest.mark.parametrize(
+    ("revisions", "check"),
+    [([1, 3, 2], check_ordered), ([1, 2, 2], check_unique), ([1, 3], lambda found: check_reliable(found, 0, 3))],
+)
+def test_control_each_check_objects_to_what_it_is_for(revisions, check):
+    with pytest.raises(AssertionError):
+        check(revisions)
+
+
+async def test_a_reader_that_is_cut_again_and_again_misses_and_repeats_nothing(house: House):
+    await house.score("c", 1)
+    last = 1 + WRITERS * CHANGES
+    cuts = random.Random(4)
+    async with house.stub() as stub:
+        reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+        token = (await reader.begin())[-1].resume_token
+        writing = asyncio.ensure_future(write_all(house.url, FROM_COUNTER))
+        seen: list[int] = []
+        while not seen or seen[-1] < last:
+            reader.cancel()
+            reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest(resume_token=token)))
+            assert (await reader.next()).WhichOneof("body") == "created"
+            for message in await reader.events(min(cuts.randint(1, 15), last - (seen[-1] if seen else 1))):
+                token = message.resume_token
+                seen.append(message.revision)
+        await writing
+    check_all(seen, after=1, up_to=last)
+
+
+async def test_a_snapshot_and_what_follows_it_are_of_one_moment(house: House):
+    """Each alert's state after following equals the stored one, wherever among the writes the snapshot fell."""
+    for i in range(5):
+        await house.score(f"c{i}", 1)
+
+    async def change() -> None:
+        scores = random.Random(1)
+        for _ in range(40):
+            await house.score(f"c{scores.randrange(5)}", scores.choice([1, 1.5, 2, 5]))
+
+    async with house.stub() as stub:
+        writing = asyncio.ensure_future(change())
+        readers = []
+        for _ in range(8):
+            reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+            readers.append((reader, await reader.begin()))
+            await asyncio.sleep(0.05)
+        await writing
+        async with house.database.transaction("default") as conn:
+            last = (await list_entries(conn, 0, 1000))[-1].revision
+        stored = set(await house.facts.rows("SELECT subject_id, value FROM alerting.alert WHERE state = 1"))
+        for reader, beginning in readers:
+            began = check_snapshot(beginning)
+            following = await read_until(reader, last) if began < last else []
+            check_all(changes_of(following), after=began, up_to=last)
+            state = {}
+            for event in (e for m in [*beginning, *following] for e in m.events.events):
+                state[event.alert.alert_id] = event.alert
+            firing = {(a.customer_id, a.value) for a in state.values() if a.state == 1}
+            assert firing == stored
+
+
+async def test_two_replicas_take_each_others_tokens(house: House):
+    other = House(house.url)
+    await house.score("c", 1)
+    async with house.stub() as here, other.stub() as there:
+        first = Reader(here.WatchAlerts(pb.WatchAlertsRequest()))
+        token = (await first.begin())[-1].resume_token
+        for score in (1.5, 2, 2.5):
+            await house.score("c", score)
+        second = Reader(there.WatchAlerts(pb.WatchAlertsRequest(resume_token=token)))
+        found = await second.events(2)
+        third = Reader(here.WatchAlerts(pb.WatchAlertsRequest(resume_token=found[-1].resume_token)))
+        assert changes_of([*found, *await third.events(1)]) == [2, 3, 4]
+    await other.database.close()
+
+
+async def test_a_tenants_stream_and_snapshot_show_no_other_tenants_alerts(house: House):
+    await house.score("mine", 1)
+    await house.score("theirs", 1, tenant="other")
+    seen = []
+    async with asyncio.timeout(5):
+        opening = await asyncio.create_task(house.reader.open("other", AlertFilter()))
+        assert [a.subject_id for a in opening.alerts] == ["theirs"]
+        async with house.stub() as stub:
+            reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+            seen += await reader.begin()
+            await house.score("theirs", 2, tenant="other")
+            await house.score("mine", 2)
+            seen += await reader.events(1)
+    assert {e.alert.customer_id for m in seen for e in m.events.events} == {"mine"}
+    assert seen[-1].revision == 2, "the other tenant's changes do not move this one's revisions"

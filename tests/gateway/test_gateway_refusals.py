@@ -1,0 +1,144 @@
+"""How calls fail over HTTP: the status, and JSON {code, message, details} whoever refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from tests.gateway.harness import Gateway, open_gateway, until_status
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AGENT = "/api/analytics/agent/1/performance"
+CONVERSATION = "/api/analytics/conversation"
+
+
+def failure(answer: httpx.Response) -> tuple[int, int, str]:
+    """Return HTTP status, gRPC code and message of a failed call whose body has the promised shape."""
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert set(body) == {"code", "message", "details"}
+    return answer.status_code, body["code"], body["message"]
+
+
+def refuse(code: int, message: str, *details: Any) -> Any:
+    """Return a method that fails with a status as the services make it."""
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+
+    async def method(_request: Any, context: Any) -> None:
+        await context.abort_with_status(rpc_status.to_status(status_pb2.Status(code=code, message=message, details=packed)))
+
+    return method
+
+
+async def test_a_service_s_status_and_its_details_arrive(gate: Gateway) -> None:
+    info = error_details_pb2.ErrorInfo(reason="INVALID_FIELDS", domain="rapport")
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field="conversation.end_time", description="must not be before start_time")
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(1500)
+    gate.answer("RecordConversation", refuse(3, "conversation.end_time: must …", info, bad, retry))
+    answer = await gate.http.post(CONVERSATION, json={})
+    assert failure(answer) == (400, 3, "conversation.end_time: must …")
+    reason, fields, wait = answer.json()["details"]
+    assert (reason["reason"], reason["domain"]) == ("INVALID_FIELDS", "rapport")
+    assert fields["fieldViolations"][0]["field"] == "conversation.end_time"
+    assert wait["retryDelay"] == "1.500s"
+
+
+@pytest.mark.parametrize(("code", "status"), [(5, 404), (6, 409), (8, 429), (9, 400), (10, 409), (11, 400), (13, 500), (14, 503)])
+async def test_each_grpc_code_has_its_http_status(gate: Gateway, code: int, status: int) -> None:
+    gate.answer("GetAgentPerformance", refuse(code, "why"))
+    assert failure(await gate.http.get(AGENT)) == (status, code, "why")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('{"platform": "fax"}', "conversation.platform"),
+        ('{"platform": "WHATSAPP"}', "conversation.platform"),
+        ('{"customerJourney": {"stage": "elsewhere"}}', "conversation.customer_journey.stage"),
+        ('{"messageCount": "many"}', "conversation.message_count"),
+        ('{"startTime": "yesterday"}', "conversation.start_time"),
+    ],
+)
+async def test_a_value_that_does_not_decode_is_named_by_its_path(gate: Gateway, body: str, path: str) -> None:
+    status, code, message = failure(await gate.http.post(CONVERSATION, content=body))
+    assert (status, code) == (400, 3)
+    assert message.startswith(f"{path}: invalid value")
+    assert not gate.backends["ingest"].requests
+
+
+async def test_what_is_not_json_is_refused(gate: Gateway) -> None:
+    assert failure(await gate.http.post(CONVERSATION, content="{conversationId"))[:2] == (400, 3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("agnet", "2"), ("start_time", "tomorrow")])
+async def test_query_parameters_that_mean_nothing_are_refused(gate: Gateway, name: str, value: str) -> None:
+    status, code, message = failure(await gate.http.get(AGENT, params={name: value}))
+    assert (status, code) == (400, 3)
+    assert name in message
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"), [("GET", "/"), ("GET", "/api/analytics/nothing"), ("DELETE", CONVERSATION), ("GET", CONVERSATION)]
+)
+async def test_paths_and_verbs_that_nobody_serves_are_not_found(gate: Gateway, verb: str, path: str) -> None:
+    status, code, message = failure(await gate.http.request(verb, path))
+    assert (status, code) == (404, 5)
+    assert path in message
+
+
+def conversation_of(size: int) -> bytes:
+    """Return a body of exactly `size` bytes."""
+    frame = json.dumps({"conversationId": ""})
+    return json.dumps({"conversationId": "x" * (size - len(frame))}).encode()
+
+
+async def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(gate: Gateway) -> None:
+    limit = 1024 * 1024
+    assert (await gate.http.post(CONVERSATION, content=conversation_of(limit))).status_code == 200
+    gate.forget()
+    assert failure(await gate.http.post(CONVERSATION, content=conversation_of(limit + 1)))[:2] == (413, 3)
+    assert not gate.backends["ingest"].requests
+
+
+async def test_a_caller_s_deadline_is_kept_and_the_service_is_told_to_stop(gate: Gateway) -> None:
+    stopped = asyncio.Event()
+
+    async def slow(_request: Any, _context: Any) -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            stopped.set()
+
+    gate.answer("GetAgentPerformance", slow)
+    answer = await gate.http.get(AGENT, headers={"grpc-timeout": "200m"})
+    assert failure(answer) == (504, 4, "the call took too long")
+    await asyncio.wait_for(stopped.wait(), 1)
+
+
+async def test_a_service_that_is_down_is_unavailable_until_it_is_back(tmp_path: Path) -> None:
+    async with open_gateway(tmp_path) as gate:
+        await gate.backends["query"].stop()
+        down = await gate.http.get(AGENT)
+        assert failure(down) == (503, 14, "the service cannot be reached now")
+        assert down.headers["retry-after"] == "1"
+        assert (await gate.http.get("/api/analytics/alerts")).status_code == 200
+        await until_status(gate.http, "/healthz", 503)
+        assert failure(await gate.http.get("/healthz")) == (503, 14, "a service does not answer")
+        assert failure(await gate.http.get(AGENT))[:2] == (503, 14)
+        await gate.backends["query"].start()
+        await until_status(gate.http, "/healthz", 200)
+        assert (await gate.http.get(AGENT)).status_code == 200

@@ -1,0 +1,104 @@
+"""Scoring and alerting as the tests choose them, on real channels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
+from rapport.insight.v1 import event_pb2, vocabulary_pb2
+from rapport.metrics.v1 import agent_pb2, common_pb2
+from rapport.scoring.v1 import policy_pb2, scoring_service_pb2, scoring_service_pb2_grpc
+
+POLICY_VERSION = 7
+
+
+class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
+    """Answers with the grades and scores that a test put there, of those asked for."""
+
+    def __init__(self) -> None:
+        self.grades: dict[str, scoring_service_pb2.AgentGrade] = {}
+        self.scores: dict[str, scoring_service_pb2.CustomerScore] = {}
+        self.watermark: Timestamp | None = None
+        self.requests: list[Message] = []
+        self.deadlines: list[float | None] = []
+
+    def grade(self, agent_id: str, **fields: Any) -> None:
+        self.grades[agent_id] = scoring_service_pb2.AgentGrade(agent_id=agent_id, **fields)
+
+    def score(self, customer_id: str, **fields: Any) -> None:
+        self.scores[customer_id] = scoring_service_pb2.CustomerScore(customer_id=customer_id, **fields)
+
+    async def GradeAgents(self, request: Any, context: Any) -> scoring_service_pb2.GradeAgentsResponse:  # noqa: N802
+        self.requests.append(request)
+        self.deadlines.append(context.time_remaining())
+        wanted: Sequence[str] = request.agent_ids or list(self.grades)
+        return scoring_service_pb2.GradeAgentsResponse(
+            grades=[self.grades.get(a, scoring_service_pb2.AgentGrade(agent_id=a)) for a in wanted],
+            quality=common_pb2.Quality(watermark=self.watermark),
+            policy=policy_pb2.ScoringPolicy(version=POLICY_VERSION),
+        )
+
+    async def ScoreCustomers(self, request: Any, context: Any) -> scoring_service_pb2.ScoreCustomersResponse:  # noqa: N802
+        self.requests.append(request)
+        return scoring_service_pb2.ScoreCustomersResponse(
+            scores=[self.scores.get(c, scoring_service_pb2.CustomerScore(customer_id=c)) for c in request.customer_ids],
+            quality=common_pb2.Quality(policy_version=POLICY_VERSION),
+        )
+
+
+class Alerting(alerting_service_pb2_grpc.AlertingServiceServicer):
+    """Answers with the alerts and the uptime that a test put there."""
+
+    def __init__(self) -> None:
+        self.alerts: list[alert_pb2.Alert] = []
+        self.next_page_token = ""
+        self.delay_s = 0.0
+        self.uptime: float | None = 99.5
+        self.requests: list[Any] = []
+
+    def fire(self, rule_id: str, agent_id: str | None, **fields: Any) -> None:
+        fields.setdefault("type", vocabulary_pb2.AlertType.performance)
+        fields.setdefault("severity", vocabulary_pb2.Severity.medium)
+        fields.setdefault("state", alert_pb2.ALERT_STATE_FIRING)
+        self.alerts.append(alert_pb2.Alert(alert_id=f"alert-{len(self.alerts)}", rule_id=rule_id, agent_id=agent_id, **fields))
+
+    async def ListAlerts(self, request: Any, context: Any) -> alerting_service_pb2.ListAlertsResponse:  # noqa: N802
+        self.requests.append(request)
+        await asyncio.sleep(self.delay_s)
+        wanted = request.filter
+        found = [
+            alert
+            for alert in self.alerts
+            if alert.state in wanted.states and (not wanted.agent_ids or alert.agent_id in wanted.agent_ids)
+        ]
+        return alerting_service_pb2.ListAlertsResponse(alerts=found, next_page_token=self.next_page_token)
+
+    async def GetSystemHealth(self, request: Any, context: Any) -> alerting_service_pb2.GetSystemHealthResponse:  # noqa: N802
+        self.requests.append(request)
+        await asyncio.sleep(self.delay_s)
+        up = agent_pb2.ServiceState(service="query", state=event_pb2.HEALTH_STATE_UP)
+        return alerting_service_pb2.GetSystemHealthResponse(health=agent_pb2.SystemHealth(uptime=self.uptime, services=[up]))
+
+
+class Sibling:
+    """A server that can be stopped."""
+
+    def __init__(self, server: grpc.aio.Server, address: str) -> None:
+        self.server = server
+        self.address = address
+
+    async def stop(self) -> None:
+        await self.server.stop(None)
+
+
+async def serve(add: Any, servicer: Any) -> Sibling:
+    server = grpc.aio.server()
+    add(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return Sibling(server, f"127.0.0.1:{port}")
