@@ -8,8 +8,11 @@ import random
 import psycopg
 import pytest
 from rapport.alerting.v1 import alerting_service_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerting import log_store
 from services.alerting.filters import AlertFilter
+from services.alerting.log import Head, Position
 from services.alerting.log_store import list_entries
 from tests.alerting.house import House, Reader
 from tests.alerting.validators import changes_of, check_all, check_ordered, check_reliable, check_snapshot, check_unique
@@ -149,6 +152,28 @@ async def test_a_snapshot_and_what_follows_it_are_of_one_moment(house: House):
                 state[event.alert.alert_id] = event.alert
             firing = {(a.customer_id, a.value) for a in state.values() if a.state == 1}
             assert firing == stored
+
+
+async def test_a_change_between_the_reads_of_a_snapshot_is_not_in_it(house: House, monkeypatch: pytest.MonkeyPatch):
+    await house.score("c", 1)
+    get_head = log_store.get_head
+
+    async def get_head_then_change(conn: AsyncConnection) -> Head | None:
+        head = await get_head(conn)
+        await asyncio.create_task(house.score("c", 2))
+        return head
+
+    monkeypatch.setattr(log_store, "get_head", get_head_then_change)
+    opening = await house.reader.open("default", AlertFilter())
+    assert (opening.head.revision, [a.value for a in opening.alerts]) == (1, [1])
+
+
+@pytest.mark.parametrize(
+    ("revision", "epoch", "continues"),
+    [(2, "e", False), (3, "e", True), (9, "e", True), (10, "e", False), (5, "other", False)],
+)
+def test_a_log_continues_what_nothing_is_missing_after(revision, epoch, continues):
+    assert Head(9, 4, "e").continues(Position(revision, epoch)) is continues
 
 
 async def test_two_replicas_take_each_others_tokens(house: House):

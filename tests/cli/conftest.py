@@ -14,6 +14,7 @@ from rapport.ingest.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_
 from rapport.query.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 from typer.testing import CliRunner, Result
 
+from services.cli import layout
 from services.cli.app import app
 from tests.cli.importing import MAPPING
 from tests.cli.servicers import Alerting, Ingest, Query
@@ -50,8 +51,11 @@ Rapport = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
-def rapport(house: House) -> Rapport:
+def rapport(house: House, monkeypatch: pytest.MonkeyPatch) -> Rapport:
     """Runs a command in a thread of its own, as the servicers need this one's loop."""
+
+    # Rich reads COLUMNS once, when the module is loaded.
+    monkeypatch.setattr(layout.OUT, "width", 160)
 
     async def run(*arguments: object) -> Result:
         words = [str(argument) for argument in arguments]
