@@ -27,7 +27,9 @@ async def add_probes(conn: AsyncConnection, asked: Iterable[Probe]) -> None:
             "checked_at": func.greatest(probe.c.checked_at, new.excluded.checked_at),
         },
     )
-    await conn.execute(counted, [_row(p) for p in asked])
+    rows = [_row(p) for p in asked]
+    if rows:
+        await conn.execute(counted, rows)
 
 
 async def list_probes(conn: AsyncConnection, since: datetime, until: datetime) -> list[Probes]:

@@ -14,6 +14,8 @@ from services.stack.errors import StackError
 from services.stack.home import ROOT
 
 SERVICES = ("ingest", "scoring", "query", "alerting")
+#: Everything that needs a port: the services, the gateway, and each service's metrics.
+LISTENERS = (*SERVICES, "gateway", *(f"{name}_metrics" for name in SERVICES))
 
 
 class StackSettings(BaseSettings):
@@ -29,14 +31,19 @@ class StackSettings(BaseSettings):
     query_port: int = Field(50053, ge=1, le=65535, description="the query service's port")
     alerting_port: int = Field(50054, ge=1, le=65535, description="the alerting service's port")
 
+    ingest_metrics_port: int = Field(9451, ge=1, le=65535, description="the port of the ingest service's metrics")
+    scoring_metrics_port: int = Field(9452, ge=1, le=65535, description="the port of the scoring service's metrics")
+    query_metrics_port: int = Field(9453, ge=1, le=65535, description="the port of the query service's metrics")
+    alerting_metrics_port: int = Field(9454, ge=1, le=65535, description="the port of the alerting service's metrics")
+
     def ports(self) -> dict[str, int]:
-        """Return the ports by the name of the process that listens."""
-        return {name: getattr(self, f"{name}_port") for name in (*SERVICES, "gateway")}
+        """Return the ports by the name of what listens."""
+        return {name: getattr(self, f"{name}_port") for name in LISTENERS}
 
 
 def free_ports() -> dict[str, int]:
-    """Return ports that nobody listens on now, by the name of the process that is to listen."""
-    probes = {name: socket.create_server(("127.0.0.1", 0)) for name in (*SERVICES, "gateway")}
+    """Return ports that nobody listens on now, by the name of what is to listen."""
+    probes = {name: socket.create_server(("127.0.0.1", 0)) for name in LISTENERS}
     ports: dict[str, int] = {name: probe.getsockname()[1] for name, probe in probes.items()}
     for probe in probes.values():
         probe.close()

@@ -28,7 +28,7 @@ def processes(home: Home, ports: Mapping[str, int], database_url: str) -> tuple[
     told = environment(ports) | {"RAPPORT_DATABASE_URL": database_url}
     home.envoy_configuration.write_text(gateway.render(ports))
     return (
-        *(_service(name, ports[name], told) for name in SERVICES),
+        *(_service(name, ports, told) for name in SERVICES),
         Process(
             "gateway",
             gateway.command(home.envoy_configuration),
@@ -46,13 +46,14 @@ def environment(ports: Mapping[str, int]) -> dict[str, str]:
     return addresses | {"PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}
 
 
-def _service(name: str, port: int, told: Mapping[str, str]) -> Process:
+def _service(name: str, ports: Mapping[str, int], told: Mapping[str, str]) -> Process:
+    port = ports[name]
     return Process(
         name,
         [sys.executable, "-m", f"services.{name}"],
         f"answers health checks on port {port}",
         _healthy(port, _FULL_NAME[name]),
-        environment={**told, "RAPPORT_PORT": str(port)},
+        environment={**told, "RAPPORT_PORT": str(port), "RAPPORT_METRICS_PORT": str(ports[f"{name}_metrics"])},
     )
 
 

@@ -26,6 +26,32 @@ def timestamp(moment) -> Timestamp:
     return stamp
 
 
+def blaming(prober: Prober) -> Prober:
+    """Return a prober that no longer takes a service that is away for one that starts."""
+    prober._starting = set()
+    return prober
+
+
+async def test_a_service_that_starts_is_not_down_until_it_has_had_its_time(house: House):
+    prober = Prober(house.database, {"ingest": NOWHERE}, house.clock)
+    await prober.probe_all()
+    house.clock.move(timedelta(seconds=29))
+    await prober.probe_all()
+    assert await house.facts.rows("SELECT count(*) FROM alerting.probe") == [(0,)]
+    house.clock.move(timedelta(seconds=1))
+    await prober.probe_all()
+    assert await house.facts.rows("SELECT probes, good FROM alerting.probe") == [(1, 0)]
+
+
+async def test_a_service_that_was_up_is_blamed_at_once(house: House):
+    async with house.serving() as running:
+        prober = Prober(house.database, {"ingest": running.address}, house.clock)
+        await prober.probe_all()
+        prober._addresses = {"ingest": NOWHERE}
+        await prober.probe_all()
+    assert await house.facts.rows("SELECT probes, good FROM alerting.probe") == [(2, 1)]
+
+
 def test_states():
     assert [state_of(s) for s in (True, False, None)] == [HealthState.UP, HealthState.DEGRADED, HealthState.DOWN]
 
@@ -38,7 +64,7 @@ def test_uptime_is_the_share_of_good_probes_and_absent_without_any(house: House)
 
 async def test_each_service_is_asked_and_counted(house: House):
     async with house.serving() as running, house.stub() as stub:
-        prober = Prober(house.database, {"alerting": running.address, "ingest": NOWHERE}, house.clock)
+        prober = blaming(Prober(house.database, {"alerting": running.address, "ingest": NOWHERE}, house.clock))
         await prober.probe_all()
         house.clock.move(timedelta(seconds=5))
         prober._addresses = {"alerting": running.address, "ingest": running.address}
@@ -55,7 +81,7 @@ async def test_each_service_is_asked_and_counted(house: House):
 async def test_a_service_that_says_that_it_cannot_serve_is_degraded(house: House):
     async with house.serving() as running:
         await running._health.close()
-        prober = Prober(house.database, {"alerting": running.address}, house.clock)
+        prober = blaming(Prober(house.database, {"alerting": running.address}, house.clock))
         await prober.probe_all()
     assert await house.facts.rows("SELECT probes, good, state FROM alerting.probe") == [(1, 0, HealthState.DEGRADED)]
 
@@ -89,7 +115,7 @@ async def test_the_period_decides_which_probes_count(house: House):
 
 async def test_answers_wait_for_a_database_that_is_away(house: House):
     away = Database("postgresql://postgres@/none?host=/nowhere", "rapport_alerting")
-    prober = Prober(away, {"ingest": NOWHERE}, house.clock)
+    prober = blaming(Prober(away, {"ingest": NOWHERE}, house.clock))
     await prober.probe_all()
     await prober.probe_all()
     prober._database = house.database
@@ -101,7 +127,7 @@ async def test_answers_wait_for_a_database_that_is_away(house: House):
 
 
 async def test_old_probes_are_deleted(house: House):
-    await Prober(house.database, {"ingest": NOWHERE}, house.clock).probe_all()
+    await blaming(Prober(house.database, {"ingest": NOWHERE}, house.clock)).probe_all()
     house.clock.move(PROBES_KEPT - timedelta(hours=1))
     await Retention(house.database, house.clock).delete_old()
     assert await house.facts.rows("SELECT count(*) FROM alerting.probe") == [(1,)]
