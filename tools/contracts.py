@@ -97,6 +97,8 @@ def generate(root: Path) -> None:
         source = PROTOS / path.relative_to(gen).parent / f"{path.name.split('_pb2')[0]}.proto"
         if "\nservice " not in source.read_text():  # stubs with nothing in them
             path.unlink()
+    # Tells type checkers that the stubs carry types.
+    (gen / "rapport" / "py.typed").touch()
     # Envoy turns a failed call's status details into JSON, for which it must know their types.
     write_image(root / "deploy" / "envoy" / "rapport.binpb", "google/rpc/error_details.proto")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.gateway.harness import Gateway, open_gateway
+from tests.gateway.harness import Gateway, open_gateway, until_status
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -16,9 +16,13 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         yield opened
 
 
-@pytest.fixture
-def gate(running: Gateway) -> Iterator[Gateway]:
-    """The gateway, with nothing left of the test before."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def gate(running: Gateway) -> AsyncIterator[Gateway]:
+    """The gateway, with nothing left of the test before.
+
+    While tests of other loops run, its servers answer no health checks; so wait until Envoy knows that they are back.
+    """
     running.forget()
+    await until_status(running.http, "/healthz", 200)
     yield running
     running.forget()

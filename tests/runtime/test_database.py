@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 
 import pytest
 from sqlalchemy import text
@@ -32,9 +34,12 @@ async def add_note(conn: AsyncConnection, note: str = "x") -> None:
 
 
 async def test_a_transaction_is_bound_to_the_calls_tenant_or_the_one_named(database):
-    with pytest.raises(LookupError):
-        async with database.transaction():
-            raise AssertionError
+    async def outside_a_call() -> None:
+        with pytest.raises(LookupError):
+            async with database.transaction():
+                raise AssertionError
+
+    await asyncio.create_task(outside_a_call(), context=Context())
     set_tenant("acme")
     async with database.transaction() as conn:
         assert await conn.scalar(TENANT) == "acme"

@@ -133,7 +133,7 @@ class RecordConversationResponse(_message.Message):
     revision: _builtins.int
     """The revision now stored."""
     consistency_token: _builtins.str
-    """Given to a read, makes it wait until this write is counted. Empty when nothing changed."""
+    """Given to a read, makes it wait until this write is counted. Empty when nothing of it waits to be counted any more."""
     def __init__(
         self,
         *,
@@ -184,7 +184,7 @@ class BatchRecordConversationsResponse(_message.Message):
     REJECTIONS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Given to a read, makes it wait until these writes are counted. Empty when nothing changed."""
+    """Given to a read, makes it wait until these writes are counted. Empty when nothing of them waits to be counted any more."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___Outcome.ValueType]:
         """What was done with each, in the request's order."""
@@ -242,7 +242,7 @@ class SyncEventsResponse(_message.Message):
     REJECTIONS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Given to a read, makes it wait until these writes are counted. Empty when nothing changed."""
+    """Given to a read, makes it wait until these writes are counted. Empty when nothing of them waits to be counted any more."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___Outcome.ValueType]:
         """What was done with each, in the request's order."""

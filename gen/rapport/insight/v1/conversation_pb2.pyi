@@ -109,7 +109,9 @@ class ConversationInsight(_message.Message):
     follow_up_required: _builtins.bool
     """Whether something is still to be done. Default false."""
     revision: _builtins.int
-    """The producer's counter of changes to this conversation: the highest one stays. Absent: the record replaces what is stored."""
+    """The producer's counter of changes to this conversation: the highest one stays. Absent: the record replaces what is stored
+    and counts as the stored revision + 1, so a producer that counts should do so from its first record on.
+    """
     first_response_time_ms: _builtins.int
     """Time until the agent's first response, in milliseconds, at most 30 days. Absent when not measured."""
     resolution: Global___Resolution.ValueType
@@ -118,7 +120,7 @@ class ConversationInsight(_message.Message):
     """The trade it belongs to, at most 64 printable characters. Empty: the agent's."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began, in the years 2000 to 2099. The conversation counts in the period in which it began."""
+        """When it began, in the years 2000 to 2099, at most a day from now. The conversation counts in the period in which it began."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:

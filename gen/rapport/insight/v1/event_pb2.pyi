@@ -439,7 +439,9 @@ class SyncEvent(_message.Message):
     """The conversation it concerns, at most 128 printable characters. Absent when none."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it happened, in the years 2000 to 2099. States of one entity are ordered by it, then by event_id."""
+        """When it happened, in the years 2000 to 2099, at most a day from now. States of one entity are ordered by it, then by
+        event_id.
+        """
 
     @_builtins.property
     def agent_configured(self) -> Global___AgentConfigured:
@@ -636,7 +638,7 @@ class Transaction(_message.Message):
     transaction_id: _builtins.str
     """The transaction's identity: 1 to 128 printable characters. A refund is a transaction of its own."""
     kind: Global___TransactionKind.ValueType
-    """Whether money came in or went back. Required, and the same in every state."""
+    """Whether money came in or went back. Required; the earliest state's stays."""
     status: Global___TransactionStatus.ValueType
     """Its state from now on. It is revenue while SETTLED. Required."""
     original_transaction_id: _builtins.str
@@ -645,7 +647,7 @@ class Transaction(_message.Message):
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much, positive for refunds too, no finer than the currency's minor unit. Required."""
+        """How much, 0 to 1,000,000,000,000, positive for refunds too, no finer than the currency's minor unit. Required."""
 
     def __init__(
         self,
@@ -689,7 +691,7 @@ class Cost(_message.Message):
     """Campaign that an acquisition cost belongs to, at most 128 printable characters. Empty when none."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much, 0 or more. Required."""
+        """How much, 0 to 1,000,000,000,000. Required."""
 
     @_builtins.property
     def period_start(self) -> _timestamp_pb2.Timestamp:
@@ -816,7 +818,7 @@ Global___Interaction: _TypeAlias = Interaction  # noqa: Y015
 
 @_typing.final
 class CartActivity(_message.Message):
-    """A shopping cart's new state. One that is not checked out 24 hours after its last change counts as abandoned."""
+    """A shopping cart's new state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from rapport.insight.v1 import vocabulary_pb2 as rapport_dot_insight_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rapport/insight/v1/profile.proto\x12\x12rapport.insight.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#rapport/insight/v1/vocabulary.proto\"\x8f\x02\n\x0f\x43ustomerProfile\x12 \n\x04name\x18\x01 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x02\x32\x08^\\P{C}*$\x12 \n\x05phone\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^\\P{C}*$\x12!\n\x05\x65mail\x18\x03 \x01(\tB\x12\xbaH\x0fr\r\x18\xc0\x02\x32\x08^\\P{C}*$\x12O\n\x12preferred_platform\x18\x04 \x01(\x0e\x32\".rapport.insight.v1.Platform.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x88\x01\x01\x12-\n\x08timezone\x18\x05 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$B\x15\n\x13_preferred_platformb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rapport/insight/v1/profile.proto\x12\x12rapport.insight.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#rapport/insight/v1/vocabulary.proto\"\xc5\x02\n\x0f\x43ustomerProfile\x12\x32\n\x04name\x18\x01 \x01(\tB$\xbaH!r\x1f\x18\x80\x02\x32\x1a^[\\P{C}\\x{200C}\\x{200D}]*$\x12\x32\n\x05phone\x18\x02 \x01(\tB#\xbaH r\x1e\x18@2\x1a^[\\P{C}\\x{200C}\\x{200D}]*$\x12\x33\n\x05\x65mail\x18\x03 \x01(\tB$\xbaH!r\x1f\x18\xc0\x02\x32\x1a^[\\P{C}\\x{200C}\\x{200D}]*$\x12O\n\x12preferred_platform\x18\x04 \x01(\x0e\x32\".rapport.insight.v1.Platform.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x88\x01\x01\x12-\n\x08timezone\x18\x05 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$B\x15\n\x13_preferred_platformb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,15 +34,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rapport.insight.v1.profile_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CUSTOMERPROFILE'].fields_by_name['name']._loaded_options = None
-  _globals['_CUSTOMERPROFILE'].fields_by_name['name']._serialized_options = b'\272H\017r\r\030\200\0022\010^\\P{C}*$'
+  _globals['_CUSTOMERPROFILE'].fields_by_name['name']._serialized_options = b'\272H!r\037\030\200\0022\032^[\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_CUSTOMERPROFILE'].fields_by_name['phone']._loaded_options = None
-  _globals['_CUSTOMERPROFILE'].fields_by_name['phone']._serialized_options = b'\272H\016r\014\030@2\010^\\P{C}*$'
+  _globals['_CUSTOMERPROFILE'].fields_by_name['phone']._serialized_options = b'\272H r\036\030@2\032^[\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_CUSTOMERPROFILE'].fields_by_name['email']._loaded_options = None
-  _globals['_CUSTOMERPROFILE'].fields_by_name['email']._serialized_options = b'\272H\017r\r\030\300\0022\010^\\P{C}*$'
+  _globals['_CUSTOMERPROFILE'].fields_by_name['email']._serialized_options = b'\272H!r\037\030\300\0022\032^[\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_CUSTOMERPROFILE'].fields_by_name['preferred_platform']._loaded_options = None
   _globals['_CUSTOMERPROFILE'].fields_by_name['preferred_platform']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CUSTOMERPROFILE'].fields_by_name['timezone']._loaded_options = None
   _globals['_CUSTOMERPROFILE'].fields_by_name['timezone']._serialized_options = b'\272H\030r\026\030@2\022^[A-Za-z0-9_+/-]*$'
   _globals['_CUSTOMERPROFILE']._serialized_start=123
-  _globals['_CUSTOMERPROFILE']._serialized_end=394
+  _globals['_CUSTOMERPROFILE']._serialized_end=448
 # @@protoc_insertion_point(module_scope)

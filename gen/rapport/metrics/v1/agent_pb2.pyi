@@ -232,7 +232,7 @@ class ConversationMetrics(_message.Message):
     average_response_time_ms: _builtins.float
     """Mean of their mean response times, in milliseconds. Absent when none was measured."""
     conversation_completion_rate: _builtins.float
-    """Percent that were completed: ended, not abandoned and, if escalated, resolved. Absent without conversations."""
+    """Percent of those that ended which were completed: not abandoned and, if escalated, resolved. Absent when none ended."""
     customer_satisfaction_avg: _builtins.float
     """Mean rating, 1 to 5. Absent when nobody rated."""
     escalation_rate: _builtins.float
@@ -325,7 +325,7 @@ class BusinessMetrics(_message.Message):
     conversion_rate: _builtins.float
     """Percent of conversations that led to a success. Absent without conversations."""
     average_order_value: _builtins.float
-    """Revenue per order. Absent without orders."""
+    """Revenue per order, of the orders in the reporting currency. Absent without such orders."""
     appointments_booked: _builtins.int
     """Appointments made in the window."""
     appointment_completion_rate: _builtins.float
@@ -335,11 +335,13 @@ class BusinessMetrics(_message.Message):
     currency: _builtins.str
     """ISO 4217 code of the tenant's reporting currency."""
     total_cost: _builtins.float
-    """What the agent cost. Absent when no costs were reported."""
+    """What the agent cost. Absent as long as costs are stored but not counted."""
     orders: _builtins.int
     """Orders: settled charges, and purchases told by conversations without charges."""
     revenue_per_conversation: _builtins.float
-    """Revenue per conversation. Absent without conversations."""
+    """Revenue per conversation. Absent without conversations, and when part of the money is in none of the sums for want of an
+    exchange rate.
+    """
     def __init__(
         self,
         *,
@@ -650,7 +652,6 @@ class DayPoint(_message.Message):
     CUSTOMER_SATISFACTION_AVG_FIELD_NUMBER: _builtins.int
     AVERAGE_RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
     CONVERSION_RATE_FIELD_NUMBER: _builtins.int
-    PERFORMANCE_GRADE_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """The day, as YYYY-MM-DD."""
     conversations: _builtins.int
@@ -663,8 +664,6 @@ class DayPoint(_message.Message):
     """Mean response time in milliseconds. Absent when none was measured."""
     conversion_rate: _builtins.float
     """Percent of conversations that led to a success. Absent without conversations."""
-    performance_grade: _builtins.str
-    """Grade of the day alone. Absent when nothing could be graded."""
     def __init__(
         self,
         *,
@@ -674,11 +673,10 @@ class DayPoint(_message.Message):
         customer_satisfaction_avg: _builtins.float | None = ...,
         average_response_time_ms: _builtins.float | None = ...,
         conversion_rate: _builtins.float | None = ...,
-        performance_grade: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_performance_grade", b"_performance_grade", "average_response_time_ms", b"average_response_time_ms", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "performance_grade", b"performance_grade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "average_response_time_ms", b"average_response_time_ms", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_performance_grade", b"_performance_grade", "average_response_time_ms", b"average_response_time_ms", "conversations", b"conversations", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "date", b"date", "performance_grade", b"performance_grade", "revenue", b"revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "average_response_time_ms", b"average_response_time_ms", "conversations", b"conversations", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "date", b"date", "revenue", b"revenue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
@@ -686,16 +684,12 @@ class DayPoint(_message.Message):
     _WhichOneofArgType__conversion_rate: _TypeAlias = _typing.Literal["_conversion_rate", b"_conversion_rate"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
-    _WhichOneofReturnType__performance_grade: _TypeAlias = _typing.Literal["performance_grade"]  # noqa: Y015
-    _WhichOneofArgType__performance_grade: _TypeAlias = _typing.Literal["_performance_grade", b"_performance_grade"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_rate) -> _WhichOneofReturnType__conversion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__performance_grade) -> _WhichOneofReturnType__performance_grade | None: ...
 
 Global___DayPoint: _TypeAlias = DayPoint  # noqa: Y015
 

@@ -100,6 +100,7 @@ class OverallMetrics(_message.Message):
     ESCALATION_RATE_FIELD_NUMBER: _builtins.int
     CONVERSATION_COMPLETION_RATE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    REVENUE_WITHOUT_PLATFORM_FIELD_NUMBER: _builtins.int
     total_active_agents: _builtins.int
     """Agents whose last reported state is active, and agents never reported that had a conversation in the window."""
     total_customers: _builtins.int
@@ -119,9 +120,11 @@ class OverallMetrics(_message.Message):
     escalation_rate: _builtins.float
     """Percent of conversations that were escalated. Absent without conversations."""
     conversation_completion_rate: _builtins.float
-    """Percent of conversations that were completed. Absent without conversations."""
+    """Percent of the conversations that ended which were completed. Absent when none ended."""
     currency: _builtins.str
     """ISO 4217 code of the tenant's reporting currency."""
+    revenue_without_platform: _builtins.float
+    """The part of the revenue that belongs to no platform: payments that no conversation can be found for."""
     def __init__(
         self,
         *,
@@ -136,10 +139,11 @@ class OverallMetrics(_message.Message):
         escalation_rate: _builtins.float | None = ...,
         conversation_completion_rate: _builtins.float | None = ...,
         currency: _builtins.str = ...,
+        revenue_without_platform: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "system_uptime", b"system_uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015

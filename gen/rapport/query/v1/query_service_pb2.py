@@ -32,7 +32,7 @@ from rapport.metrics.v1 import customer_pb2 as rapport_dot_metrics_dot_v1_dot_cu
 from rapport.metrics.v1 import system_pb2 as rapport_dot_metrics_dot_v1_dot_system__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rapport/query/v1/query_service.proto\x12\x10rapport.query.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a#rapport/metrics/v1/comparison.proto\x1a!rapport/metrics/v1/customer.proto\x1a\x1frapport/metrics/v1/system.proto\"\xfa\x01\n\x1aGetAgentPerformanceRequest\x12)\n\x08\x61gent_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x10\x01\x18\x80\x01\x32\x08^\\P{C}*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"n\n\x19GetCustomerInsightRequest\x12,\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x10\x01\x18\x80\x01\x32\x08^\\P{C}*$\xc8\x01\x01\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xd0\x01\n\x1bGetSystemPerformanceRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xf3\x01\n\x13GetDashboardRequest\x12)\n\x08\x61gent_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x10\x01\x18\x80\x01\x32\x08^\\P{C}*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xb9\x02\n\x14\x43ompareAgentsRequest\x12\x31\n\tagent_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\xe8\x07\x18\x01\"\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^\\P{C}*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \">\n\x11WatchAgentRequest\x12)\n\x08\x61gent_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x10\x01\x18\x80\x01\x32\x08^\\P{C}*$\xc8\x01\x01\x32\x8f\x07\n\x0cQueryService\x12\xa2\x01\n\x13GetAgentPerformance\x12,.rapport.query.v1.GetAgentPerformanceRequest\x1a$.rapport.metrics.v1.AgentPerformance\"7\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02-\x12+/api/analytics/agent/{agent_id}/performance\x12\xa1\x01\n\x12GetCustomerInsight\x12+.rapport.query.v1.GetCustomerInsightRequest\x1a#.rapport.metrics.v1.CustomerInsight\"9\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02/\x12-/api/analytics/customer/{customer_id}/insight\x12\x9b\x01\n\x14GetSystemPerformance\x12-.rapport.query.v1.GetSystemPerformanceRequest\x1a%.rapport.metrics.v1.SystemPerformance\"-\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02#\x12!/api/analytics/system/performance\x12\x8a\x01\n\x0cGetDashboard\x12%.rapport.query.v1.GetDashboardRequest\x1a\".rapport.metrics.v1.AgentDashboard\"/\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02%\x12#/api/analytics/dashboard/{agent_id}\x12\x83\x01\n\rCompareAgents\x12&.rapport.query.v1.CompareAgentsRequest\x1a#.rapport.metrics.v1.AgentComparison\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/comparison\x12\x84\x01\n\nWatchAgent\x12#.rapport.query.v1.WatchAgentRequest\x1a\x1f.rapport.metrics.v1.AgentUpdate\".\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/api/analytics/realtime/{agent_id}0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rapport/query/v1/query_service.proto\x12\x10rapport.query.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a#rapport/metrics/v1/comparison.proto\x1a!rapport/metrics/v1/customer.proto\x1a\x1frapport/metrics/v1/system.proto\"\xb1\x02\n\x1aGetAgentPerformanceRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xa5\x01\n\x19GetCustomerInsightRequest\x12\x63\n\x0b\x63ustomer_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xd0\x01\n\x1bGetSystemPerformanceRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xaa\x02\n\x13GetDashboardRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xf0\x02\n\x14\x43ompareAgentsRequest\x12h\n\tagent_ids\x18\x01 \x03(\tBU\xbaHR\x92\x01O\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"u\n\x11WatchAgentRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x32\x8f\x07\n\x0cQueryService\x12\xa2\x01\n\x13GetAgentPerformance\x12,.rapport.query.v1.GetAgentPerformanceRequest\x1a$.rapport.metrics.v1.AgentPerformance\"7\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02-\x12+/api/analytics/agent/{agent_id}/performance\x12\xa1\x01\n\x12GetCustomerInsight\x12+.rapport.query.v1.GetCustomerInsightRequest\x1a#.rapport.metrics.v1.CustomerInsight\"9\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02/\x12-/api/analytics/customer/{customer_id}/insight\x12\x9b\x01\n\x14GetSystemPerformance\x12-.rapport.query.v1.GetSystemPerformanceRequest\x1a%.rapport.metrics.v1.SystemPerformance\"-\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02#\x12!/api/analytics/system/performance\x12\x8a\x01\n\x0cGetDashboard\x12%.rapport.query.v1.GetDashboardRequest\x1a\".rapport.metrics.v1.AgentDashboard\"/\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02%\x12#/api/analytics/dashboard/{agent_id}\x12\x83\x01\n\rCompareAgents\x12&.rapport.query.v1.CompareAgentsRequest\x1a#.rapport.metrics.v1.AgentComparison\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/comparison\x12\x84\x01\n\nWatchAgent\x12#.rapport.query.v1.WatchAgentRequest\x1a\x1f.rapport.metrics.v1.AgentUpdate\".\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/api/analytics/realtime/{agent_id}0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rapport.query.v1.query_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\024r\017\020\001\030\200\0012\010^\\P{C}*$\310\001\001'
+  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['start_time']._loaded_options = None
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['start_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['end_time']._loaded_options = None
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['customer_id']._loaded_options = None
-  _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\024r\017\020\001\030\200\0012\010^\\P{C}*$\310\001\001'
+  _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['start_time']._loaded_options = None
@@ -58,7 +58,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_GETDASHBOARDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\024r\017\020\001\030\200\0012\010^\\P{C}*$\310\001\001'
+  _globals['_GETDASHBOARDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['start_time']._loaded_options = None
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['start_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['end_time']._loaded_options = None
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['agent_ids']._loaded_options = None
-  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['agent_ids']._serialized_options = b'\272H\033\222\001\030\020\350\007\030\001\"\021r\017\020\001\030\200\0012\010^\\P{C}*$'
+  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['agent_ids']._serialized_options = b'\272HR\222\001O\020\350\007\030\001\"HrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['start_time']._loaded_options = None
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['start_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['end_time']._loaded_options = None
@@ -78,7 +78,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_WATCHAGENTREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_WATCHAGENTREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\024r\017\020\001\030\200\0012\010^\\P{C}*$\310\001\001'
+  _globals['_WATCHAGENTREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_QUERYSERVICE'].methods_by_name['GetAgentPerformance']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['GetAgentPerformance']._serialized_options = b'\310\363\030\003\202\323\344\223\002-\022+/api/analytics/agent/{agent_id}/performance'
   _globals['_QUERYSERVICE'].methods_by_name['GetCustomerInsight']._loaded_options = None
@@ -92,17 +92,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['WatchAgent']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['WatchAgent']._serialized_options = b'\310\363\030\003\202\323\344\223\002$\022\"/api/analytics/realtime/{agent_id}'
   _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_start=317
-  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_end=567
-  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_start=569
-  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_end=679
-  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_start=682
-  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_end=890
-  _globals['_GETDASHBOARDREQUEST']._serialized_start=893
-  _globals['_GETDASHBOARDREQUEST']._serialized_end=1136
-  _globals['_COMPAREAGENTSREQUEST']._serialized_start=1139
-  _globals['_COMPAREAGENTSREQUEST']._serialized_end=1452
-  _globals['_WATCHAGENTREQUEST']._serialized_start=1454
-  _globals['_WATCHAGENTREQUEST']._serialized_end=1516
-  _globals['_QUERYSERVICE']._serialized_start=1519
-  _globals['_QUERYSERVICE']._serialized_end=2430
+  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_end=622
+  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_start=625
+  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_end=790
+  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_start=793
+  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_end=1001
+  _globals['_GETDASHBOARDREQUEST']._serialized_start=1004
+  _globals['_GETDASHBOARDREQUEST']._serialized_end=1302
+  _globals['_COMPAREAGENTSREQUEST']._serialized_start=1305
+  _globals['_COMPAREAGENTSREQUEST']._serialized_end=1673
+  _globals['_WATCHAGENTREQUEST']._serialized_start=1675
+  _globals['_WATCHAGENTREQUEST']._serialized_end=1792
+  _globals['_QUERYSERVICE']._serialized_start=1795
+  _globals['_QUERYSERVICE']._serialized_end=2706
 # @@protoc_insertion_point(module_scope)
