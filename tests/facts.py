@@ -47,7 +47,9 @@ class Facts:
         if r.random() < 0.5:
             event = message.conversion_event
             event.type = r.choice([1, 2, 2, 2, 3, 4])
-            event.currency, event.value = r.choice([("EUR", 12.5), ("INR", 0.1), ("JPY", 700), ("EUR", 0), ("", 0)])
+            event.currency, event.value = r.choice(
+                [("EUR", 12.5), ("INR", 0.1), ("KWD", 999_999_999_999.999), ("JPY", 700), ("EUR", 0), ("", 0)]
+            )
         if r.random() < 0.2:
             message.customer_journey.stage = 5
         if r.random() < 0.7:
@@ -80,7 +82,9 @@ class Facts:
         if body.kind == 2 and r.random() < 0.8:
             body.original_transaction_id = f"transaction-{number + 1}"
         body.status = r.choice([1, 2, 2, 2, 3])
-        body.amount.currency_code, body.amount.units, body.amount.nanos = r.choice([("EUR", 19, 990_000_000), ("INR", 1200, 0)])
+        body.amount.currency_code, body.amount.units, body.amount.nanos = r.choice(
+            [("EUR", 19, 990_000_000), ("INR", 1200, 0), ("KWD", 999_999_999_999, 999_000_000)]
+        )
 
     def _appointment(self, message: event_pb2.SyncEvent) -> None:
         r = self._random

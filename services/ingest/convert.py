@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
@@ -86,13 +86,16 @@ def conversation_of(message: conversation_pb2.ConversationInsight) -> Conversati
     )
 
 
-def conversation_violations(message: conversation_pb2.ConversationInsight, prefix: str) -> list[FieldViolation]:
-    """Return what is wrong with a conversation that its contract cannot say: its money."""
+def conversation_violations(message: conversation_pb2.ConversationInsight, prefix: str, now: datetime) -> list[FieldViolation]:
+    """Return what is wrong with a conversation that its contract cannot say: a start in the future, and its money."""
+    found = _future_violations(message.start_time, f"{prefix}start_time", now)
     event = message.conversion_event
-    if not event.currency:
-        return []
-    amount = money.from_shortest_decimal(event.value)
-    return _money_violations(amount, event.currency, f"{prefix}conversion_event.value", f"{prefix}conversion_event.currency")
+    if event.currency:
+        amount = money.from_shortest_decimal(event.value)
+        found += _money_violations(
+            amount, event.currency, f"{prefix}conversion_event.value", f"{prefix}conversion_event.currency"
+        )
+    return found
 
 
 def event_of(message: event_pb2.SyncEvent) -> Event:
@@ -120,21 +123,24 @@ def event_of(message: event_pb2.SyncEvent) -> Event:
     )
 
 
-def event_violations(message: event_pb2.SyncEvent, prefix: str) -> list[FieldViolation]:
-    """Return what is wrong with an event that its contract cannot say: its money and its time zone."""
+def event_violations(message: event_pb2.SyncEvent, prefix: str, now: datetime) -> list[FieldViolation]:
+    """Return what is wrong with an event that its contract cannot say: a time in the future, its money, its time zone."""
     kind = str(message.WhichOneof("body"))
     body = getattr(message, kind)
+    found = _future_violations(message.occurred_at, f"{prefix}occurred_at", now)
     if kind == "customer_profile":
-        return time_zone_violations(body.timezone, f"{prefix}customer_profile.timezone")
-    if kind not in _MONEY or not body.HasField(_MONEY[kind]):
-        return []
-    amount: Money = getattr(body, _MONEY[kind])
-    path = f"{prefix}{kind}.{_MONEY[kind]}"
+        found += time_zone_violations(body.timezone, f"{prefix}customer_profile.timezone")
+    if kind in _MONEY and body.HasField(_MONEY[kind]):
+        found += _amount_violations(getattr(body, _MONEY[kind]), f"{prefix}{kind}.{_MONEY[kind]}")
+    return found
+
+
+def _amount_violations(amount: Money, path: str) -> list[FieldViolation]:
     if amount.units * amount.nanos < 0 or abs(amount.nanos) > 999_999_999:  # noqa: PLR2004  # nanos of google.type.Money
         return [FieldViolation(f"{path}.nanos", "money.nanos", "must have the sign of units and at most nine digits")]
     found = _money_violations(_amount(amount), amount.currency_code, path, f"{path}.currency_code")
-    if _amount(amount) < 0:
-        found.append(FieldViolation(f"{path}.units", "money.negative", "must not be negative"))
+    if not 0 <= _amount(amount) <= money.LARGEST:
+        found.append(FieldViolation(f"{path}.units", "money.range", f"must be 0 to {money.LARGEST:,}"))
     return found
 
 
@@ -153,6 +159,8 @@ def currency_violations(code: str, path: str) -> list[FieldViolation]:
 
 
 _ZONES = available_timezones()
+#: How much producers' clocks and time zones may be ahead.
+_LONGEST_AHEAD = timedelta(days=1)
 
 
 def _money_violations(amount: Decimal, currency: str, value_path: str, currency_path: str) -> list[FieldViolation]:
@@ -162,6 +170,12 @@ def _money_violations(amount: Decimal, currency: str, value_path: str, currency_
         places = money.MINOR_UNITS[currency]
         return [FieldViolation(value_path, "value.finer_than_minor_unit", f"must have at most {places} decimals in {currency}")]
     return []
+
+
+def _future_violations(message: Timestamp, path: str, now: datetime) -> list[FieldViolation]:
+    if _moment(message) <= now + _LONGEST_AHEAD:
+        return []
+    return [FieldViolation(path, "time.in_the_future", "must not be more than a day from now")]
 
 
 def _amount(message: Money) -> Decimal:

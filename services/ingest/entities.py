@@ -79,11 +79,11 @@ def appointment(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def transaction(events: Sequence[Event]) -> dict[str, Any]:
-    """Return a transaction: its last state, whom it concerns, and since when it has been settled."""
+    """Return a transaction: its last state, its first kind, whom it concerns, and since when it has been settled."""
     states = [e.body["status"] for e in events]
     last = events[-1].body
     return _concerns(events) | {
-        "kind": last["kind"],
+        "kind": events[0].body["kind"],
         "status": states[-1],
         "amount": Decimal(last["amount"]),
         "currency": last["currency"],

@@ -21,6 +21,10 @@ _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 MINOR_UNITS = dict.fromkeys(_HUNDREDTHS.split(), 2) | dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(_THOUSANDTHS.split(), 3)
 
 
+#: No single amount is greater: what is, is a mistake, and would drown everybody's means.
+LARGEST = Decimal(10) ** 12
+
+
 def is_currency(code: str) -> bool:
     """Return whether `code` is a currency that money can be kept in."""
     return code in MINOR_UNITS

@@ -78,16 +78,18 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
             await store.lock_settings(conn)
             stored = await get_settings(conn)
             settings_rules.check(stored, told, convert.expected_version(request), facts_exist=await store.facts_exist(conn))
-            settings = replace(stored, **told, version=stored.version + 1, updated_at=self._clock())
-            await store.put_settings(conn, asdict(settings))
+            settings = replace(stored, **told)
+            if settings != stored:
+                settings = replace(settings, version=stored.version + 1, updated_at=self._clock())
+                await store.put_settings(conn, asdict(settings))
         return pb.UpdateTenantSettingsResponse(settings=convert.settings_to_proto(settings))
 
     def _conversation(self, message: Any, prefix: str) -> Conversation:
-        _refuse(field_violations(message, prefix) or convert.conversation_violations(message, prefix))
+        _refuse(field_violations(message, prefix) or convert.conversation_violations(message, prefix, self._clock()))
         return convert.conversation_of(message)
 
     def _event(self, message: Any, prefix: str) -> Event:
-        _refuse(field_violations(message, prefix) or convert.event_violations(message, prefix))
+        _refuse(field_violations(message, prefix) or convert.event_violations(message, prefix, self._clock()))
         return convert.event_of(message)
 
     def _token(self, result: recorder.Result) -> str:

@@ -13,10 +13,14 @@ from services.scoring.shrinkage import Adjusted, Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """Sums of one agent's window; money is in the reporting currency, with the sum of squared amounts."""
+    """Sums of one agent's window; money is in the reporting currency, with the sum of squared amounts.
+
+    `is_partly_unconverted`: there is money in other currencies too, so that the revenue is not known.
+    """
 
     agent_id: str
     conversations: int = 0
+    ended: int = 0
     completed: int = 0
     escalated: int = 0
     conversions: int = 0
@@ -28,6 +32,7 @@ class Sums:
     response_ms_sq: Decimal = Decimal(0)
     revenue: Decimal = Decimal(0)
     revenue_sq: Decimal = Decimal(0)
+    is_partly_unconverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,14 @@ def samples(s: Sums) -> dict[Metric, Sample]:
         found[Metric.SATISFACTION] = _sample(s.csat_n, s.csat_x100 / 100, s.csat_x100_sq / 10_000)
     if s.response_n:
         found[Metric.RESPONSE] = _sample(s.response_n, float(s.response_ms), float(s.response_ms_sq))
+    if s.ended:
+        found[Metric.COMPLETION] = _rate(s.completed, s.ended)
     if s.conversations:
         n = s.conversations
-        found[Metric.COMPLETION] = _rate(s.completed, n)
         found[Metric.CONVERSION] = _rate(s.conversions, n)
         found[Metric.ESCALATION] = _rate(s.escalated, n)
-        found[Metric.REVENUE] = _sample(n, float(s.revenue), float(s.revenue_sq))
+        if not s.is_partly_unconverted:
+            found[Metric.REVENUE] = _sample(n, float(s.revenue), float(s.revenue_sq))
     return found
 
 

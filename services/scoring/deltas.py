@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from typing import Any
 
 from services.scoring.contributions import Contribution
@@ -20,6 +20,8 @@ COUNTS = (
 )  # fmt: skip
 
 _LOG_BASE = math.log(1.04)
+#: Money is exact: rather fail than round.
+_EXACT = Context(prec=120, traps=[Inexact])
 _QUARTER = timedelta(minutes=15)
 
 Pair = tuple[Contribution | None, Contribution | None]
@@ -57,9 +59,10 @@ class Money:
     def add(self, c: Contribution, sign: int) -> None:
         """Add a contribution that has an amount, or take it back."""
         assert c.amount is not None
+        signed = c.amount if sign > 0 else _EXACT.minus(c.amount)
         self.orders += sign * c.orders
-        self.amount += sign * c.amount
-        self.amount_sq += sign * c.amount * c.amount
+        self.amount = _EXACT.add(self.amount, signed)
+        self.amount_sq = _EXACT.add(self.amount_sq, _EXACT.multiply(signed, c.amount))
 
 
 def _vector() -> list[int]:

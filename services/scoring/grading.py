@@ -77,7 +77,11 @@ _ADVICE = {
     Metric.RESPONSE: "Answer sooner, first at the hours with the longest waits",
     Metric.CONVERSION: "Offer a next step in every conversation that shows an intent to buy or book",
     Metric.ESCALATION: "Teach the agent the matters that it hands over most often",
+    Metric.COMPLETION: "Find out where conversations are left, and settle what was handed over",
+    Metric.REVENUE: "Offer what fits to customers who are about to decide",
 }
+#: Points below which a recommendation is not worth reading.
+_WORTH_SAYING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ def grade(values: Mapping[Metric, float | None], n: int, policy: Policy) -> Grad
         breakdown=parts,
         strengths=tuple(_STRENGTHS[m] for m in _STRENGTHS if _is_good(m, values, policy) is True),
         improvement_areas=tuple(_IMPROVEMENTS[m] for m in _IMPROVEMENTS if _is_good(m, values, policy) is False),
-        recommendations=_recommend(parts, values, policy),
+        recommendations=_recommend(parts),
     )
 
 
@@ -220,11 +224,8 @@ def _is_good(metric: Metric, values: Mapping[Metric, float | None], policy: Poli
     }[metric]
 
 
-def _recommend(parts: tuple[SubScore, ...], values: Mapping[Metric, float | None], policy: Policy) -> tuple[Recommendation, ...]:
-    """Return what would help in each improvement area, the most rewarding first."""
-    found = [
-        Recommendation(p.metric, _ADVICE[p.metric], (100 - (p.score or 0.0)) * p.weight)
-        for p in parts
-        if p.metric in _ADVICE and _is_good(p.metric, values, policy) is False
-    ]
+def _recommend(parts: tuple[SubScore, ...]) -> tuple[Recommendation, ...]:
+    """Return what would raise the score, the most rewarding first, with the points that reaching each target would bring."""
+    gains = [(p.metric, (100 - p.score) * p.weight) for p in parts if p.score is not None]
+    found = [Recommendation(metric, _ADVICE[metric], points) for metric, points in gains if points >= _WORTH_SAYING]
     return tuple(sorted(found, key=lambda r: -r.points))

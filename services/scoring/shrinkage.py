@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.scoring.grading import Metric, Policy, sub_score, total_score, weights
+from services.scoring.grading import Metric, Policy, sub_score, target, total_score, weights
 
 #: Weight of the peers, in conversations, as long as the data cannot tell it: as many as make a grade more than provisional.
 DEFAULT_K = 30.0
+_GUESS_WEIGHT = 2
 #: Half of a 90 % interval, in standard deviations.
 LEVEL, _Z = 0.9, 1.6448536269514722
 
@@ -46,23 +47,44 @@ class Prior:
     k: float
 
 
-def prior(samples: Sequence[Sample]) -> Prior | None:
-    """Return what the peers say of a metric; None when none has a value."""
+def bounds(metric: Metric, policy: Policy) -> tuple[float, float]:
+    """Return the range of a metric in which its sub-score moves; beyond it a value says nothing more about the score."""
+    ends = {
+        Metric.SATISFACTION: 1.0,
+        Metric.RESPONSE: policy.response_limit_ms,
+        Metric.ESCALATION: policy.escalation_limit,
+    }
+    low, high = sorted((ends.get(metric, 0.0), target(metric, policy)))
+    return low, high
+
+
+def guess_of_variance(metric: Metric, policy: Policy) -> float:
+    """Return the variance of single values that is assumed before any is known: about what such values have.
+
+    A rating deviates by one star, a rate of a fifth by 40 percent points, times and money by as much as their target.
+    """
+    if metric is Metric.SATISFACTION:
+        return 1.0
+    if metric in {Metric.RESPONSE, Metric.REVENUE}:
+        return target(metric, policy) ** 2
+    return 1600.0
+
+
+def prior(samples: Sequence[Sample], guess: float) -> Prior | None:
+    """Return what the peers say of a metric; None when none has a value. `guess` weighs as two degrees of freedom."""
     total = sum(s.n for s in samples)
     if not total:
         return None
     mean = sum(s.n * s.mean for s in samples) / total
     degrees = sum(s.n - 1 for s in samples)
-    if degrees <= 0 or len(samples) < 2:  # noqa: PLR2004  # a variance between needs two agents, one within two values
-        return Prior(mean, 0.0, 0.0, DEFAULT_K)
-    within = sum((s.n - 1) * s.variance for s in samples) / degrees
+    within = (sum((s.n - 1) * s.variance for s in samples) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
+    if len(samples) < 2:  # noqa: PLR2004  # a variance between needs two agents
+        return Prior(mean, within / total, within, DEFAULT_K)
     # Method of moments of the one-way random-effects model (Searle, Casella, McCulloch 1992).
     spread = sum(s.n * (s.mean - mean) ** 2 for s in samples)
     effective = total - sum(s.n**2 for s in samples) / total
-    between = (spread - (len(samples) - 1) * within) / effective if effective > 0 else 0.0
-    if between <= 0:
-        return Prior(mean, within / total, within, math.inf if within > 0 else DEFAULT_K)
-    return Prior(mean, within / total, within, within / between)
+    between = (spread - (len(samples) - 1) * within) / effective
+    return Prior(mean, within / total, within, within / between if between > 0 else math.inf)
 
 
 def shrink(sample: Sample, p: Prior) -> tuple[float, float]:
@@ -75,9 +97,15 @@ def shrink(sample: Sample, p: Prior) -> tuple[float, float]:
 
 def adjust(agents: Mapping[str, Mapping[Metric, Sample]], policy: Policy) -> dict[str, Adjusted]:
     """Return every agent's adjusted score; agents without any value have none."""
-    priors = {m: prior([samples[m] for samples in agents.values() if m in samples]) for m in Metric}
-    found = {agent: _adjust(samples, priors, policy) for agent, samples in agents.items()}
+    clipped = {agent: {m: _clip(s, bounds(m, policy)) for m, s in samples.items()} for agent, samples in agents.items()}
+    priors = {m: prior([s[m] for s in clipped.values() if m in s], guess_of_variance(m, policy)) for m in Metric}
+    found = {agent: _adjust(samples, priors, policy) for agent, samples in clipped.items()}
     return {agent: adjusted for agent, adjusted in found.items() if adjusted is not None}
+
+
+def _clip(sample: Sample, ends: tuple[float, float]) -> Sample:
+    """Return a sample whose mean lies where the sub-score moves, so that one outlier cannot carry everybody's mean away."""
+    return replace(sample, mean=min(max(sample.mean, ends[0]), ends[1]))
 
 
 def _adjust(samples: Mapping[Metric, Sample], priors: Mapping[Metric, Prior | None], policy: Policy) -> Adjusted | None:

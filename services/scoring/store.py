@@ -13,7 +13,7 @@ from services.scoring.agents import Sums
 from services.storage import schema
 
 _SUMMED = (
-    "conversations", "completed", "escalated", "conversions", "csat_n", "csat_x100", "csat_x100_sq",
+    "conversations", "ended", "completed", "escalated", "conversions", "csat_n", "csat_x100", "csat_x100_sq",
     "response_n", "response_ms", "response_ms_sq",
 )  # fmt: skip
 
@@ -30,10 +30,17 @@ async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list
         .where(*inside)
         .group_by(counts.agent_id)
     )
-    paid = (money.tenant_id == THIS_TENANT, money.bucket >= start, money.bucket < end, money.currency == currency)
-    revenue = select(money.agent_id, func.sum(money.amount).label("revenue"), func.sum(money.amount_sq).label("revenue_sq"))
+    paid = (money.tenant_id == THIS_TENANT, money.bucket >= start, money.bucket < end)
+    reported = money.currency == currency
+    revenue = select(
+        money.agent_id,
+        func.sum(money.amount).filter(reported).label("revenue"),
+        func.sum(money.amount_sq).filter(reported).label("revenue_sq"),
+        func.bool_or(~reported & (money.amount != 0)).label("is_partly_unconverted"),
+    )
     a, r = agents.subquery(), revenue.where(*paid).group_by(money.agent_id).subquery()
-    both = select(a, func.coalesce(r.c.revenue, 0).label("revenue"), func.coalesce(r.c.revenue_sq, 0).label("revenue_sq"))
+    sums = (func.coalesce(r.c[n], 0).label(n) for n in ("revenue", "revenue_sq"))
+    both = select(a, *sums, func.coalesce(r.c.is_partly_unconverted, False).label("is_partly_unconverted"))
     rows = await conn.execute(both.select_from(a.outerjoin(r, and_(a.c.agent_id == r.c.agent_id))))
     return [Sums(**row) for row in rows.mappings()]
 

@@ -37,12 +37,13 @@ class Worker:
         self._database = database
         self._clock = clock
         self._batch = batch
+        self._is_waiting = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, looking for changes every 5 to 100 ms."""
         pause = _SHORTEST_PAUSE_S
         while not stop.is_set():
-            counted = await self.go_round()
+            counted = await self._go_round_safely()
             pause = _SHORTEST_PAUSE_S if counted else min(2 * pause, _LONGEST_PAUSE_S)
             if counted:
                 continue
@@ -50,6 +51,18 @@ class Worker:
                 await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
+
+    async def _go_round_safely(self) -> int:
+        """Go round; while the database is away there is nothing to count, and no reason to wait for long."""
+        try:
+            counted = await self.go_round()
+        except _NOT_THE_DATA as error:
+            if not self._is_waiting:
+                _log.warning("changes wait for the database", extra={"fields": {"error": _name(error)}})
+            self._is_waiting = True
+            return 0
+        self._is_waiting = False
+        return counted
 
     async def go_round(self) -> int:
         """Count one batch of every tenant that has changes and return how many changes that were."""

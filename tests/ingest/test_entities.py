@@ -45,6 +45,11 @@ def test_a_transaction_that_went_back_is_not_settled() -> None:
     assert entities.transaction([payment(0, 2), payment(1, 3)])["settled_at"] is None
 
 
+def test_the_kind_that_was_told_first_stays() -> None:
+    refund = event(1, kind=2, status=2, amount="12.50", currency="EUR")
+    assert entities.transaction([payment(0, 2), refund])["kind"] == 1
+
+
 def test_equal_times_go_by_event_id() -> None:
     states = entities.in_order([payment(0, 3, "b"), payment(0, 2, "a")])
     assert entities.transaction(states)["status"] == 3

@@ -128,6 +128,7 @@ async def test_settings_that_shaped_numbers_stay(ingest: Any, house: House) -> N
         await update(timeZone="UTC")
     assert told(refused.value) == ("FAILED_PRECONDITION", "SETTING_SHAPES_NUMBERS", ["settings.time_zone"])
     assert (await update(reportingCurrency="EUR")).settings.version == 2
+    assert (await update(reportingCurrency="EUR")).settings.version == 2  # nothing changed
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await ingest.UpdateTenantSettings(
             ParseDict({"settings": {"reportingCurrency": "USD"}, "expectedVersion": 1}, pb.UpdateTenantSettingsRequest())
@@ -157,6 +158,7 @@ BAD = [
     ("an id of 129 characters", {"agentId": "a" * 129}, "agent_id"),
     ("a control character", {"customerId": "k\u0007"}, "customer_id"),
     ("no start", {"startTime": None}, "start_time"),
+    ("a start in the future", {"startTime": "2099-01-01T00:00:00Z"}, "start_time"),
     ("a bad tag", {"tags": ["good", "\n"]}, "tags[1]"),
     ("a confidence of 2", {"sentiment": {"overall": "positive", "confidence": 2}}, "sentiment.confidence"),
 ]
@@ -194,6 +196,11 @@ async def test_bytes_that_are_no_message_are_refused(channel: grpc.aio.Channel, 
 BAD_EVENTS = [
     ("no body", {"transaction": None}, "body"),
     ("negative money", {"transaction": {"amount": {"currencyCode": "EUR", "units": "-5"}}}, "transaction.amount.units"),
+    (
+        "too much money",
+        {"transaction": {"amount": {"currencyCode": "EUR", "units": "1000000000001"}}},
+        "transaction.amount.units",
+    ),
     ("money of no currency", {"transaction": {"amount": {"units": "5"}}}, "transaction.amount.currency_code"),
     (
         "signs that differ",

@@ -31,7 +31,8 @@ def test_the_sample_agents() -> None:
     assert first.improvement_areas == ()
     assert second.improvement_areas == ("Customer satisfaction could be higher",)
     # A quarter of the satisfaction scale, at a weight of .4 x .7.
-    assert second.recommendations[0].points == pytest.approx(25 * 0.28)
+    points = {r.metric: r.points for r in second.recommendations}
+    assert points[Metric.SATISFACTION] == pytest.approx(25 * 0.28)
 
 
 def test_points_add_up_to_the_score() -> None:
@@ -91,6 +92,7 @@ def sums(agent: str, n: int, **changes: int | Decimal) -> Sums:
     best = Sums(
         agent_id=agent,
         conversations=n,
+        ended=n,
         completed=n,
         conversions=n,
         csat_n=n,
@@ -145,7 +147,7 @@ def test_an_agent_without_conversations_comes_last_without_a_grade() -> None:
 
 def test_shrinkage_by_hand() -> None:
     # Two agents of 10 values each, means 0 and 10, variance 25 within each.
-    found = prior([Sample(10, 0.0, 25.0), Sample(10, 10.0, 25.0)])
+    found = prior([Sample(10, 0.0, 25.0), Sample(10, 10.0, 25.0)], guess=25.0)
     assert found is not None
     # spread = 10*25 + 10*25 = 500; effective = 20 - 200/20 = 10; between = (500 - 25)/10 = 47.5
     assert (found.mean, found.within) == (5.0, 25.0)
@@ -157,9 +159,47 @@ def test_shrinkage_by_hand() -> None:
 
 
 def test_agents_who_do_not_differ_are_all_the_mean() -> None:
-    found = prior([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)])
+    found = prior([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)], guess=25.0)
     assert found is not None
     assert shrink(Sample(10, 4.9, 25.0), found) == (pytest.approx(5.0), pytest.approx(25 / 20))
+
+
+def test_one_outlier_does_not_carry_the_others_away() -> None:
+    poor = [sums(f"p{i}", 40, revenue=Decimal(0), revenue_sq=Decimal(0)) for i in range(5)]
+    rich = sums("rich", 1, revenue=Decimal(10) ** 12, revenue_sq=Decimal(10) ** 24)
+    wanted = ["p0"]
+    (without,) = grade_agents(poor, wanted, POLICY)
+    (beside,) = grade_agents([*poor, rich], wanted, POLICY)
+    assert without.adjusted is not None
+    assert beside.adjusted is not None
+    assert beside.adjusted.score == pytest.approx(without.adjusted.score, abs=1)
+
+
+def test_one_conversation_leaves_a_wide_interval_that_holds_its_score() -> None:
+    (graded,) = grade_agents([sums("a", 1, csat_x100=400, csat_x100_sq=160_000)], ["a"], POLICY)
+    (many,) = grade_agents([sums("a", 500)], ["a"], POLICY)
+    assert graded.adjusted is not None
+    assert many.adjusted is not None
+    assert graded.grade.score is not None
+    assert graded.adjusted.low < graded.grade.score < graded.adjusted.high
+    assert graded.adjusted.high - graded.adjusted.low > 10
+    assert many.adjusted.high - many.adjusted.low < 2
+
+
+def test_a_conversation_that_goes_on_is_not_counted_as_left() -> None:
+    going_on = samples(sums("a", 4, ended=2, completed=2))
+    assert going_on[Metric.COMPLETION].mean == 100
+    assert Metric.COMPLETION not in samples(sums("a", 4, ended=0, completed=0))
+
+
+def test_revenue_that_is_partly_in_other_currencies_is_not_known() -> None:
+    assert Metric.REVENUE not in samples(replace(sums("a", 4), is_partly_unconverted=True))
+
+
+def test_what_would_help_most_is_said_first() -> None:
+    graded = grade(SAMPLE_1 | {Metric.REVENUE: 0.0, Metric.COMPLETION: 50.0}, 40, POLICY)
+    assert [r.metric for r in graded.recommendations][:2] == [Metric.REVENUE, Metric.COMPLETION]
+    assert graded.recommendations[0].points == pytest.approx(17.5)
 
 
 def test_rates_have_the_variance_of_yes_and_no() -> None:
