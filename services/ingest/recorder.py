@@ -25,10 +25,21 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of each item, by its place in the batch, and the changes to wait for: lowest and highest id."""
+    """What became of each item, by its place in the batch, and the ids of the changes that scoring has to count.
+
+    `newest_waiting` is the highest change of the tenant that waited when nothing here changed: a repeated write changes
+    nothing, but the first one may still wait to be counted.
+    """
 
     recorded: dict[int, Recorded]
-    changes: tuple[int, int] | None
+    changes: dict[tuple[Change, str], int]
+    newest_waiting: int | None = None
+
+    def span(self) -> tuple[int, int] | None:
+        """Return the lowest and highest change to wait for; None when nothing waits."""
+        if self.changes:
+            return min(self.changes.values()), max(self.changes.values())
+        return None if self.newest_waiting is None else (self.newest_waiting, self.newest_waiting)
 
 
 async def record_conversations(conn: AsyncConnection, items: Sequence[Incoming[Conversation]], now: datetime) -> Result:
@@ -85,10 +96,8 @@ async def _result(
     if changed:
         await store.register_tenant(conn)
         return Result(recorded, await store.insert_changes(conn, changed, current_traceparent()))
-    # A repeated write changes nothing, but the first one may still wait to be counted.
     repeated = any(r.outcome is not Outcome.MISMATCH for r in recorded.values())
-    newest = await store.newest_waiting_change(conn) if repeated else None
-    return Result(recorded, None if newest is None else (newest, newest))
+    return Result(recorded, {}, await store.newest_waiting_change(conn) if repeated else None)
 
 
 def _named(events: Iterable[Event]) -> set[tuple[Change, str]]:

@@ -13,6 +13,7 @@ from rapport.ingest.v1 import ingest_service_pb2_grpc
 
 from services.ingest import convert, recorder, settings_rules, store
 from services.ingest.facts import Conversation, Event, content_hash
+from services.ingest.gathering import Gatherer
 from services.ingest.recording import Incoming, Outcome
 from services.runtime.database import Database
 from services.runtime.errors import AlreadyExists, FieldViolation, ServiceError, invalid_fields
@@ -26,25 +27,24 @@ _MISMATCH = AlreadyExists("REVISION_CONTENT_MISMATCH", "it is stored already, wi
 
 
 class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
-    """Records facts: one transaction a call, and an answer only after its commit."""
+    """Records facts: an answer only after the commit."""
 
     def __init__(self, database: Database, tokens: ConsistencyTokens, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._tokens = tokens
         self._clock = clock
+        self._gatherer = Gatherer(database, clock)
 
     async def RecordConversation(self, request: pb.RecordConversationRequest, context: Any) -> pb.RecordConversationResponse:
         fact = self._conversation(request.conversation, "conversation.")
-        async with self._database.transaction() as conn:
-            result = await recorder.record_conversations(conn, [Incoming(0, fact, content_hash(fact))], self._clock())
-        recorded = result.recorded[0]
-        if recorded.outcome is Outcome.MISMATCH:
+        kept = await self._gatherer.record(fact, content_hash(fact))
+        if kept.recorded.outcome is Outcome.MISMATCH:
             raise _MISMATCH
         return pb.RecordConversationResponse(
             conversation_id=fact.conversation_id,
-            outcome=convert.OUTCOMES[recorded.outcome],
-            revision=recorded.revision,
-            consistency_token=self._token(result),
+            outcome=convert.OUTCOMES[kept.recorded.outcome],
+            revision=kept.recorded.revision,
+            consistency_token=self._token(kept.span),
         )
 
     async def BatchRecordConversations(
@@ -55,7 +55,7 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
             result = await recorder.record_conversations(conn, items, self._clock())
         outcomes, rejections = _answers([c.conversation_id for c in request.conversations], result, refused)
         return pb.BatchRecordConversationsResponse(
-            outcomes=outcomes, rejections=rejections, consistency_token=self._token(result)
+            outcomes=outcomes, rejections=rejections, consistency_token=self._token(result.span())
         )
 
     async def SyncEvents(self, request: pb.SyncEventsRequest, context: Any) -> pb.SyncEventsResponse:
@@ -63,7 +63,7 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
         async with self._database.transaction() as conn:
             result = await recorder.record_events(conn, items, self._clock())
         outcomes, rejections = _answers([e.event_id for e in request.events], result, refused)
-        return pb.SyncEventsResponse(outcomes=outcomes, rejections=rejections, consistency_token=self._token(result))
+        return pb.SyncEventsResponse(outcomes=outcomes, rejections=rejections, consistency_token=self._token(result.span()))
 
     async def GetTenantSettings(self, request: pb.GetTenantSettingsRequest, context: Any) -> pb.GetTenantSettingsResponse:
         async with self._database.transaction() as conn:
@@ -92,8 +92,8 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
         _refuse(field_violations(message, prefix) or convert.event_violations(message, prefix, self._clock()))
         return convert.event_of(message)
 
-    def _token(self, result: recorder.Result) -> str:
-        return self._tokens.issue(*result.changes) if result.changes else ""
+    def _token(self, span: tuple[int, int] | None) -> str:
+        return self._tokens.issue(*span) if span else ""
 
 
 def _refuse(violations: Sequence[FieldViolation]) -> None:

@@ -52,7 +52,7 @@ _REPLACE_CONVERSATIONS = _replace(schema.conversation, ["conversation_id"])
 _INSERT_EVENTS = _insert_new(schema.event, "source, event_id")
 _INSERT_CHANGES = text(
     "WITH added AS (INSERT INTO ingest.change (tenant_id, kind, entity_id, trace) SELECT tenant_id, kind, entity_id, trace "
-    f"FROM {_rows_of(schema.change)} RETURNING change_id) SELECT min(change_id), max(change_id) FROM added"
+    f"FROM {_rows_of(schema.change)} RETURNING kind, entity_id, change_id) SELECT * FROM added"
 )
 _REPLACE_ENTITIES = {kind: _replace(table, [table.primary_key.columns.keys()[1]]) for kind, table in _ENTITY_TABLES.items()}
 
@@ -132,11 +132,13 @@ async def replace_entities(conn: AsyncConnection, kind: Entity, rows: Mapping[st
     await conn.execute(_REPLACE_ENTITIES[kind], {"rows": document, "this_tenant": current_tenant()})
 
 
-async def insert_changes(conn: AsyncConnection, changes: Iterable[tuple[Change, str]], trace: str) -> tuple[int, int]:
-    """Ask scoring to count what changed; return the lowest and highest change id."""
+async def insert_changes(
+    conn: AsyncConnection, changes: Iterable[tuple[Change, str]], trace: str
+) -> dict[tuple[Change, str], int]:
+    """Ask scoring to count what changed; return the id of each change."""
     rows = [{"tenant_id": current_tenant(), "kind": int(k), "entity_id": i, "trace": trace or None} for k, i in sorted(changes)]
-    lowest, highest = (await conn.execute(_INSERT_CHANGES, {"rows": to_json(rows)})).one()
-    return lowest, highest
+    added = await conn.execute(_INSERT_CHANGES, {"rows": to_json(rows)})
+    return {(Change(row.kind), row.entity_id): row.change_id for row in added}
 
 
 async def newest_waiting_change(conn: AsyncConnection) -> int | None:
