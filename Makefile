@@ -35,7 +35,7 @@ demo: $(READY)  ## do the main job once on a throw-away database and check every
 
 .PHONY: verify
 verify: $(READY)  ## recompute every rollup of RAPPORT_DATABASE_URL (default: that of make run) and compare
-	@exec $(BIN)/python -m services.storage.verify
+	@url=$$($(BIN)/python -m services.stack url); RAPPORT_DATABASE_URL=$$url exec $(BIN)/python -m services.storage.verify
 
 .PHONY: test
 test: $(READY)  ## run every test

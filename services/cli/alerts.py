@@ -18,7 +18,7 @@ from services.cli.layout import OUT, print_json
 from services.cli.show_alerts import Board, alert_table
 from services.cli.watching import Seen, WatchRefused, follow
 
-app = typer.Typer(help="List alerts, or follow them.", no_args_is_help=True)
+app = typer.Typer(help="List alerts, or follow them.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def _one_of(words: list[str]) -> Callable[[str], str]:
@@ -41,7 +41,7 @@ Severities = Annotated[
     list[str] | None,
     typer.Option("--severity", parser=_one_of(_SEVERITIES), metavar="|".join(_SEVERITIES), help="Only this; may be repeated."),
 ]
-Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only about this agent; may be repeated.")]
+Agents = Annotated[list[str] | None, typer.Option("--agent", metavar="AGENT", help="Only about this agent; may be repeated.")]
 
 
 @app.command("list")
@@ -51,7 +51,7 @@ def list_(
     types: Types = None,
     severities: Severities = None,
     agents: Agents = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many alerts to show.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many alerts to show.")] = 100,
     json: Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")] = False,
 ) -> None:
     """List alerts, the newest first: those that are over, too."""

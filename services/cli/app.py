@@ -15,6 +15,7 @@ from services.cli.calling import Address, Addresses
 app = typer.Typer(
     help="Grades, customer insight, comparisons and alerts from conversations.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,9 +33,15 @@ app.add_typer(tenant_settings.app, name="settings")
 @app.callback()
 def _addresses(
     context: typer.Context,
-    ingest_address: Annotated[str, typer.Option(envvar="RAPPORT_INGEST_ADDRESS")] = "127.0.0.1:50051",
-    query_address: Annotated[str, typer.Option(envvar="RAPPORT_QUERY_ADDRESS")] = "127.0.0.1:50053",
-    alerting_address: Annotated[str, typer.Option(envvar="RAPPORT_ALERTING_ADDRESS")] = "127.0.0.1:50054",
+    ingest_address: Annotated[
+        str, typer.Option(envvar="RAPPORT_INGEST_ADDRESS", metavar="HOST:PORT", help="Where ingest listens.")
+    ] = "127.0.0.1:50051",
+    query_address: Annotated[
+        str, typer.Option(envvar="RAPPORT_QUERY_ADDRESS", metavar="HOST:PORT", help="Where query listens.")
+    ] = "127.0.0.1:50053",
+    alerting_address: Annotated[
+        str, typer.Option(envvar="RAPPORT_ALERTING_ADDRESS", metavar="HOST:PORT", help="Where alerting listens.")
+    ] = "127.0.0.1:50054",
 ) -> None:
     context.obj = Addresses(
         ingest=Address("ingest", ingest_address),

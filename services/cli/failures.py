@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 _DETAILS_KEY = "grpc-status-details-bin"
+
+# Where an item stands in its batch, which says nothing to whoever has a file.
+_PLACE = re.compile(r"\b(?:conversations|events)\[\d+\](?:\.|(?=:)|$)")
+
+# What is said where no service of the house did: the words of the transport are not for people.
+_UNANSWERED = {"UNAVAILABLE": "the service cannot be reached", "DEADLINE_EXCEEDED": "no answer came in time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,18 @@ class Failure:
     retry_after_s: float | None = None
 
     def sentence(self) -> str:
-        """Return one line: status, reason, field paths, message."""
+        """Return one line: status, reason, the field paths that the message does not tell itself, message."""
         reason = f" ({self.reason})" if self.reason else ""
-        paths = ", ".join(dict.fromkeys(problem.field for problem in self.fields if problem.field))
         message = " ".join(self.message.split())
+        paths = ", ".join(
+            dict.fromkeys(problem.field for problem in self.fields if problem.field and f"{problem.field}:" not in message)
+        )
         return f"{self.status}{reason}{f' on {paths}' if paths else ''}: {message or 'no message was given'}"
+
+    def of_item(self) -> Failure:
+        """Return the same for one item of a batch: its field paths, and those in its message, begin at the item."""
+        fields = tuple(FieldProblem(_PLACE.sub("", p.field), _PLACE.sub("", p.description)) for p in self.fields)
+        return replace(self, message=_PLACE.sub("", self.message), fields=fields)
 
 
 def of_error(error: grpc.aio.AioRpcError) -> Failure:
@@ -41,7 +55,8 @@ def of_error(error: grpc.aio.AioRpcError) -> Failure:
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
             return of_status(status_pb2.Status.FromString(value))
-    return Failure(error.code().name, "", error.details() or "")
+    status = error.code().name
+    return Failure(status, "", _UNANSWERED.get(status) or error.details() or "")
 
 
 def of_status(status: status_pb2.Status) -> Failure:

@@ -20,7 +20,8 @@ from services.cli.mapping import Fact, RowMapping, load_mapping
 from services.cli.mapping_rules import MappingError
 from services.cli.meter import Meter
 from services.cli.outcomes import outcome_table, refusal_table
-from services.cli.rows import BadFile, Malformed, Row, read_rows
+from services.cli.records import Malformed
+from services.cli.rows import BadFile, Row, read_rows
 from services.cli.rules import RowRejected
 from services.cli.sending import FACT_BYTES, Lanes, Patience, Plan, sending
 
@@ -42,13 +43,21 @@ class Order:
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a header, or JSONL; gzip or not.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="CSV with a header, or JSONL; gzip or not.")
+    ],
     *,
-    mapping: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The mapping, see docs/importing.md.")],
-    rejected: Annotated[Path | None, typer.Option(help="Where rejected rows go. Default ./FILE.rejected.jsonl.")] = None,
-    batch: Annotated[int, typer.Option(min=1, max=1000, help="The most rows in one call.")] = 1000,
-    parallel: Annotated[int, typer.Option(min=1, max=16, help="How many calls are made at once.")] = 4,
-    patience: Annotated[float, typer.Option(min=0, help="Seconds for which a service that is away is waited for.")] = 300,
+    mapping: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, metavar="TOML", help="The mapping, see docs/importing.md.")
+    ],
+    rejected: Annotated[
+        Path | None, typer.Option(metavar="JSONL", help="Where rejected rows go. Default ./FILE.rejected.jsonl.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=1000, metavar="ROWS", help="The most rows in one call.")] = 1000,
+    parallel: Annotated[int, typer.Option(min=1, max=16, metavar="CALLS", help="How many calls are made at once.")] = 4,
+    patience: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds for which a service that is away is waited for.")
+    ] = 300,
     json: Annotated[bool, typer.Option("--json", help="Print the closing figures as JSON.")] = False,
 ) -> None:
     """Import a file. Exits with 0 when it was read to its end, even where rows were rejected."""
@@ -69,11 +78,14 @@ async def _import(address: Address, order: Order) -> int:
         await _reach(channel, address)
         with Ledger(order.rejected) as ledger, Meter(order.file.stat().st_size) as meter:
             try:
+                broken = None
                 plan = Plan(order.batch, order.lanes, Patience(order.patience_s, meter.waiting))
                 async with sending(IngestServiceStub(channel), address, plan, ledger.enter) as lanes:
                     broken = await _read(order, lanes, ledger, meter)
             finally:
-                _print(order, ledger, meter.seconds)
+                # An import that failed before anything became of a row has no figures worth telling.
+                if broken == "" or ledger.tally.total:
+                    _print(order, ledger, meter.seconds)
     if broken:
         raise CommandFailed(f"{order.file}: {broken}")
     return 0
@@ -108,10 +120,12 @@ def _mapped(order: Order, row: Row, number_: int, ledger: Ledger) -> Fact | None
     try:
         fact = order.mapping.message(row)
     except RowRejected as error:
-        ledger.reject_unread(number_, error.reason, error.description, error.field)
+        id_ = order.mapping.identity(row)
+        ledger.reject_unread(number_, error.reason, error.description, field=error.field, id_=id_)
         return None
     if fact.ByteSize() > FACT_BYTES:
-        ledger.reject_unread(number_, "TOO_LARGE", "the row makes a message of more than 1 MiB")
+        problem = "the row makes a message of more than 1 MiB"
+        ledger.reject_unread(number_, "TOO_LARGE", problem, id_=order.mapping.identity(row))
         return None
     return fact
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -11,7 +12,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.metrics.v1.common_pb2 import Quality
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.style import StyleType
 from rich.table import Table
 
 #: Where answers go. Text of the services is printed as it is, so markup in it has no meaning.
@@ -20,7 +22,30 @@ OUT = Console(markup=False, highlight=False, emoji=False)
 ERR = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 NOTHING = "—"
+_WIDE = 100
 _BAR_WIDTH = 20
+
+
+class Listing(Table):
+    """A table that keeps to the terminal: where that is narrow, the columns that can be spared are left out.
+
+    No word or number is ever broken but in the columns that wrap.
+    """
+
+    def __init__(self, title: str, columns: Iterable[str], spared: Iterable[str]) -> None:
+        super().__init__(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        left_out = set(spared) if is_narrow() else set()
+        self.kept = [column not in left_out for column in columns]
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """Add a row, given a cell for each column, left out or not."""
+        kept = itertools.compress(cells, self.kept)
+        super().add_row(*kept, style=style, end_section=end_section)
+
+
+def is_narrow() -> bool:
+    """Tell whether the terminal has fewer than 100 columns."""
+    return OUT.width < _WIDE
 
 
 def print_json(message: Message, *, indent: int | None = 2) -> None:
@@ -51,17 +76,23 @@ def moment(timestamp: Timestamp) -> str:
 
 
 def bar(percent: float) -> str:
-    """Return a bar for 0 to 100."""
-    full = round(max(0.0, min(100.0, percent)) / 100 * _BAR_WIDTH)
-    return "█" * full + "░" * (_BAR_WIDTH - full)
+    """Return a bar for 0 to 100, half as long on a narrow terminal."""
+    width = _BAR_WIDTH // 2 if is_narrow() else _BAR_WIDTH
+    full = round(max(0.0, min(100.0, percent)) / 100 * width)
+    return "█" * full + "░" * (width - full)
 
 
-def table(title: str, *columns: str, numeric: Iterable[str] = ()) -> Table:
-    """Return an empty table; columns named in `numeric` are set to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    right = set(numeric)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+def table(title: str, *columns: str, numeric: Iterable[str] = (), wraps: Iterable[str] = (), spared: Iterable[str] = ()) -> Table:
+    """Return an empty table.
+
+    Columns named in `numeric` are set to the right; those in `wraps` take several lines where they must; those in `spared`
+    are left out on a narrow terminal.
+    """
+    made = Listing(title, columns, spared)
+    right, wrapping = set(numeric), set(wraps)
+    for column in itertools.compress(columns, made.kept):
+        side: JustifyMethod = "right" if column in right else "left"
+        made.add_column(column, justify=side, overflow="fold", no_wrap=column not in wrapping)
     return made
 
 

@@ -51,14 +51,13 @@ class Ledger:
         if self._file is not None:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
-    def reject_unread(self, row: int, reason: str, description: str, field: str = "") -> None:
+    def reject_unread(self, row: int, reason: str, description: str, *, field: str = "", id_: str = "") -> None:
         """Enter a row that could not become a message."""
-        self.reject(
-            row, "", Failure("INVALID_ARGUMENT", reason, description, (FieldProblem(field, description),) if field else ())
-        )
+        fields = (FieldProblem(field, description),) if field else ()
+        self.reject(row, id_, Failure("INVALID_ARGUMENT", reason, description, fields))
 
     def enter(self, rows: Sequence[int], answer: Answer) -> None:
         """Enter what became of a batch, given its row numbers."""
         self.tally.take(answer.outcomes)
         for rejection in answer.rejections:
-            self.reject(rows[rejection.index], rejection.id, of_status(rejection.status))
+            self.reject(rows[rejection.index], rejection.id, of_status(rejection.status).of_item())

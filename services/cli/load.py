@@ -54,14 +54,16 @@ class Loaded:
         tally.take(answer.outcomes)
         self.token = answer.consistency_token or self.token
         for rejection in answer.rejections:
-            failure = of_status(rejection.status)
+            failure = of_status(rejection.status).of_item()
             tally.refuse(failure.reason or failure.status, failure.fields)
             self.refused.append((rejection.id, failure))
 
 
 def load(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file, such as samples/sample.json.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="The file, such as samples/sample.json.")
+    ],
     *,
     shift_to_now: Annotated[
         bool, typer.Option("--shift-to-now", help="Move all times so that the newest is five minutes ago.")
@@ -70,7 +72,12 @@ def load(
     fourth: Annotated[bool, typer.Option("--fourth", help="Load the file's fourth conversation, and nothing else.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print outcomes and consistency token as JSON.")] = False,
 ) -> None:
-    """Load a small file of facts. Exits with 1 when any of them is refused."""
+    """Load a small file of facts. Exits with 1 when any of them is refused.
+
+    FILE is a JSON object with any of these keys: tenantSettings, an object; conversations and events, lists;
+    fourthConversation, an object that is loaded with --fourth only. They hold the contract's TenantSettings,
+    ConversationInsight and SyncEvent as JSON. See docs/importing.md.
+    """
     addresses: Addresses = context.obj
     try:
         sample = _read(file, shift_to_now, fourth)

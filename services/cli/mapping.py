@@ -18,10 +18,11 @@ from google.protobuf.message import Message
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 from rapport.insight.v1.event_pb2 import SyncEvent
 
+from services.cli.mapping_required import check_required
 from services.cli.mapping_rules import MappingError, RuleCompiler, zone_of
 from services.cli.rows import Row
 from services.cli.rules import Element, Field, Nested, Part, Rule
-from services.cli.values import MONEY, TIMESTAMP
+from services.cli.values import MONEY, TIMESTAMP, Unreadable
 
 Fact: TypeAlias = ConversationInsight | SyncEvent
 
@@ -47,6 +48,15 @@ class RowMapping:
             part.fill(row, message)
         return message
 
+    def identity(self, row: Row) -> str:
+        """Return the id that the row's message would have; "" where there is none or it cannot be read."""
+        path = "event_id" if self.body else "conversation_id"
+        rule = next((part.rule for part in self.parts if isinstance(part, Field) and part.path == path), None)
+        try:
+            return str(rule.value(row) or "") if rule else ""
+        except Unreadable:
+            return ""
+
 
 def load_mapping(path: Path) -> RowMapping:
     """Read and compile a mapping file. Raises MappingError with a sentence that says where it is wrong."""
@@ -54,11 +64,13 @@ def load_mapping(path: Path) -> RowMapping:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise MappingError("", f"cannot be read: {error}") from None
-    return compile_mapping(document)
+    mapping = compile_mapping(document)
+    check_required(document["kind"], document["fields"])
+    return mapping
 
 
 def compile_mapping(document: dict[str, Any]) -> RowMapping:
-    """Compile a mapping. Raises MappingError."""
+    """Compile a mapping, whether or not it fills all that is required. Raises MappingError."""
     if unknown := sorted(set(document) - set(_KEYS)):
         raise MappingError(unknown[0], f"is not a key of a mapping; its keys are {', '.join(_KEYS)}")
     kind, fields = document.get("kind"), document.get("fields")

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from services.cli.rows import Row
 from services.cli.rules import Amount, Condition, Constant, Holds, Rule, Source, Split, Text, When, Words
-from services.cli.values import MONEY, TIMESTAMP, Reader, Reading, Unreadable, reader_of
+from services.cli.values import DECIMALS, MONEY, TIMESTAMP, Reader, Reading, Unreadable, reader_of
 
 _TEXT_KEYS = ("column", "template", "empty", "words", "unlisted")
 _NUMBERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_DOUBLE)
@@ -57,11 +57,12 @@ class RuleCompiler:
             _allow(spec, ("constant",), where)
             return Constant(self._constant(field, spec["constant"], where))
         if kind == MONEY:
-            _allow(spec, ("column", "template", "currency"), where)
-            return Amount(self._source(spec, where), self._currency(spec.get("currency"), f"{where}.currency"))
+            _allow(spec, ("column", "template", "currency", "decimal"), where)
+            currency = self._currency(spec.get("currency"), f"{where}.currency")
+            return Amount(self._source(spec, where), currency, _decimal(spec, where))
         if field.type == FieldDescriptor.TYPE_BOOL and ("in" in spec or "above" in spec):
             return Holds(self._condition(spec, where))
-        extra = ("format", "time_zone") if kind == TIMESTAMP else ("scale",) if field.cpp_type in _NUMBERS else ()
+        extra = ("format", "time_zone") if kind == TIMESTAMP else ("scale", "decimal") if field.cpp_type in _NUMBERS else ()
         _allow(spec, (*_TEXT_KEYS, *extra), where)
         return self._text(field, spec, where)
 
@@ -85,7 +86,7 @@ class RuleCompiler:
             raise MappingError(f"{where}.scale", "must be a number above 0")
         if not isinstance(pattern, str):
             raise MappingError(f"{where}.format", "must be a pattern, epoch or epoch_ms")
-        return Reading(zone, pattern, None if scale is None else Decimal(str(scale)))
+        return Reading(zone, pattern, None if scale is None else Decimal(str(scale)), _decimal(spec, where))
 
     def _source(self, spec: dict[str, Any], where: str) -> Source:
         """Return what takes a text from a row: the first of some columns that is not empty, or a template filled in."""
@@ -130,13 +131,14 @@ class RuleCompiler:
     def _condition(self, spec: Any, where: str) -> Condition:
         if not isinstance(spec, dict) or ("in" in spec) == ("above" in spec):
             raise MappingError(where, "must name a column and either in = [words] or above = number")
-        _allow(spec, ("column", "template", "in", "above"), where)
+        _allow(spec, ("column", "template", "in", "above", "decimal"), where)
         source, words, above = self._source(spec, where), spec.get("in"), spec.get("above")
         if words is not None and (not isinstance(words, list) or not all(isinstance(word, str) for word in words)):
             raise MappingError(f"{where}.in", "must be a list of texts")
         if above is not None and (isinstance(above, bool) or not isinstance(above, int | float)):
             raise MappingError(f"{where}.above", "must be a number")
-        return Condition(source, None if words is None else frozenset(words), None if above is None else Decimal(str(above)))
+        least = None if above is None else Decimal(str(above))
+        return Condition(source, None if words is None else frozenset(words), least, _decimal(spec, where))
 
     def _currency(self, spec: Any, where: str) -> Source:
         if isinstance(spec, str):
@@ -171,6 +173,13 @@ def _reader(field: FieldDescriptor, reading: Reading, where: str) -> Reader:
         return reader_of(field, reading)
     except ValueError as error:
         raise MappingError(where, str(error)) from None
+
+
+def _decimal(spec: dict[str, Any], where: str) -> str:
+    sign = spec.get("decimal", "")
+    if "decimal" in spec and sign not in DECIMALS:
+        raise MappingError(f"{where}.decimal", 'must be "," or "."')
+    return str(sign)
 
 
 def _allow(spec: dict[str, Any], keys: Collection[str], where: str) -> None:

@@ -73,7 +73,7 @@ def outcome_table(title: str, tallies: dict[str, Tally]) -> Table:
 
 def refusal_table(tally: Tally) -> Table:
     """Return a table of refusals by reason, the most frequent first."""
-    made = table("Rejected, by reason and field", "Reason", "Items", numeric=["Items"])
+    made = table("Rejected, by reason and field", "Reason", "Items", numeric=["Items"], wraps=["Reason"])
     for reason, count in tally.refusals.most_common():
         made.add_row(reason, number(count))
     return made

@@ -32,16 +32,18 @@ class _Qualified(Protocol):
 _Request = TypeVar("_Request", GetAgentPerformanceRequest, GetSystemPerformanceRequest, CompareAgentsRequest)
 _Answer = TypeVar("_Answer", bound=_Qualified)
 
-Days = Annotated[int | None, typer.Option(min=1, max=3660, help="The tenant's last DAYS days, today included. Default 30.")]
-Start = Annotated[str | None, typer.Option(help="First day or moment, such as 2025-07-01 or 2025-07-01T09:00Z.")]
-End = Annotated[str | None, typer.Option(help="First day or moment after the period.")]
+Days = Annotated[
+    int | None, typer.Option(min=1, max=3660, metavar="DAYS", help="The tenant's last DAYS days, today included. Default 30.")
+]
+Start = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment, such as 2025-07-01 or 2025-07-01T09:00Z.")]
+End = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment after the period.")]
 After = Annotated[str, typer.Option(metavar="TOKEN", help="Wait until the write that gave this consistency token is counted.")]
 Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")]
 
 
 def performance(
     context: typer.Context,
-    agent: str,
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
     *,
     days: Days = None,
     start: Start = None,
@@ -49,32 +51,49 @@ def performance(
     after: After = "",
     json: Json = False,
 ) -> None:
-    """How an agent did: its grade, how it came about, and how sure it is."""
+    """How an agent did.
+
+    Its grade, how it came about, and how sure it is.
+    """
     request = GetAgentPerformanceRequest(agent_id=agent, consistency_token=after)
     run(_performance(_query(context), request, _period(days, start, end), json))
 
 
-def customer(context: typer.Context, customer: str, after: After = "", json: Json = False) -> None:
-    """What is known and expected of a customer, over the whole life."""
+def customer(
+    context: typer.Context,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
+    *,
+    after: After = "",
+    json: Json = False,
+) -> None:
+    """What is known and expected of a customer.
+
+    Over the whole life: no window.
+    """
     run(_customer(_query(context), GetCustomerInsightRequest(customer_id=customer, consistency_token=after), json))
 
 
 def system(
     context: typer.Context, *, days: Days = None, start: Start = None, end: End = None, after: After = "", json: Json = False
 ) -> None:
-    """How the whole system did, by platform, and which alerts are open."""
+    """How the whole system did.
+
+    All in all, by platform, and which alerts are open.
+    """
     run(_system(_query(context), GetSystemPerformanceRequest(consistency_token=after), _period(days, start, end), json))
 
 
 def compare(
     context: typer.Context,
-    agents: Annotated[list[str] | None, typer.Argument(help="Agents to compare. Default: all with a conversation.")] = None,
+    agents: Annotated[
+        list[str] | None, typer.Argument(metavar="[AGENT]...", help="Agents to compare. Default: all with a conversation.")
+    ] = None,
     *,
     days: Days = None,
     start: Start = None,
     end: End = None,
     after: After = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many agents to show, the best first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many agents to show, the best first.")] = 50,
     json: Json = False,
 ) -> None:
     """How agents did next to each other, the best first."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+
+from services.cli.records import Malformed, Records
 
 #: A row by column name. Text, or the texts of a list (JSONL only); what is null or missing is "".
 Row: TypeAlias = Mapping[str, str | tuple[str, ...]]
@@ -22,13 +22,6 @@ _JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 class BadFile(Exception):
     """A file of which no further row can be read; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A row that cannot be read, and why. Those after it can."""
-
-    problem: str
 
 
 def read_rows(path: Path, raw: BinaryIO, delimiter: str = ",", needed: Iterable[str] = ()) -> Iterator[Row | Malformed]:
@@ -52,27 +45,21 @@ def read_rows(path: Path, raw: BinaryIO, delimiter: str = ",", needed: Iterable[
 
 
 def _csv_rows(text: io.TextIOWrapper, delimiter: str, needed: Iterable[str]) -> Iterator[Row | Malformed]:
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    header = _header(reader, needed)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Malformed(str(error))
-            continue
-        if len(cells) == len(header):
+    records = Records(text, delimiter)
+    header = _header(records, needed)
+    for cells in records:
+        if isinstance(cells, Malformed):
+            yield cells
+        elif len(cells) == len(header):
             yield dict(zip(header, cells, strict=True))
         elif cells:
-            yield Malformed(f"it has {len(cells)} columns, the header has {len(header)}")
+            yield Malformed(f"{records.place} has {len(cells)} columns, the header has {len(header)}")
 
 
-def _header(reader: Iterator[list[str]], needed: Iterable[str]) -> list[str]:
-    try:
-        header = next(reader)
-    except (StopIteration, csv.Error):
-        raise BadFile("it has no header") from None
+def _header(records: Iterator[list[str] | Malformed], needed: Iterable[str]) -> list[str]:
+    header = next(records, None)
+    if not isinstance(header, list):
+        raise BadFile("it has no header")
     if len(set(header)) != len(header):
         raise BadFile("its header names a column twice")
     if missing := sorted(set(needed) - set(header)):

@@ -37,6 +37,7 @@ class Condition:
     source: Source
     words: frozenset[str] | None
     above: Decimal | None
+    decimal: str = ""
 
     def holds(self, row: Row) -> bool:
         """Tell whether it holds. Where there is nothing, it does not. Raises Unreadable."""
@@ -45,7 +46,7 @@ class Condition:
             return False
         if self.words is not None:
             return text in self.words
-        return self.above is not None and read_number(text) > self.above
+        return self.above is not None and read_number(text, self.decimal) > self.above
 
 
 class Rule(Protocol):
@@ -112,11 +113,12 @@ class Amount:
 
     source: Source
     currency: Source
+    decimal: str = ""
 
     def value(self, row: Row, /) -> Any | None:
         """Return the amount."""
         text = self.source(row)
-        return read_money(text, self.currency(row)) if text else None
+        return read_money(text, self.currency(row), self.decimal) if text else None
 
 
 @dataclass(frozen=True, slots=True)

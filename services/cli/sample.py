@@ -45,19 +45,24 @@ def read_sample(content: bytes) -> Sample:
     """Return the facts of a file. Raises BadSample."""
     try:
         document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadSample(f"it is not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise BadSample(f"it is not JSON: see line {error.lineno}, column {error.colno}") from None
+    except (ValueError, RecursionError):
+        raise BadSample("it is not JSON: it is not UTF-8, or nested too deeply") from None
     if not isinstance(document, dict):
         raise BadSample("it must be a JSON object")
     if unknown := sorted(set(document) - set(_KEYS)):
         raise BadSample(f"{unknown[0]} is not a key of this format; its keys are {', '.join(_KEYS)}")
     fourth = document.get("fourthConversation")
-    return Sample(
+    sample = Sample(
         settings=_parse(document.get("tenantSettings", {}), TenantSettings(), "tenantSettings"),
         conversations=_parse_all(document, "conversations", ConversationInsight),
         events=_parse_all(document, "events", SyncEvent),
         fourth=None if fourth is None else _parse(fourth, ConversationInsight(), "fourthConversation"),
     )
+    if not sample.settings.ListFields() and not any(sample.facts()):
+        raise BadSample(f"there is nothing to load: no {', '.join(_KEYS[:-1])} or {_KEYS[-1]}")
+    return sample
 
 
 def only_fourth(sample: Sample) -> Sample:

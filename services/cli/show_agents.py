@@ -45,7 +45,8 @@ def show_comparison(comparison: AgentComparison) -> None:
     """Print agents next to each other, the best adjusted score first."""
     summary = comparison.summary
     agents = table("Agents", "Rank", "Agent", "Grade", "Score", "Adjusted", "90 % range", "n", "Rating", "Conversion", "Revenue",
-                   numeric=("Rank", "Score", "Adjusted", "n", "Rating", "Conversion", "Revenue"))  # fmt: skip
+                   numeric=("Rank", "Score", "Adjusted", "n", "Rating", "Conversion", "Revenue"),
+                   wraps=["Agent"], spared=("Adjusted", "90 % range", "Rating"))  # fmt: skip
     for agent in comparison.comparisons:
         agents.add_row(*_row(agent))
     OUT.print(agents)

@@ -19,30 +19,35 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.layout import NOTHING, moment, number, optional, table
+from services.cli.layout import moment, number, table
 from services.cli.watching import Cut, Seen, StartedAgain
 
 _COLOURS = {Severity.critical: "bold red", Severity.high: "red", Severity.medium: "yellow", Severity.low: ""}
 
 
 def alert_table(title: str, alerts: Iterable[Alert]) -> Table:
-    """Return a table of alerts, in the order given."""
-    made = table(title, "Since", "State", "Severity", "Type", "Message", "Agent", "Customer", "Value", "Threshold",
-                 numeric=("Value", "Threshold"))  # fmt: skip
+    """Return a table of alerts, in the order given, two lines an alert where its message is short enough."""
+    made = table(title, "Since", "Severity", "Alert", wraps=["Alert"])
     for alert in alerts:
+        firing = alert.state == ALERT_STATE_FIRING
+        state = AlertState.Name(alert.state).removeprefix("ALERT_STATE_").lower()
+        whom = about(alert.agent_id, alert.customer_id)
         made.add_row(
-            moment(alert.fired_at),
-            AlertState.Name(alert.state).removeprefix("ALERT_STATE_").lower(),
-            Severity.Value.Name(alert.severity),
-            AlertType.Value.Name(alert.type),
-            alert.message,
-            alert.agent_id or NOTHING,
-            alert.customer_id or NOTHING,
-            number(optional(alert, "value"), 2),
-            number(alert.threshold, 2),
-            style=_COLOURS.get(alert.severity, "") if alert.state == ALERT_STATE_FIRING else "dim",
+            moment(alert.fired_at).replace(" ", "\n", 1),
+            f"{Severity.Value.Name(alert.severity)}\n{state}",
+            f"{AlertType.Value.Name(alert.type)}: {alert.message}\n{whom}{_value(alert)}".rstrip(),
+            style=_COLOURS.get(alert.severity, "") if firing else "dim",
         )
     return made
+
+
+def about(agent_id: str, customer_id: str) -> str:
+    """Return whom an alert is about, "" when about nobody in particular."""
+    return " · ".join(f"{word} {id_}" for word, id_ in (("agent", agent_id), ("customer", customer_id)) if id_)
+
+
+def _value(alert: Alert) -> str:
+    return f" ({number(alert.value, 2)} against {number(alert.threshold, 2)})" if alert.HasField("value") else ""
 
 
 class Board:
@@ -82,11 +87,10 @@ class Board:
         else:
             self._alerts[alert.alert_id] = alert
         kind = AlertEventKind.Name(event.kind).removeprefix("ALERT_EVENT_KIND_").lower()
-        about = " ".join(f"{word} {id_}" for word, id_ in (("agent", alert.agent_id), ("customer", alert.customer_id)) if id_)
-        value = f" ({number(alert.value, 2)} against {number(alert.threshold, 2)})" if alert.HasField("value") else ""
+        whom = about(alert.agent_id, alert.customer_id)
         severity, type_ = Severity.Value.Name(alert.severity), AlertType.Value.Name(alert.type)
         when = event.event_time if event.HasField("event_time") else alert.fired_at
-        return f"{moment(when)}  {kind:<9} {severity} {type_}: {alert.message}{value}{f' · {about}' if about else ''}"
+        return f"{moment(when)}  {kind:<9} {severity} {type_}: {alert.message}{_value(alert)}{f' · {whom}' if whom else ''}"
 
     def _tell(self, text: str) -> list[str]:
         self._status = text

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from services.cli.layout import NOTHING, OUT, bar, moment, number, optional, pairs, print_quality, seconds, table
 
+_ALL = 100
+
 
 def show_customer(customer: CustomerInsight) -> None:
     """Print who a customer is, what they are worth, and what they will probably do."""
@@ -65,7 +67,7 @@ def _outlook(customer: CustomerInsight) -> Table:
         ("churn within 90 days", _probability(optional(behaviour, "churn_risk"))),
         ("still a customer", _probability(optional(behaviour, "p_alive"))),
         ("upsell", _probability(optional(behaviour, "upsell_potential"))),
-        ("better for upsell than", number(optional(behaviour, "upsell_percentile"), 0, "% of customers")),
+        ("better for upsell than", _share_of_customers(optional(behaviour, "upsell_percentile"))),
         ("expected orders, 52 weeks", number(optional(behaviour, "predicted_lifetime_value"), 2, currency)),
         ("preferred services", ", ".join(behaviour.preferred_service_types) or NOTHING),
     ])  # fmt: skip
@@ -88,6 +90,12 @@ def _both(customer: CustomerInsight, field: str) -> str:
 
 def _probability(value: float | None) -> str:
     return NOTHING if value is None else f"{value:4.0%} {bar(100 * value)}"
+
+
+def _share_of_customers(percent: float | None) -> str:
+    if percent is not None and round(percent) >= _ALL:
+        return "nearly all other customers"
+    return number(percent, 0, "% of customers")
 
 
 def _seasons(customer: CustomerInsight) -> Table:

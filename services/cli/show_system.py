@@ -8,7 +8,8 @@ from rapport.insight.v1.vocabulary_pb2 import AlertType, Severity
 from rapport.metrics.v1.system_pb2 import PlatformMetrics, SystemPerformance
 from rich.table import Table
 
-from services.cli.layout import NOTHING, OUT, moment, number, optional, pairs, print_quality, seconds, table
+from services.cli.layout import OUT, moment, number, optional, pairs, print_quality, seconds, table
+from services.cli.show_alerts import about
 
 
 def show_system(system: SystemPerformance) -> None:
@@ -19,6 +20,8 @@ def show_system(system: SystemPerformance) -> None:
         ("customers", number(overall.total_customers)),
         ("conversations", number(overall.total_conversations)),
         ("revenue", number(overall.total_revenue, 2, overall.currency)),
+        *([("of it on no platform", number(overall.revenue_without_platform, 2, overall.currency))]
+          if overall.revenue_without_platform else []),
         ("mean response time", seconds(optional(overall, "average_response_time_ms"))),
         ("mean rating", number(optional(overall, "customer_satisfaction_avg"), 2)),
         ("conversion", number(optional(overall, "conversion_rate"), 1, "%")),
@@ -38,7 +41,7 @@ def show_system(system: SystemPerformance) -> None:
 def platforms(by_word: Mapping[str, PlatformMetrics], currency: str) -> Table:
     """Return a table of platforms, the one with most conversations first."""
     numeric = ("Conversations", "Customers", "Revenue", "Conversion", "Response", "Rating", "Escalated")
-    made = table("Platforms", "Platform", *numeric, numeric=numeric)
+    made = table("Platforms", "Platform", *numeric, numeric=numeric, spared=("Customers", "Escalated"))
     for word, metrics in sorted(by_word.items(), key=lambda item: (-item[1].conversations, item[0])):
         made.add_row(
             word,
@@ -54,14 +57,11 @@ def platforms(by_word: Mapping[str, PlatformMetrics], currency: str) -> Table:
 
 
 def _alerts(system: SystemPerformance) -> Table:
-    made = table("Open alerts", "Since", "Severity", "Type", "Message", "Agent", "Customer")
+    made = table("Open alerts", "Since", "Severity", "Alert", wraps=["Alert"])
     for alert in system.real_time_alerts:
         made.add_row(
-            moment(alert.fired_at),
+            moment(alert.fired_at).replace(" ", "\n", 1),
             Severity.Value.Name(alert.severity),
-            AlertType.Value.Name(alert.type),
-            alert.message,
-            alert.agent_id or NOTHING,
-            alert.customer_id or NOTHING,
+            f"{AlertType.Value.Name(alert.type)}: {alert.message}\n{about(alert.agent_id, alert.customer_id)}".rstrip(),
         )
     return made

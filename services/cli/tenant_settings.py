@@ -12,7 +12,7 @@ from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
 from services.cli.layout import NOTHING, OUT, moment, number, optional, pairs, print_json
 
-app = typer.Typer(help="Show or change what the tenant has chosen.")
+app = typer.Typer(help="Show or change what the tenant has chosen.", rich_markup_mode=None)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")]
 
@@ -28,16 +28,40 @@ def show(context: typer.Context, json: Json = False) -> None:
 @app.command("set")
 def change(
     context: typer.Context,
-    currency: Annotated[str, typer.Option(help="ISO 4217 code in which money is reported, such as INR.")] = "",
-    time_zone: Annotated[str, typer.Option(help="IANA time zone whose days numbers are kept by; fixed once facts exist.")] = "",
+    *,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code in which money is reported, such as INR.")] = "",
+    time_zone: Annotated[
+        str, typer.Option(metavar="ZONE", help="IANA time zone whose days numbers are kept by; fixed once facts exist.")
+    ] = "",
+    retention_days: Annotated[
+        int | None, typer.Option(min=0, max=36500, metavar="DAYS", help="Days for which facts are kept; 0 for good.")
+    ] = None,
+    attribution_window_days: Annotated[
+        int | None,
+        typer.Option(
+            "--attribution-days",
+            min=0,
+            max=90,
+            metavar="DAYS",
+            help="Days after a conversation in which a payment is still due to it; fixed once facts exist.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change the settings that are named; the others stay."""
-    settings = TenantSettings(reporting_currency=currency, time_zone=time_zone)
-    if not settings.ListFields():
-        raise typer.BadParameter("name at least one setting: --currency or --time-zone")
+    settings = TenantSettings(
+        reporting_currency=currency,
+        time_zone=time_zone,
+        retention_days=retention_days or None,
+        attribution_window_days=attribution_window_days,
+    )
+    paths = [field.name for field, _ in settings.ListFields()]
+    # A field that is to change but is not there goes back to its default: facts are kept for good.
+    paths += ["retention_days"] if retention_days == 0 else []
+    if not paths:
+        raise typer.BadParameter("name at least one setting: --currency, --time-zone, --retention-days or --attribution-days")
     addresses: Addresses = context.obj
-    run(_change(addresses.ingest, settings, json))
+    run(_change(addresses.ingest, settings, paths, json))
 
 
 async def _show(address: Address, json: bool) -> int:
@@ -47,10 +71,9 @@ async def _show(address: Address, json: bool) -> int:
     return 0
 
 
-async def _change(address: Address, settings: TenantSettings, json: bool) -> int:
-    mask = FieldMask(paths=[field.name for field, _ in settings.ListFields()])
+async def _change(address: Address, settings: TenantSettings, paths: list[str], json: bool) -> int:
     async with connected(address) as channel:
-        request = UpdateTenantSettingsRequest(settings=settings, update_mask=mask)
+        request = UpdateTenantSettingsRequest(settings=settings, update_mask=FieldMask(paths=paths))
         answer = await IngestServiceStub(channel).UpdateTenantSettings(request, timeout=DEADLINE_S)
     _print(answer.settings, json)
     return 0

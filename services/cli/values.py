@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -33,6 +34,19 @@ _NANO = Decimal(1_000_000_000)
 _MOST_DIGITS = 19
 _MOST_SHOWN = 40
 
+# Numbers as people write them, by the sign before the decimals: groups, all set apart by the same sign, end with one of
+# three digits, so that Indian numbers (1,23,456.50) are read as well.
+_WRITTEN = {
+    sign: re.compile(
+        rf"(?P<sign>[+-]?)(?P<whole>\d+|\d{{1,3}}(?=(?P<group>[{group} \u00a0\u202f']))(?:(?P=group)\d{{2,3}})*(?P=group)\d{{3}})"
+        rf"(?:{re.escape(sign)}(?P<decimals>\d+))?",
+        re.ASCII,
+    )
+    for sign, group in ((",", "."), (".", ","))
+}
+#: The signs that a mapping may name as the one before the decimals.
+DECIMALS = tuple(_WRITTEN)
+
 
 class Unreadable(ValueError):
     """Text that a field cannot take; says why."""
@@ -45,6 +59,7 @@ class Reading:
     zone: tzinfo | None = None
     format: str = ""
     scale: Decimal | None = None
+    decimal: str = ""
 
 
 def reader_of(field: FieldDescriptor, reading: Reading) -> Reader:
@@ -60,9 +75,9 @@ def reader_of(field: FieldDescriptor, reading: Reading) -> Reader:
         numbers = {name: value.number for name, value in field.enum_type.values_by_name.items() if value.number}
         return lambda text: _read_word(text, numbers)
     if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return lambda text: float(_scaled(text, reading.scale))
+        return lambda text: float(_scaled(text, reading))
     if field.type in _WHOLE:
-        return lambda text: _read_whole(text, reading.scale)
+        return lambda text: _read_whole(text, reading)
     if field.message_type is not None and field.message_type.full_name == TIMESTAMP:
         return lambda text: _read_time(text, reading)
     raise ValueError("cannot be read from text")
@@ -76,10 +91,13 @@ def read_bool(text: str) -> bool:
     raise Unreadable(f"{_shown(text)} is neither true nor false")
 
 
-def read_number(text: str) -> Decimal:
-    """Return a finite number exactly as written."""
+def read_number(text: str, decimal: str = "") -> Decimal:
+    """Return a finite number exactly as written.
+
+    `decimal` is the sign before the decimals; given, thousands may be set apart. Without it, only 1234.5 and 1e3 are read.
+    """
     try:
-        value = Decimal(text)
+        value = Decimal(_plain(text, decimal) if decimal else text)
     except InvalidOperation:
         raise Unreadable(f"{_shown(text)} is not a number") from None
     if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
@@ -87,11 +105,18 @@ def read_number(text: str) -> Decimal:
     return value
 
 
-def read_money(text: str, currency: str) -> Money:
+def _plain(text: str, decimal: str) -> str:
+    if not (found := _WRITTEN[decimal].fullmatch(text.strip())):
+        raise Unreadable(f"{_shown(text)} is not a number with {decimal!r} before its decimals")
+    sign, whole, decimals = found["sign"], re.sub(r"\D", "", found["whole"]), found["decimals"] or "0"
+    return f"{sign}{whole}.{decimals}"
+
+
+def read_money(text: str, currency: str, decimal: str = "") -> Money:
     """Return an amount exactly as written. An amount without a currency is refused."""
     if not currency:
         raise Unreadable("the amount has no currency")
-    nanos = read_number(text) * _NANO
+    nanos = read_number(text, decimal) * _NANO
     if nanos != nanos.to_integral_value():
         raise Unreadable(f"{_shown(text)} has more than nine decimals")
     sign = -1 if nanos < 0 else 1
@@ -99,14 +124,14 @@ def read_money(text: str, currency: str) -> Money:
     return Money(currency_code=currency, units=sign * units, nanos=sign * rest)
 
 
-def _scaled(text: str, scale: Decimal | None) -> Decimal:
-    value = read_number(text)
-    return value if scale is None else value * scale
+def _scaled(text: str, reading: Reading) -> Decimal:
+    value = read_number(text, reading.decimal)
+    return value if reading.scale is None else value * reading.scale
 
 
-def _read_whole(text: str, scale: Decimal | None) -> int:
-    value = _scaled(text, scale)
-    if scale is not None:
+def _read_whole(text: str, reading: Reading) -> int:
+    value = _scaled(text, reading)
+    if reading.scale is not None:
         value = value.to_integral_value()
     if value != value.to_integral_value():
         raise Unreadable(f"{_shown(text)} is not a whole number")
@@ -130,8 +155,16 @@ def _read_time(text: str, reading: Reading) -> datetime:
     if moment.tzinfo is None:
         if reading.zone is None:
             raise Unreadable(f"{_shown(text)} names no time zone, and neither does the mapping")
-        moment = moment.replace(tzinfo=reading.zone)
+        moment = _placed(moment, reading.zone, text)
     return moment
+
+
+def _placed(moment: datetime, zone: tzinfo, text: str) -> datetime:
+    """Return a local time in its zone: of one that comes twice, the earlier. One that clocks leave out is refused."""
+    placed = moment.replace(tzinfo=zone)
+    if placed.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
+        raise Unreadable(f"{_shown(text)} does not exist in {zone}: clocks are put forward over it")
+    return placed
 
 
 def _shown(text: str) -> str:

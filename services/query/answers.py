@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from services.query.performance import Figures, Percentiles, Place, Totals
 
@@ -40,12 +41,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The whole tenant in a window: all in all, and by platform number with the different customers."""
+    """The whole tenant in a window: all in all, and by platform number with the different customers.
+
+    `unplaced_revenue` belongs to no platform; like the figures' it is in the reporting currency.
+    """
 
     overall: Figures
     customers: int
     active_agents: int
     platforms: Mapping[int, tuple[Figures, int]]
+    unplaced_revenue: Decimal
 
 
 @dataclass(frozen=True, slots=True)

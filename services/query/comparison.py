@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from services.query.answers import Field
-from services.query.performance import Figures, Totals, add_up, figures, gather
+from services.query.performance import Figures, add_up, figures, gather
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Summary:
     avg_satisfaction: float | None
     avg_conversion_rate: float | None
     pooled: Figures
-    #: By platform number, with the different customers; platforms without conversations are not in it.
+    #: By platform number, with the different customers; platforms without conversations or money are not in it.
     platforms: Mapping[int, tuple[Figures, int]]
 
 
@@ -75,7 +75,9 @@ def summarise(field: Field, agent_ids: Collection[str], currency: str) -> Summar
         avg_satisfaction=mean(each.customer_satisfaction_avg for each in agents),
         avg_conversion_rate=mean(each.conversion_rate for each in agents),
         pooled=figures(add_up(compared.values()), currency),
-        platforms={p: (figures(t, currency), field.customers.get(str(p), 0)) for p, t in by_platform if _is_used(t)},
+        platforms={
+            p: (figures(t, currency), field.customers.get(str(p), 0)) for p, t in by_platform if p and t.has_work_or_money
+        },
     )
 
 
@@ -83,7 +85,3 @@ def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are there, None when none is."""
     there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
-
-
-def _is_used(totals: Totals) -> bool:
-    return totals.sums.conversations > 0

@@ -31,6 +31,7 @@ def system_performance(
         total_customers=system.customers,
         system_uptime=health.uptime if health and health.HasField("uptime") else None,
         currency=frame.currency,
+        revenue_without_platform=float(system.unplaced_revenue),
     )
     about = quality(
         frame,

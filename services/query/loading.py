@@ -30,8 +30,7 @@ async def load_agents(conn: AsyncConnection, agent_ids: Sequence[str], field: st
     found = await store.find_agents(conn, agent_ids)
     unknown = [n for n, agent_id in enumerate(agent_ids) if agent_id not in found]
     if unknown:
-        violations = [FieldViolation(field.format(n), "unknown", "no fact names this agent") for n in unknown]
-        raise NotFound("AGENT_NOT_FOUND", "no fact names this agent", violations=violations)
+        raise _agent_not_found(*(field.format(n) for n in unknown))
     return found
 
 
@@ -45,7 +44,7 @@ async def load_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int, int
     """Return the revisions of an agent's numbers and of the tenant's alerts. Raises NotFound for one that no fact names."""
     numbers, alerts = await store.read_revisions(conn, agent_id)
     if numbers is None:
-        raise NotFound("AGENT_NOT_FOUND", "no fact names this agent")
+        raise _agent_not_found("agent_id")
     return numbers, alerts
 
 
@@ -85,8 +84,9 @@ async def load_system(conn: AsyncConnection, window: Window, currency: str) -> S
         platforms={
             place.platform: (figures(each, currency), by_platform.get(str(place.platform), 0))
             for place, each in sorted(totals.items(), key=lambda item: item[0].platform)
-            if each.sums.conversations
+            if place.platform and each.has_work_or_money
         },
+        unplaced_revenue=figures(totals.get(Place(), Totals()), currency).total_revenue,
     )
 
 
@@ -117,7 +117,7 @@ async def load_customer(conn: AsyncConnection, customer_id: str, recent: Window)
     life = await store_customer.get_life(conn, customer_id)
     profile = await store_customer.get_profile(conn, customer_id)
     if life is None and profile is None:
-        raise NotFound("CUSTOMER_NOT_FOUND", "no fact names this customer")
+        raise _not_found("CUSTOMER_NOT_FOUND", "no fact names this customer", "customer_id")
     return Customer(
         customer_id=customer_id,
         life=life,
@@ -128,6 +128,15 @@ async def load_customer(conn: AsyncConnection, customer_id: str, recent: Window)
         journey=await store_customer.get_journey(conn, customer_id),
         quarters=await store_customer.read_quarters(conn, customer_id),
     )
+
+
+def _agent_not_found(*fields: str) -> NotFound:
+    return _not_found("AGENT_NOT_FOUND", "no fact names this agent", *fields)
+
+
+def _not_found(reason: str, message: str, *fields: str) -> NotFound:
+    """Return the error for something unknown that these fields of the request name."""
+    return NotFound(reason, message, violations=[FieldViolation(field, "unknown", message) for field in fields])
 
 
 async def _totals(conn: AsyncConnection, window: Window, *by: str, agents: Sequence[str] | None = None) -> dict[Place, Totals]:

@@ -66,6 +66,11 @@ class Totals:
     sums: Sums = field(default_factory=Sums)
     takings: Mapping[str, Takings] = field(default_factory=dict)
 
+    @property
+    def has_work_or_money(self) -> bool:
+        """Whether anything took place there, or was paid for."""
+        return self.sums.conversations > 0 or any(t.amount for t in self.takings.values())
+
     def __add__(self, other: Totals) -> Totals:
         currencies = self.takings.keys() | other.takings.keys()
         nothing = Takings()
@@ -127,12 +132,13 @@ def figures(totals: Totals, currency: str) -> Figures:
     """Return what the totals mean; `currency` is the reporting currency. Averages of money are per order and conversation."""
     sums = totals.sums
     reported = totals.takings.get(currency, Takings())
+    left_out = unconverted(totals.takings, currency)
     due = sums.kept + sums.no_show
     return Figures(
         total_conversations=sums.conversations,
         average_conversation_duration_s=ratio(sums.duration_ms, sums.ended * 1000),
         average_response_time_ms=ratio(sums.response_ms, sums.response_n),
-        conversation_completion_rate=ratio(100 * sums.completed, sums.conversations),
+        conversation_completion_rate=ratio(100 * sums.completed, sums.ended),
         customer_satisfaction_avg=ratio(sums.csat_x100, sums.csat_n * 100),
         escalation_rate=ratio(100 * sums.escalated, sums.conversations),
         rated_conversations=sums.csat_n,
@@ -144,8 +150,9 @@ def figures(totals: Totals, currency: str) -> Figures:
         appointment_completion_rate=ratio(100 * sums.kept, due),
         no_show_rate=ratio(100 * sums.no_show, due),
         orders=sum(each.orders for each in totals.takings.values()),
-        revenue_per_conversation=per_unit(reported.amount, sums.conversations),
-        unconverted=unconverted(totals.takings, currency),
+        # Over all conversations, a part of their revenue would say too little.
+        revenue_per_conversation=None if left_out else per_unit(reported.amount, sums.conversations),
+        unconverted=left_out,
     )
 
 

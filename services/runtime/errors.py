@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+#: How many violations a message names; all of them go along as violations.
+_NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -86,7 +89,9 @@ def invalid_field(field: str, rule: str, description: str) -> InvalidArgument:
 
 
 def invalid_fields(violations: Iterable[FieldViolation]) -> InvalidArgument:
-    """Return the error for fields that break their rules; its message names the first three."""
+    """Return the error for fields that break their rules; its message names the first three and counts the others."""
     found = tuple(violations)
-    shown = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in found[:3])
+    shown = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in found[:_NAMED])
+    if len(found) > _NAMED:
+        shown += f"; and {len(found) - _NAMED} more"
     return InvalidArgument("INVALID_FIELDS", shown, violations=found)

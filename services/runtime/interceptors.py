@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 from services.runtime import errors, tenancy, validation
 from services.runtime.calls import Call, CallObserver
 from services.runtime.failures import DOMAIN, as_service_error, innermost, sibling_status
+from services.runtime.tracing import current_trace_id
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ _MAKE_HANDLER = {
 def status_of(exc: BaseException) -> status_pb2.Status:
     """Return the status that tells a caller of `exc`; what is not known becomes INTERNAL and a fixed sentence.
 
-    A sibling service's own status passes through unchanged.
+    INTERNAL comes with the id of the current trace, which leads to the log. A sibling service's own status passes through
+    unchanged.
     """
     cause = innermost(exc)
     passed_on = sibling_status(cause)
@@ -70,6 +72,8 @@ def _details(error: errors.ServiceError) -> Iterator[Message]:
     metadata = dict(error.metadata)
     if len(shown.field_violations) < len(error.violations):
         metadata["violations"] = str(len(error.violations))
+    if error is _DEFECT and (trace_id := current_trace_id()):
+        metadata["trace_id"] = trace_id
     yield error_details_pb2.ErrorInfo(domain=DOMAIN, reason=error.reason, metadata=metadata)
     if shown.field_violations:
         yield shown

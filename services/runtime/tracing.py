@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -20,6 +21,12 @@ def inject_trace() -> dict[str, str]:
 def current_traceparent() -> str:
     """Return the current span as a string that can be stored; empty outside a span."""
     return inject_trace().get("traceparent", "")
+
+
+def current_trace_id() -> str:
+    """Return the id of the current trace as logs show it, 32 hexadecimal digits; empty outside a span."""
+    span = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(span.trace_id) if span.is_valid else ""
 
 
 def extract_trace(headers: Mapping[str, str] | str) -> Context:

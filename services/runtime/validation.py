@@ -12,17 +12,30 @@ from google.protobuf.message_factory import GetMessageClass
 from protovalidate import Validator
 
 from services.runtime.errors import FieldViolation, invalid_fields
+from services.runtime.timestamps import malformed_timestamps
 
 _validator = Validator()
+
+#: What the contracts' patterns ask for, in plain words.
+PATTERNS = {
+    r"^[\P{C}\x{200C}\x{200D}]*$": "must be printable characters",
+    r"^[\P{C}\x{200C}\x{200D}]*[^\p{C}\p{Z}][\P{C}\x{200C}\x{200D}]*$": "must be printable characters and not blank",
+    "^([A-Z]{3})?$": "must be three capital letters, such as EUR",
+    "^[A-Za-z0-9_+/-]*$": "must be of letters, digits, _, +, / and -",
+    "^[A-Za-z0-9-]+$": "must be of letters, digits and -",
+}
 
 
 def field_violations(message: Message, prefix: str = "") -> list[FieldViolation]:
     """Return each rule that `message` breaks, with field paths that begin with `prefix`, such as "conversations[3].".
 
-    A rule of a whole message that has a field's name before the first dot of its id is told of that field.
+    A rule of a whole message that has a field's name before the first dot of its id is told of that field. A Timestamp
+    that stands for no moment breaks "timestamp.valid" alone, whatever else is asked of it.
     """
-    found = _validator.collect_violations(message)
-    return [FieldViolation(_path(v, message, prefix), v.proto.rule_id, v.proto.message or v.proto.rule_id) for v in found]
+    found = list(malformed_timestamps(message, prefix))
+    no_moments = {violation.field for violation in found}
+    broken = [(_path(v, message, prefix), v) for v in _validator.collect_violations(message)]
+    return found + [FieldViolation(path, v.proto.rule_id, _sentence(v)) for path, v in broken if path not in no_moments]
 
 
 def check(message: Message) -> None:
@@ -40,6 +53,16 @@ def warm_up(services: Iterable[str]) -> None:
     for name in services:
         for method in Default().FindServiceByName(name).methods:
             _validator.collect_violations(GetMessageClass(method.input_type)())
+
+
+def _sentence(violation: Any) -> str:
+    broken = violation.proto
+    if broken.rule_id == "string.pattern":
+        pattern = str(violation.rule_value)
+        return PATTERNS.get(pattern, f"has characters or a form that is not allowed (it must match {pattern})")
+    if broken.rule_id == "string.min_len" and violation.rule_value == 1:
+        return "must not be empty"
+    return str(broken.message or broken.rule_id)
 
 
 def _path(violation: Any, message: Message, prefix: str) -> str:

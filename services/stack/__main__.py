@@ -2,6 +2,7 @@
 
 python -m services.stack run     everything on this machine, until Ctrl-C
 python -m services.stack demo    the main job once on a throw-away database; exits with 0 when every figure is right
+python -m services.stack url     print the URL of the database that run uses
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from services.stack.errors import StackError
 from services.stack.progress import Progress
-from services.stack.run import play_demo, run
+from services.stack.run import database_url, play_demo, run
 
 _WIDTH_OF_FILES = 140
 
@@ -35,9 +36,20 @@ def main(arguments: list[str]) -> int:
             return _until_stopped(run(progress), progress, code_when_stopped=0)
         case ["demo"]:
             return _until_stopped(play_demo(progress), progress, code_when_stopped=130)
+        case ["url"]:
+            return _print_url()
         case _:
             sys.stderr.write(__doc__ or "")
             return 2
+
+
+def _print_url() -> int:
+    try:
+        sys.stdout.write(f"{database_url()}\n")
+    except StackError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
 
 
 def _until_stopped(work: Coroutine[Any, Any, bool | None], progress: Progress, *, code_when_stopped: int) -> int:

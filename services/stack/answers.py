@@ -17,15 +17,17 @@ _ALERTS_WITHIN_S = 10
 _AGENT = "/api/analytics/agent/{}/performance"
 _SYSTEM = "/api/analytics/system/performance"
 _COMPARISON = "/api/analytics/comparison"
+_SAMPLE = "The sample's answers"
+_STORED = "What the facts stored before come to (the sample is only loaded where there are none)"
 
 
 async def show(client: Client, port: int, token: str, progress: Progress) -> None:
-    """Ask over HTTP and show what the sample came to. With a token, wait for the facts that it stands for."""
+    """Ask over HTTP and show what the stored facts come to; `token` stands for the sample, "" when that was not loaded now."""
     asked = {"consistency_token": token}
     agents = [(await client.get(_AGENT.format(agent), asked)).body for agent in ("1", "2")]
     comparison = (await client.get(_COMPARISON, asked)).body
     system = await _system(client, asked, await_alerts=bool(token))
-    table = Table("asked", "answered", title="The sample's answers", title_justify="left")
+    table = Table("asked", "answered", title=_SAMPLE if token else _STORED, title_justify="left")
     for asked_for, answered in (*_agents(agents), *_whole(system, comparison)):
         table.add_row(asked_for, answered)
     progress.show(table)

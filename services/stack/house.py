@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from services.stack import postgres, table
+from services.stack.errors import StackError
 from services.stack.home import Home
 from services.stack.progress import Progress
 from services.stack.settings import require_free
@@ -30,11 +31,18 @@ async def running(home: Home, ports: Mapping[str, int], database_url: str, progr
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_database(home, database_url, progress))
         with progress.step("migrations", "bring the database to the newest schema"):
-            await asyncio.to_thread(migrate.upgrade, url)
+            await _migrate(url)
         supervisor = Supervisor(home, progress)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start(table.processes(home, ports, url))
         yield supervisor
+
+
+async def _migrate(url: str) -> None:
+    try:
+        await asyncio.to_thread(migrate.upgrade, url)
+    except migrate.MigrationError as error:
+        raise StackError(str(error)) from None
 
 
 @asynccontextmanager

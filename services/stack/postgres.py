@@ -93,6 +93,12 @@ def start(data: Path, *, log: Path | None = None, durable: bool = True) -> Serve
     return replace(server, found_running=False)
 
 
+def find(data: Path) -> Server | None:
+    """Return the server that runs on a data folder, None when none does."""
+    data = data.resolve()
+    return Server(data, _socket_folder(data), found_running=True) if is_running(data) else None
+
+
 def end(data: Path) -> None:
     """Stop the server that runs on a data folder, if one does, ending its sessions, and wait until it is gone."""
     data = data.resolve()
@@ -125,11 +131,16 @@ def ensure_database(server_url: str, name: str) -> None:
 def check_version(url: str) -> None:
     """Raise PostgresError unless a server answers at `url` and is new enough."""
     try:
-        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        # Spaces are not escaped when a URL is written, and the driver would quote the password in its complaint.
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False).replace(" ", "%20")
         with psycopg.connect(plain, connect_timeout=10) as conn:
             version = conn.info.server_version
-    except (psycopg.OperationalError, ArgumentError) as error:
+    except psycopg.OperationalError as error:
         raise PostgresError(f"no PostgreSQL answers at RAPPORT_DATABASE_URL: {error}") from error
+    except (psycopg.Error, ArgumentError, ValueError):
+        raise PostgresError(
+            "RAPPORT_DATABASE_URL is no URL of a PostgreSQL, such as postgresql://user@localhost/rapport"
+        ) from None
     if version < OLDEST_SERVER:
         raise PostgresError(f"PostgreSQL 18 or newer is needed; the server at RAPPORT_DATABASE_URL is {version // 10000}")
 

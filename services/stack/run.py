@@ -37,7 +37,10 @@ async def run(progress: Progress) -> None:
 
 
 async def play_demo(progress: Progress) -> bool:
-    """Play the main job on a database and ports of its own, which are gone afterwards; tell whether all went well."""
+    """Play the main job on a database and ports of its own, which are gone afterwards; tell whether all went well.
+
+    The logs stay only when it did not.
+    """
     home = Home(load_settings(StackSettings).home / "demo")
     ports = free_ports()
     sample, wanted = demo.shifted_sample(SAMPLE), json.loads(EXPECTED.read_text())
@@ -48,18 +51,34 @@ async def play_demo(progress: Progress) -> bool:
                 is_well = await demo.play(Client(ports["gateway"]), sample, wanted, progress)
                 if supervisor.ended:
                     progress.say("a process ended unasked", style="red")
-            return is_well and not supervisor.ended
+            is_well = is_well and not supervisor.ended
         finally:
             _clear(home)
+        if is_well:
+            shutil.rmtree(home.folder)
+        else:
+            progress.say(f"logs are in {home.folder / 'logs'}")
+        return is_well
 
 
 def _clear(home: Home) -> None:
-    """End what is left of a demo and remove its data; the logs stay until the next one."""
+    """End what is left of a demo and remove its data; logs and lock stay."""
     home.end_leftovers()
     home.envoy_configuration.unlink(missing_ok=True)
     if home.postgres.exists():
         postgres.end(home.postgres)
         shutil.rmtree(home.postgres)
+
+
+def database_url() -> str:
+    """Return the URL of the database that `run` uses. Raises StackError when that is the embedded one and it is not running."""
+    settings = load_settings(StackSettings)
+    if settings.database_url:
+        return settings.database_url
+    server = postgres.find(Home(settings.home).postgres)
+    if server is None:
+        raise StackError("the database of make run is not running: start make run, or name another with RAPPORT_DATABASE_URL")
+    return server.url_of(house.DATABASE)
 
 
 async def _load_sample(home: Home, ports: Mapping[str, int]) -> str:

@@ -1,4 +1,7 @@
-"""Starts processes in the order of what they wait for, keeps them running, and ends them in the reverse order."""
+"""Starts processes in the order of what they wait for, keeps them running, and ends them.
+
+They end in the reverse order, but for those that outlive what they waited for.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,9 @@ _LONGEST_PAUSE_S = 30.0
 class Process:
     """One process of the stack.
 
-    `after` names those that must be ready before it starts; `environment` is added to ours; `is_ready` asks it, and
-    `readiness` says in words what is waited for.
+    `after` names those that must be ready before it starts, and that end after it; with `outlives` they end before it, since
+    it passes on their last words. `environment` is added to ours; `is_ready` asks it, and `readiness` says in words what is
+    waited for.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Process:
     is_ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    outlives: bool = False
 
 
 class Supervisor:
@@ -70,22 +75,26 @@ class Supervisor:
             raise failed.exceptions[0] from None
 
     async def stop(self) -> None:
-        """End all, each once those that waited for it have ended: SIGTERM, and SIGKILL where that is not heeded in time."""
+        """End all, each once those that end before it have: SIGTERM, and SIGKILL where that is not heeded in time."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         ended = {process.name: asyncio.Event() for process in self._table}
 
         async def take_down(process: Process) -> None:
-            for other in self._table:
-                if process.name in other.after:
-                    await ended[other.name].wait()
+            for other in self._end_before(process):
+                await ended[other].wait()
             if process.name in self._running:
                 await _end(self._running[process.name])
             ended[process.name].set()
 
         await asyncio.gather(*(take_down(process) for process in self._table))
         self._home.note({})
+
+    def _end_before(self, process: Process) -> list[str]:
+        """Return the names of those that end before a process."""
+        waited_for = list(process.after) if process.outlives else []
+        return waited_for + [other.name for other in self._table if process.name in other.after and not other.outlives]
 
     def _spawn(self, process: Process) -> None:
         log = self._home.log(process.name)

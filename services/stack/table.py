@@ -35,6 +35,8 @@ def processes(home: Home, ports: Mapping[str, int], database_url: str) -> tuple[
             f"serves all services on port {ports['gateway']}",
             _reached_through(ports["gateway"]),
             after=SERVICES,
+            # Streams that the services close say so to their readers, who listen through the gateway.
+            outlives=True,
         ),
     )
 

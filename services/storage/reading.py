@@ -12,7 +12,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Database
-from services.runtime.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
+from services.runtime.errors import DeadlineExceeded, FailedPrecondition, FieldViolation, InvalidArgument
 from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import change, quarantine, tenant_settings
@@ -74,7 +74,7 @@ class ConsistencyTokens:
             return
         payload = self._signer.read(token, current_tenant())
         if payload is None:
-            raise InvalidArgument("INVALID_CONSISTENCY_TOKEN", "the consistency token was changed or belongs to another tenant")
+            raise _invalid_token()
         # A tenth of the caller's time is left for the answer.
         give_up = time.monotonic() + min(LONGEST_WAIT_S, 0.9 * (time_remaining_s or LONGEST_WAIT_S))
         while not await self._is_applied(database, payload["lo"], payload["hi"]):
@@ -89,3 +89,9 @@ class ConsistencyTokens:
             if (await conn.execute(select(stuck))).scalar_one():
                 raise FailedPrecondition("CHANGE_QUARANTINED", "a change of this write could not be counted and is quarantined")
             return not (await conn.execute(select(waiting))).scalar_one()
+
+
+def _invalid_token() -> InvalidArgument:
+    sentence = "the consistency token was changed or belongs to another tenant"
+    violation = FieldViolation("consistency_token", "consistency_token.issued_here", sentence)
+    return InvalidArgument("INVALID_CONSISTENCY_TOKEN", sentence, violations=[violation])

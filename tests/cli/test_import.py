@@ -78,7 +78,8 @@ async def test_other_content_under_one_revision_is_reported_with_its_row(
 async def test_rows_that_cannot_be_read_are_rejected_and_the_rest_land(
     house: House, rapport: Rapport, mapping: Path, tmp_path: Path
 ) -> None:
-    bad = status("INVALID_ARGUMENT", "INVALID_FIELDS", "too old", **{"intents[3].timestamp": "too old"})
+    place = "conversations[1].intents[3].timestamp"
+    bad = status("INVALID_ARGUMENT", "INVALID_FIELDS", f"{place}: too old", **{place: "too old"})
     house.ingest.refusal = lambda fact: bad if fact.conversation_id == "refused" else None
     file = write(
         tmp_path / "a.csv.gz",
@@ -102,6 +103,8 @@ async def test_rows_that_cannot_be_read_are_rejected_and_the_rest_land(
         (4, "INVALID_FIELDS", ("intents[3].timestamp",)),
         (5, "MALFORMED_ROW", ()),  # a cell longer than a CSV reader takes
     }
+    assert {line["row"]: line["id"] for line in lines} == {2: "bad", 3: "", 4: "refused", 5: ""}
+    assert next(line["message"] for line in lines if line["row"] == 4) == "intents[3].timestamp: too old"
     assert re.search(r"INVALID_FIELDS intents\[\]\.timestamp +1\b", result.stdout)
 
 

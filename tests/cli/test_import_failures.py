@@ -98,6 +98,8 @@ async def test_the_service_may_go_away_and_come_back_in_the_middle(
     [
         ("kind = 5", "id\n", "kind must be conversation or one of"),
         ("kind = [", "id\n", "cannot be read"),
+        (MAPPING.replace("agentId", "sessionId"), "id\n", "fields.agentId is required"),
+        ('kind = "agentStatus"\nfields.eventId = "e"', "id\n", "fields.agentStatus.status, fields.agentId are required"),
         (MAPPING, "id,agent\n", "it has no column revision, which the mapping names"),
     ],
 )
@@ -112,6 +114,7 @@ async def test_an_import_that_cannot_run_exits_with_one(
 
     assert result.exit_code == 1
     assert complaint in result.stderr
+    assert not result.stdout
     assert "Traceback" not in result.stderr
     assert not house.ingest.calls
 

@@ -137,7 +137,9 @@ async def test_a_refused_fact_is_named_and_exits_with_one(house: House, rapport:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"{", "it is not JSON"),
+        (b"{", "it is not JSON: see line 1, column 2"),
+        (b"\xff", "it is not JSON: it is not UTF-8"),
+        (b"{}", "there is nothing to load"),
         (b"[]", "it must be a JSON object"),
         (b'{"conversation": []}', "conversation is not a key of this format"),
         (b'{"conversations": {}}', "conversations must be a list"),
@@ -158,7 +160,8 @@ async def test_a_bad_file_is_told_in_one_line(house: House, rapport: Rapport, tm
 
     result = await rapport("load", file, "--shift-to-now")
 
-    assert (result.exit_code, result.stderr) == (1, f"rapport: {file} cannot be loaded: it holds no facts\n")
+    nothing = "there is nothing to load: no tenantSettings, conversations, events or fourthConversation"
+    assert (result.exit_code, result.stderr) == (1, f"rapport: {file} cannot be loaded: {nothing}\n")
     assert not house.ingest.calls
 
 

@@ -50,6 +50,30 @@ def mapped(fields: str, row: dict[str, Any], head: str = 'kind = "conversation"'
         pytest.param('escalation.required = { column = "c", above = 0 }', {"c": "0"}, {}, id="false makes no nested message"),
         pytest.param('messageCount = { column = "c" }', {"c": "12.0"}, {"messageCount": 12}, id="int"),
         pytest.param('responseTimeAvg = { column = "s", scale = 1000 }', {"s": "35.5"}, {"responseTimeAvg": "35500"}, id="scale"),
+        pytest.param(
+            'customerSatisfactionScore = { column = "c", decimal = "," }',
+            {"c": "12,5"},
+            {"customerSatisfactionScore": 12.5},
+            id="comma",
+        ),
+        pytest.param(
+            'customerSatisfactionScore = { column = "c", decimal = "." }',
+            {"c": "-1,23,456.50"},
+            {"customerSatisfactionScore": -123456.5},
+            id="Indian groups",
+        ),
+        pytest.param(
+            'messageCount = { column = "c", decimal = "," }',
+            {"c": "1\u202f234\u202f567"},
+            {"messageCount": 1234567},
+            id="thin spaces",
+        ),
+        pytest.param(
+            'startTime = { column = "t", time_zone = "Europe/Berlin" }',
+            {"t": "2025-10-26T02:30"},
+            {"startTime": "2025-10-26T00:30:00Z"},
+            id="of a time that comes twice, the earlier",
+        ),
         pytest.param('responseTimeAvg = { column = "s" }', {"s": "0"}, {"responseTimeAvg": "0"}, id="zero is not absent"),
         pytest.param(
             'customerSatisfactionScore = { column = "c" }', {"c": "4.25"}, {"customerSatisfactionScore": 4.25}, id="decimal"
@@ -141,6 +165,15 @@ def test_an_event_of_a_kind_has_that_body_even_if_nothing_in_it_is_known() -> No
     [
         ('platform = { column = "c", words = { P = "voice" } }', {"c": "Fax"}, "platform", "UNKNOWN_WORD"),
         ('platform = { column = "c" }', {"c": "fax"}, "platform", "UNREADABLE_VALUE"),
+        ('messageCount = { column = "c" }', {"c": "1,234"}, "message_count", "UNREADABLE_VALUE"),
+        ('messageCount = { column = "c", decimal = "." }', {"c": "1,23"}, "message_count", "UNREADABLE_VALUE"),
+        ('messageCount = { column = "c", decimal = "," }', {"c": "1.2"}, "message_count", "UNREADABLE_VALUE"),
+        (
+            'startTime = { column = "c", time_zone = "Europe/Berlin" }',
+            {"c": "2026-03-29T02:30"},
+            "start_time",
+            "UNREADABLE_VALUE",
+        ),
         ('messageCount = { column = "c" }', {"c": "1.5"}, "message_count", "UNREADABLE_VALUE"),
         ('messageCount = { column = "c" }', {"c": "3000000000"}, "message_count", "UNREADABLE_VALUE"),
         ('messageCount = { column = "c" }', {"c": "1e99999999"}, "message_count", "UNREADABLE_VALUE"),
@@ -180,6 +213,7 @@ def test_what_cannot_be_read_rejects_the_row_by_its_field(fields: str, row: dict
             "fields.platform.unlisted has no meaning without",
         ),
         ('kind = "conversation"\nfields.agentId = { colum = "c" }', "fields.agentId.colum is not understood here"),
+        ('kind = "conversation"\nfields.messageCount = { column = "c", decimal = ";" }', "fields.messageCount.decimal must be"),
         ('kind = "conversation"\nfields.agentId = { column = "c", scale = 2 }', "fields.agentId.scale is not understood here"),
         ('kind = "conversation"\nfields.agentId = { column = "c", template = "{c}" }', "fields.agentId must name either"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from rapport.metrics.v1.comparison_pb2 import AgentComparison
 from rapport.metrics.v1.customer_pb2 import CustomerInsight
 from rapport.metrics.v1.system_pb2 import SystemPerformance
 
+from services.cli.layout import OUT
 from tests.cli.conftest import House, Rapport
 from tests.cli.servicers import status
 
@@ -89,6 +91,29 @@ async def test_a_performance_reads_as_grade_uncertainty_breakdown_and_basis(rapp
         "policy 3 · coverage 50%",
     ):
         assert text in result.stdout
+
+
+@pytest.mark.parametrize("command", [("performance", "1"), ("system",), ("compare",)])
+async def test_eighty_columns_break_no_number_and_no_word(
+    rapport: Rapport, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(OUT, "width", 80)
+
+    shown = (await rapport(*command)).stdout
+
+    assert {"performance": "1,200.50 INR", "system": "3,700.00 INR", "compare": "1,200.50 INR"}[command[0]] in shown
+    if command[0] != "performance":
+        assert "Conversations" in shown
+    else:
+        assert "██████░░░░" in shown
+    assert "…" not in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines() if not line.startswith("n ")) <= 80
+
+
+async def test_revenue_on_no_platform_is_shown_where_there_is_some(house: House, rapport: Rapport) -> None:
+    assert "of it on no platform" not in (await rapport("system")).stdout
+    house.query.whole.overall_metrics.revenue_without_platform = 800
+    assert re.search(r"of it on no platform +800.00 INR", (await rapport("system")).stdout)
 
 
 async def test_an_undefined_number_is_a_dash_never_a_zero(house: House, rapport: Rapport) -> None:

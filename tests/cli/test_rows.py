@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.rows import BadFile, Malformed, Row, read_rows
+from services.cli.records import Malformed
+from services.cli.rows import BadFile, Row, read_rows
 
 
 def rows(path: Path, content: bytes, **more: object) -> list[Row | Malformed]:
@@ -40,8 +41,20 @@ def test_a_malformed_row_does_not_hide_those_after_it(tmp_path: Path) -> None:
     jsonl = rows(tmp_path / "a.jsonl", b'{"id": 1\n[2]\n{"id": 3}\n')
 
     assert [isinstance(row, Malformed) for row in csv] == [True, True, False]
-    assert csv[0] == Malformed("it has 1 columns, the header has 2")
+    assert csv[0] == Malformed("line 2 has 1 columns, the header has 2")
     assert jsonl == [Malformed("it is not JSON"), Malformed("it is not a JSON object"), {"id": "3"}]
+
+
+@pytest.mark.parametrize("after", [b"3,c\n4,d\n", b'3,"c"\n4,d\n'])
+def test_an_open_quote_costs_its_own_line_only(tmp_path: Path, after: bytes) -> None:
+    read = rows(tmp_path / "a.csv", b'id,n\n1,"a\nb"\n2,"open\n' + after)
+
+    assert read == [
+        {"id": "1", "n": "a\nb"},
+        Malformed("line 4 opens a quote that is not closed"),
+        {"id": "3", "n": "c"},
+        {"id": "4", "n": "d"},
+    ]
 
 
 @pytest.mark.parametrize(

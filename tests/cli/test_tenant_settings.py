@@ -21,6 +21,15 @@ async def test_only_what_is_named_is_changed(house: House, rapport: Rapport) -> 
     assert "INR" in result.stdout
 
 
+async def test_retention_and_attribution_can_be_changed(house: House, rapport: Rapport) -> None:
+    await rapport("settings", "set", "--retention-days", 400, "--attribution-days", 0)
+    assert (house.ingest.settings.retention_days, house.ingest.settings.attribution_window_days) == (400, 0)
+
+    await rapport("settings", "set", "--retention-days", 0)
+    assert list(house.ingest.calls[-1].update_mask.paths) == ["retention_days"]
+    assert not house.ingest.calls[-1].settings.HasField("retention_days")
+
+
 async def test_naming_nothing_is_wrong_usage(house: House, rapport: Rapport) -> None:
     assert (await rapport("settings", "set")).exit_code == 2
     assert not house.ingest.calls

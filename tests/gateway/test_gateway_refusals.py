@@ -91,6 +91,29 @@ async def test_query_parameters_that_mean_nothing_are_refused(gate: Gateway, nam
     assert name in message
 
 
+@pytest.mark.parametrize("name", ["agent_id", "agentId", "agent%5Fid", "%61gentId"])
+@pytest.mark.parametrize("path", [AGENT, "/api/analytics/dashboard/1", "/api/analytics/realtime/1", AGENT.replace("1", "a%2Fb")])
+async def test_a_parameter_does_not_replace_what_the_path_names(gate: Gateway, path: str, name: str) -> None:
+    for parameters in (f"{name}=2", f"start_time=2026-05-01T00:00:00Z&{name}=2"):
+        status, code, message = failure(await gate.http.get(httpx.URL(f"{path}?{parameters}")))
+        assert (status, code) == (400, 3)
+        assert message.startswith("agent_id and customer_id stand in the path")
+    assert not gate.backends["query"].requests
+
+
+@pytest.mark.parametrize("name", ["customer_id", "customerId", "customer%5Fid"])
+async def test_nor_does_it_replace_a_customer(gate: Gateway, name: str) -> None:
+    answer = await gate.http.get(httpx.URL(f"/api/analytics/customer/1/insight?{name}=2"))
+    assert failure(answer)[:2] == (400, 3)
+    assert not gate.backends["query"].requests
+
+
+async def test_without_that_refusal_a_parameter_would_win(tmp_path: Path) -> None:
+    async with open_gateway(tmp_path, lambda text: text.replace("(agent|dashboard|", "(dashboard|")) as gate:
+        assert (await gate.http.get(AGENT, params={"agent_id": "2"})).status_code == 200
+        assert gate.last()[1].agent_id == "2"
+
+
 @pytest.mark.parametrize(
     ("verb", "path"), [("GET", "/"), ("GET", "/api/analytics/nothing"), ("DELETE", CONVERSATION), ("GET", CONVERSATION)]
 )
@@ -125,7 +148,7 @@ async def test_a_caller_s_deadline_is_kept_and_the_service_is_told_to_stop(gate:
 
     gate.answer("GetAgentPerformance", slow)
     answer = await gate.http.get(AGENT, headers={"grpc-timeout": "200m"})
-    assert failure(answer) == (504, 4, "the call took too long")
+    assert failure(answer)[:2] == (504, 4)  # the words are those of the gateway or of the service, whoever is first
     await asyncio.wait_for(stopped.wait(), 1)
 
 

@@ -19,6 +19,14 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     return str(info.reason)
 
 
+def named_fields(error: grpc.aio.AioRpcError) -> list[str]:
+    """Return the fields that a failed call blames, as its BadRequest says."""
+    status = rpc_status.from_call(error)
+    assert status is not None
+    bad = error_details_pb2.BadRequest()
+    return [v.field for detail in status.details if detail.Unpack(bad) for v in bad.field_violations]
+
+
 def stamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment)

@@ -68,8 +68,9 @@ def test_means_are_over_agents_and_pooled_over_conversations() -> None:
     assert (found.total_agents, found.avg_satisfaction, found.avg_conversion_rate) == (3, 4.0, 50.0)
     assert (found.pooled.customer_satisfaction_avg, found.pooled.conversion_rate) == (4.5, 90.0)
     assert (found.pooled.total_revenue, found.pooled.unconverted) == (Decimal(12), (("USD", Decimal(3)),))
-    # Nobody talked on the web, though something was paid for.
-    assert list(found.platforms) == [WHATSAPP]
+    # Nobody talked on the web, but something was paid for there: so that platforms add up to the total.
+    assert list(found.platforms) == [WHATSAPP, WEB]
+    assert found.platforms[WEB][0].total_conversations == 0
     figures, customers = found.platforms[WHATSAPP]
     assert (figures.total_conversations, customers) == (10, 4)
 

@@ -7,7 +7,7 @@ import pytest
 from rapport.metrics.v1 import comparison_pb2
 from rapport.query.v1 import query_service_pb2
 
-from tests.query.asking import day_start, reason, stamp
+from tests.query.asking import day_start, named_fields, reason, stamp
 from tests.query.conftest import Service
 from tests.query.rows import INSTAGRAM, TODAY, WHATSAPP, Rows, ago
 from tests.query.siblings import POLICY_VERSION
@@ -135,6 +135,7 @@ async def test_an_agent_never_heard_of_is_not_found(service: Service, sample: Ro
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await compare(service, agent_ids=["1", "nobody"])
     assert (caught.value.code(), reason(caught.value)) == (grpc.StatusCode.NOT_FOUND, "AGENT_NOT_FOUND")
+    assert named_fields(caught.value) == ["agent_ids[1]"]
 
 
 async def test_nobody_to_compare(service: Service, rows: Rows) -> None:

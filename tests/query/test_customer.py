@@ -10,7 +10,7 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import customer_pb2
 from rapport.query.v1 import query_service_pb2
 
-from tests.query.asking import day_start, reason, stamp
+from tests.query.asking import day_start, named_fields, reason, stamp
 from tests.query.conftest import Service
 from tests.query.rows import INSTAGRAM, NOW, TODAY, WEB, Rows, ago
 from tests.query.siblings import POLICY_VERSION
@@ -165,3 +165,4 @@ async def test_a_customer_never_heard_of_is_not_found(service: Service, rajesh: 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await ask(service, "nobody")
     assert (caught.value.code(), reason(caught.value)) == (grpc.StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND")
+    assert named_fields(caught.value) == ["customer_id"]

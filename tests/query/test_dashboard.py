@@ -10,7 +10,7 @@ from rapport.insight.v1 import event_pb2, vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.query.v1 import query_service_pb2
 
-from tests.query.asking import day_start, reason, stamp
+from tests.query.asking import day_start, named_fields, reason, stamp
 from tests.query.conftest import Service
 from tests.query.rows import INSTAGRAM, NOW, TODAY, WHATSAPP, Rows, ago
 
@@ -178,6 +178,7 @@ async def test_an_agent_never_heard_of_is_not_found(service: Service, busy: Rows
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await ask(service, "nobody")
     assert (caught.value.code(), reason(caught.value)) == (grpc.StatusCode.NOT_FOUND, "AGENT_NOT_FOUND")
+    assert named_fields(caught.value) == ["agent_id"]
 
 
 async def test_an_agent_without_conversations(service: Service, busy: Rows) -> None:

@@ -41,7 +41,7 @@ def test_each_figure() -> None:
         total_conversations=8,
         average_conversation_duration_s=18.0,
         average_response_time_ms=2500.0,
-        conversation_completion_rate=50.0,
+        conversation_completion_rate=80.0,
         customer_satisfaction_avg=pytest.approx(13 / 3),
         escalation_rate=12.5,
         rated_conversations=3,
@@ -53,9 +53,20 @@ def test_each_figure() -> None:
         appointment_completion_rate=75.0,
         no_show_rate=25.0,
         orders=7,
-        revenue_per_conversation=Decimal("12.5125"),
+        revenue_per_conversation=None,
         unconverted=(("USD", Decimal("9.99")),),
     )
+
+
+def test_revenue_per_conversation_is_of_all_the_money_or_absent() -> None:
+    settled = {"INR": Takings(4, Decimal("100.10")), "EUR": Takings(2, Decimal(0))}
+    assert figures(Totals(SUMS, settled), "INR").revenue_per_conversation == Decimal("12.5125")
+    assert figures(Totals(SUMS, settled | {"USD": Takings(1, Decimal("0.01"))}), "INR").revenue_per_conversation is None
+
+
+def test_a_conversation_that_still_goes_on_does_not_lower_completion() -> None:
+    assert figures(Totals(Sums(conversations=3, ended=1, completed=1)), "INR").conversation_completion_rate == 100
+    assert figures(Totals(Sums(conversations=3)), "INR").conversation_completion_rate is None
 
 
 def test_what_is_undefined_is_none() -> None:
@@ -70,7 +81,7 @@ def test_what_is_undefined_is_none() -> None:
 
 
 def test_a_defined_zero_is_zero() -> None:
-    found = figures(Totals(Sums(conversations=2, kept=1)), "INR")
+    found = figures(Totals(Sums(conversations=2, ended=2, kept=1)), "INR")
     assert (found.conversion_rate, found.escalation_rate, found.conversation_completion_rate, found.no_show_rate) == (0, 0, 0, 0)
 
 

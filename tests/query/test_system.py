@@ -38,7 +38,7 @@ async def test_the_sample(service: Service, sample: Rows) -> None:
     assert (overall.total_active_agents, overall.total_customers, overall.total_conversations) == (12, 3, 3)
     assert (overall.total_revenue, overall.currency, overall.average_response_time_ms) == (4500, "INR", 35_000)
     assert (overall.customer_satisfaction_avg, overall.conversion_rate, overall.escalation_rate) == (4, 100, 0)
-    assert (overall.conversation_completion_rate, overall.system_uptime) == (100, 99.5)
+    assert (overall.conversation_completion_rate, overall.system_uptime, overall.revenue_without_platform) == (100, 99.5, 0)
     assert set(got.platform_distribution) == {"whatsapp", "instagram"}
     whatsapp, instagram = got.platform_distribution["whatsapp"], got.platform_distribution["instagram"]
     assert (whatsapp.active_users, whatsapp.conversations, whatsapp.revenue, whatsapp.conversion_rate) == (2, 2, 3700, 100)
@@ -67,7 +67,8 @@ async def test_revenue_of_nobody_counts_but_belongs_to_no_platform(service: Serv
 
     got = await service.stub.GetSystemPerformance(Request())
 
-    assert got.overall_metrics.total_revenue == 4399.5
+    assert (got.overall_metrics.total_revenue, got.overall_metrics.revenue_without_platform) == (4399.5, -100.5)
+    assert sum(platform.revenue for platform in got.platform_distribution.values()) == 4500
     assert set(got.platform_distribution) == {"whatsapp", "instagram"}
     assert [(m.currency_code, m.units) for m in got.quality.unconverted] == [("JPY", 7)]
 

@@ -11,7 +11,7 @@ from rapport.insight.v1 import event_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.query.v1 import query_service_pb2
 
-from tests.query.asking import reason
+from tests.query.asking import named_fields, reason
 from tests.query.conftest import Service
 from tests.query.rows import Rows, ago
 
@@ -116,6 +116,7 @@ async def test_an_agent_never_heard_of_is_not_found(service: Service, agent_one:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await read(watch(service, "nobody"))
     assert (caught.value.code(), reason(caught.value)) == (grpc.StatusCode.NOT_FOUND, "AGENT_NOT_FOUND")
+    assert named_fields(caught.value) == ["agent_id"]
 
 
 async def test_while_alerting_is_down_health_is_without_uptime(service: Service, agent_one: Rows) -> None:

@@ -77,6 +77,19 @@ async def test_a_defect_keeps_its_words_to_the_log(connect, kind, caplog):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_defect_names_the_trace_that_its_log_is_under(connect, hello, kind):
+    parent = (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),)
+    error = await failure(await connect(FourKinds(raising(ValueError()))), kind, metadata=parent)
+    info = detail(rich(error), error_details_pb2.ErrorInfo)
+    assert dict(info.metadata) == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
+    watched = Watched()
+    error = await failure(await connect(FourKinds(raising(ValueError())), watched=watched), kind)
+    (span,) = watched.spans.get_finished_spans()
+    info = detail(rich(error), error_details_pb2.ErrorInfo)
+    assert info.metadata["trace_id"] == format(span.context.trace_id, "032x")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_undecodable_bytes_are_refused_in_our_words(connect, hello, kind):
     error = await failure(await connect(FourKinds(hello)), kind, b"\xff\xff\xff")
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -106,6 +119,21 @@ async def test_a_request_that_breaks_a_rule_never_reaches_the_servicer(connect, 
     assert violation.reason == "double.gte_lte"
     assert violation.description
     assert not servicer.begun.is_set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_time_that_is_none_never_reaches_the_servicer(connect, kind):
+    async def answer(request):
+        return Response(conversation_id=str(request.conversation.end_time.ToDatetime()))
+
+    request = good_request()
+    request.conversation.end_time.seconds, request.conversation.end_time.nanos = 1_700_000_000, 2_000_000_000
+    error = await failure(await connect(FourKinds(answer)), kind, request)
+    assert (error.code(), reason(rich(error))) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS")
+    (violation,) = detail(rich(error), error_details_pb2.BadRequest).field_violations
+    assert (violation.field, violation.reason) == ("conversation.end_time", "timestamp.valid")
+    with pytest.raises(ValueError, match="Timestamp is not valid"):  # what it would have been to the servicer
+        await answer(request)
 
 
 async def test_a_failure_in_the_middle_of_a_stream_follows_what_was_sent(connect):

@@ -158,3 +158,7 @@ def test_a_status_of_somebody_elses_is_not_passed_on():
     foreign = status_of(errors.NotFound("AGENT_NOT_FOUND", "secret"))
     foreign.details[0].Pack(error_details_pb2.ErrorInfo(domain="elsewhere", reason="X"))
     assert code_and_reason(sibling(grpc.StatusCode.NOT_FOUND, foreign)) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+
+
+def test_a_defect_outside_a_call_has_no_trace_to_name():
+    assert dict(detail(status_of(ValueError()), error_details_pb2.ErrorInfo).metadata) == {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from google.protobuf import struct_pb2
 from rapport.ingest.v1 import ingest_service_pb2
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 
 from services.runtime.errors import InvalidArgument
-from services.runtime.validation import check, field_violations, warm_up
+from services.runtime.validation import PATTERNS, check, field_violations, warm_up
 from tests.runtime.four_kinds import NAME, good_request
 
 
@@ -79,6 +82,38 @@ def test_check_names_the_first_fields_in_its_message():
         check(ingest_service_pb2.RecordConversationRequest())
     assert caught.value.message == "conversation: value is required"
     assert caught.value.reason == "INVALID_FIELDS"
+
+
+@pytest.mark.parametrize(("broken_fields", "tail"), [(3, ""), (4, "; and 1 more"), (9, "; and 6 more")])
+def test_check_counts_the_fields_that_its_message_does_not_name(broken_fields, tail):
+    request = good_request()
+    request.conversation.tags.extend(["x" * 65] * broken_fields)
+    with pytest.raises(InvalidArgument) as caught:
+        check(request)
+    named = "; ".join(f"conversation.tags[{i}]: must be at most 64 characters" for i in range(3))
+    assert caught.value.message == named + tail
+    assert len(caught.value.violations) == broken_fields
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"session_id": "a\x00b"}, "must be printable characters"),
+        ({"agent_id": " "}, "must be printable characters and not blank"),
+        ({"conversion_event": {"type": 1, "currency": "eur"}}, "must be three capital letters, such as EUR"),
+        ({"tags": [""]}, "must not be empty"),
+    ],
+)
+def test_a_broken_rule_is_told_in_plain_words(changes, sentence):
+    request = good_request()
+    request.conversation.MergeFrom(ConversationInsight(**changes))
+    assert sentence in {v.description for v in field_violations(request)}
+
+
+def test_every_pattern_of_the_contracts_has_plain_words():
+    folder = Path(__file__).parents[2] / "protos" / "rapport"
+    found = {p for file in folder.rglob("*.proto") for p in re.findall(r'pattern(?: =|:) "([^"]+)"', file.read_text())}
+    assert {pattern.replace("\\\\", "\\") for pattern in found} == set(PATTERNS)
 
 
 def test_a_message_without_rules_is_good():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from services.stack import postgres
@@ -62,6 +66,27 @@ class Stack:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    @contextmanager
+    def alert_stream(self) -> Iterator[http.client.HTTPResponse]:
+        """Read the alerts as they come, over HTTP, from when alerting answers again."""
+        self.until_answered("/healthz")
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["gateway"], timeout=60)
+        connection.request("GET", "/api/analytics/alerts/stream")
+        with closing(connection), connection.getresponse() as answer:
+            assert answer.status == 200
+            yield answer
+
+    def until_answered(self, path: str) -> None:
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.ports['gateway']}{path}", timeout=10).close()
+            except urllib.error.HTTPError:
+                assert time.monotonic() < give_up
+                time.sleep(0.1)
+            else:
+                return
+
     def noted(self) -> dict[str, int]:
         """Return the processes that the run has noted, by name."""
         return {entry["name"]: entry["pid"] for entry in json.loads((self.home.folder / "processes.json").read_text())}
@@ -92,7 +117,10 @@ def nothing_runs(stack: Stack, pids: dict[str, int]) -> bool:
 
 
 def test_the_life_of_a_stack(stack: Stack) -> None:
-    assert "agent 1" in stack.start()
+    assert "is not running: start make run" in stack.command("url").stderr
+    said = stack.start()
+    assert "agent 1" in said
+    assert "The sample's answers" in said
     assert stack.conversations() == 3
     second = stack.command("run")
     assert second.returncode == 1
@@ -100,9 +128,14 @@ def test_the_life_of_a_stack(stack: Stack) -> None:
     what_is_killed_comes_back(stack)
     pids = stack.noted()
     assert set(pids) == {"ingest", "scoring", "query", "alerting", "gateway"}
-    assert stack.stop(signal.SIGINT) == 0
+    with stack.alert_stream() as stream:
+        began = time.monotonic()
+        assert stack.stop(signal.SIGINT) == 0
+        assert time.monotonic() - began < 15  # services within ten seconds, then the database
+        assert b"event: before_close" in stream.read()
     assert nothing_runs(stack, pids)
-    stack.start()
+    assert "What the facts stored before come to" in stack.start()
+    the_database_is_told(stack)
     assert stack.conversations() == 3  # the data stayed, and nothing was loaded twice
     a_run_after_a_killed_one_takes_over(stack)
 
@@ -112,6 +145,13 @@ def what_is_killed_comes_back(stack: Stack) -> None:
     assert "query was ended by SIGKILL" in stack.until_said("query is back")
     os.kill(int((stack.home.postgres / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
     stack.until_said("postgres is back")
+
+
+def the_database_is_told(stack: Stack) -> None:
+    told = stack.command("url")
+    assert (told.returncode, told.stderr) == (0, "")
+    with psycopg.connect(told.stdout.strip()) as conn:
+        assert conn.execute("SELECT count(*) FROM ingest.conversation").fetchone() == (3,)
 
 
 def a_run_after_a_killed_one_takes_over(stack: Stack) -> None:
@@ -132,5 +172,4 @@ def test_the_demo_finds_every_figure_right_and_leaves_nothing(stack: Stack) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert "figures are as expected" in done.stdout
     assert "WRONG" not in done.stdout
-    assert not Home(stack.home.folder / "demo").postgres.exists()
-    assert Home(stack.home.folder / "demo").end_leftovers() == []
+    assert not (stack.home.folder / "demo").exists()

@@ -53,11 +53,12 @@ class Stage:
     def lines(self) -> list[str]:
         return self._diary.read_text().splitlines() if self._diary.exists() else []
 
-    def child(self, name: str, *after: str, manner: str = "obedient") -> Process:
+    def child(self, name: str, *after: str, manner: str = "obedient", outlives: bool = False) -> Process:
         async def is_ready() -> bool:
             return (self._diary.parent / f"{name}.{self.pid(name)}").exists()
 
-        return Process(name, [sys.executable, "-c", CHILD, name, str(self._diary), manner], "is ready", is_ready, after=after)
+        command = [sys.executable, "-c", CHILD, name, str(self._diary), manner]
+        return Process(name, command, "is ready", is_ready, after=after, outlives=outlives)
 
     def pid(self, name: str) -> int:
         return self.supervisor._running[name].pid
@@ -84,6 +85,13 @@ async def test_each_starts_after_what_it_waits_for_and_ends_before_it(stage: Sta
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_one_that_outlives_what_it_waited_for_ends_last(stage: Stage) -> None:
+    await stage.supervisor.start([stage.child("a"), stage.child("b", "a"), stage.child("c", "a", "b", outlives=True)])
+    assert stage.lines()[-2:] == ["start c", "ready c"]
+    await stage.supervisor.stop()
+    assert stage.lines()[-3:] == ["end b", "end a", "end c"]
 
 
 async def test_those_that_wait_for_nothing_start_together(stage: Stage) -> None:

@@ -57,7 +57,7 @@ class SystemPerformance(_message.Message):
 
     @_builtins.property
     def platform_distribution(self) -> _containers.MessageMap[_builtins.str, Global___PlatformMetrics]:
-        """By platform word. Platforms without conversations are not in it."""
+        """By platform word. Platforms without conversations or money are not in it."""
 
     @_builtins.property
     def real_time_alerts(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.AlertSummary]:

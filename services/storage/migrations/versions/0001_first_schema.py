@@ -74,16 +74,22 @@ NO_TENANT = "nullif(current_setting('rapport.tenant', true), '') IS NULL"
 
 
 def create_role(service: str) -> None:
-    """Create a service's role unless another database of the cluster did, and let the login that migrates take it on."""
+    """Have a service's role, and let the login that migrates take it on. What is there, somebody may have prepared for us."""
     op.execute(
         f"""
         DO $$ BEGIN
-            CREATE ROLE rapport_{service} NOLOGIN NOSUPERUSER NOBYPASSRLS;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            IF to_regrole('rapport_{service}') IS NULL THEN
+                BEGIN
+                    CREATE ROLE rapport_{service} NOLOGIN NOSUPERUSER NOBYPASSRLS;
+                EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- made meanwhile, for another database
+                END;
+            END IF;
+            IF NOT pg_has_role(current_user, 'rapport_{service}', 'SET') THEN
+                GRANT rapport_{service} TO CURRENT_USER WITH SET TRUE;
+            END IF;
         END $$
         """
     )
-    op.execute(f"GRANT rapport_{service} TO CURRENT_USER WITH SET TRUE")
 
 
 def bind_to_tenant(table: str) -> None:
