@@ -32,7 +32,7 @@ from rapport.insight.v1 import conversation_pb2 as rapport_dot_insight_dot_v1_do
 from rapport.insight.v1 import event_pb2 as rapport_dot_insight_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/ingest/v1/ingest_service.proto\x12\x11rapport.ingest.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1brapport/auth/v1/scope.proto\x1a%rapport/insight/v1/conversation.proto\x1a\x1erapport/insight/v1/event.proto\"J\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"b\n\x19RecordConversationRequest\x12\x45\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x06\xbaH\x03\xc8\x01\x01\"\x8f\x01\n\x1aRecordConversationResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"s\n\x1f\x42\x61tchRecordConversationsRequest\x12P\n\rconversations\x18\x01 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x9d\x01\n BatchRecordConversationsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"T\n\x11SyncEventsRequest\x12?\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x8f\x01\n\x12SyncEventsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xbe\x02\n\x0eTenantSettings\x12\x30\n\x12reporting_currency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12.\n\ttime_zone\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$\x12(\n\x0eretention_days\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x01H\x00\x88\x01\x01\x12/\n\x17\x61ttribution_window_days\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00H\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_retention_daysB\x1a\n\x18_attribution_window_days\"\x1a\n\x18GetTenantSettingsRequest\"P\n\x19GetTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings\"\x8f\x02\n\x1bUpdateTenantSettingsRequest\x12;\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettingsB\x06\xbaH\x03\xc8\x01\x01\x12\x7f\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBN\xbaHK\xe2\x01H\x12\x12reporting_currency\x12\ttime_zone\x12\x0eretention_days\x12\x17\x61ttribution_window_days\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"S\n\x1cUpdateTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings*\x8c\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x03\x12\x11\n\rOUTCOME_STALE\x10\x04\x12\x14\n\x10OUTCOME_REJECTED\x10\x05\x32\xab\x06\n\rIngestService\x12\xa8\x01\n\x12RecordConversation\x12,.rapport.ingest.v1.RecordConversationRequest\x1a-.rapport.ingest.v1.RecordConversationResponse\"5\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02+\"\x1b/api/analytics/conversation:\x0c\x63onversation\x12\xb0\x01\n\x18\x42\x61tchRecordConversations\x12\x32.rapport.ingest.v1.BatchRecordConversationsRequest\x1a\x33.rapport.ingest.v1.BatchRecordConversationsResponse\"+\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/analytics/conversations:\x01*\x12}\n\nSyncEvents\x12$.rapport.ingest.v1.SyncEventsRequest\x1a%.rapport.ingest.v1.SyncEventsResponse\"\"\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/analytics/sync:\x01*\x12\x93\x01\n\x11GetTenantSettings\x12+.rapport.ingest.v1.GetTenantSettingsRequest\x1a,.rapport.ingest.v1.GetTenantSettingsResponse\"#\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/settings\x12\xa6\x01\n\x14UpdateTenantSettings\x12..rapport.ingest.v1.UpdateTenantSettingsRequest\x1a/.rapport.ingest.v1.UpdateTenantSettingsResponse\"-\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02#2\x17/api/analytics/settings:\x08settingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/ingest/v1/ingest_service.proto\x12\x11rapport.ingest.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1brapport/auth/v1/scope.proto\x1a%rapport/insight/v1/conversation.proto\x1a\x1erapport/insight/v1/event.proto\"J\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"b\n\x19RecordConversationRequest\x12\x45\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x06\xbaH\x03\xc8\x01\x01\"\x8f\x01\n\x1aRecordConversationResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"s\n\x1f\x42\x61tchRecordConversationsRequest\x12P\n\rconversations\x18\x01 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x9d\x01\n BatchRecordConversationsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xb9\x01\n\rRecordRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12N\n\rconversations\x18\x02 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\x12=\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\"\xb3\x01\n\x0eRecordResponse\x12\x1d\n\x15\x61\x63knowledged_sequence\x18\x01 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x35\n\nrejections\x18\x03 \x03(\x0b\x32!.rapport.ingest.v1.BatchRejection\x12\x30\n\x06\x63ounts\x18\x04 \x01(\x0b\x32 .rapport.ingest.v1.OutcomeCounts\"\x7f\n\x0e\x42\x61tchRejection\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12*\n\x04part\x18\x02 \x01(\x0e\x32\x1c.rapport.ingest.v1.BatchPart\x12/\n\trejection\x18\x03 \x01(\x0b\x32\x1c.rapport.ingest.v1.Rejection\"e\n\rOutcomeCounts\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x05\x12\x0f\n\x07updated\x18\x02 \x01(\x05\x12\x11\n\tduplicate\x18\x03 \x01(\x05\x12\r\n\x05stale\x18\x04 \x01(\x05\x12\x10\n\x08rejected\x18\x05 \x01(\x05\"T\n\x11SyncEventsRequest\x12?\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x8f\x01\n\x12SyncEventsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xbe\x02\n\x0eTenantSettings\x12\x30\n\x12reporting_currency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12.\n\ttime_zone\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$\x12(\n\x0eretention_days\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x01H\x00\x88\x01\x01\x12/\n\x17\x61ttribution_window_days\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00H\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_retention_daysB\x1a\n\x18_attribution_window_days\"\x1a\n\x18GetTenantSettingsRequest\"P\n\x19GetTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings\"\x8f\x02\n\x1bUpdateTenantSettingsRequest\x12;\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettingsB\x06\xbaH\x03\xc8\x01\x01\x12\x7f\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBN\xbaHK\xe2\x01H\x12\x12reporting_currency\x12\ttime_zone\x12\x0eretention_days\x12\x17\x61ttribution_window_days\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"S\n\x1cUpdateTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings*\x8c\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x03\x12\x11\n\rOUTCOME_STALE\x10\x04\x12\x14\n\x10OUTCOME_REJECTED\x10\x05*\\\n\tBatchPart\x12\x1a\n\x16\x42\x41TCH_PART_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42\x41TCH_PART_CONVERSATIONS\x10\x01\x12\x15\n\x11\x42\x41TCH_PART_EVENTS\x10\x02\x32\x84\x07\n\rIngestService\x12\xa8\x01\n\x12RecordConversation\x12,.rapport.ingest.v1.RecordConversationRequest\x1a-.rapport.ingest.v1.RecordConversationResponse\"5\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02+\"\x1b/api/analytics/conversation:\x0c\x63onversation\x12\xb0\x01\n\x18\x42\x61tchRecordConversations\x12\x32.rapport.ingest.v1.BatchRecordConversationsRequest\x1a\x33.rapport.ingest.v1.BatchRecordConversationsResponse\"+\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/analytics/conversations:\x01*\x12W\n\x06Record\x12 .rapport.ingest.v1.RecordRequest\x1a!.rapport.ingest.v1.RecordResponse\"\x04\xc8\xf3\x18\x01(\x01\x30\x01\x12}\n\nSyncEvents\x12$.rapport.ingest.v1.SyncEventsRequest\x1a%.rapport.ingest.v1.SyncEventsResponse\"\"\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/analytics/sync:\x01*\x12\x93\x01\n\x11GetTenantSettings\x12+.rapport.ingest.v1.GetTenantSettingsRequest\x1a,.rapport.ingest.v1.GetTenantSettingsResponse\"#\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/settings\x12\xa6\x01\n\x14UpdateTenantSettings\x12..rapport.ingest.v1.UpdateTenantSettingsRequest\x1a/.rapport.ingest.v1.UpdateTenantSettingsResponse\"-\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02#2\x17/api/analytics/settings:\x08settingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDCONVERSATIONREQUEST'].fields_by_name['conversation']._serialized_options = b'\272H\003\310\001\001'
   _globals['_BATCHRECORDCONVERSATIONSREQUEST'].fields_by_name['conversations']._loaded_options = None
   _globals['_BATCHRECORDCONVERSATIONSREQUEST'].fields_by_name['conversations']._serialized_options = b'\272H\r\222\001\n\010\001\020\350\007\"\003\330\001\003'
+  _globals['_RECORDREQUEST'].fields_by_name['sequence']._loaded_options = None
+  _globals['_RECORDREQUEST'].fields_by_name['sequence']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_RECORDREQUEST'].fields_by_name['conversations']._loaded_options = None
+  _globals['_RECORDREQUEST'].fields_by_name['conversations']._serialized_options = b'\272H\013\222\001\010\020\350\007\"\003\330\001\003'
+  _globals['_RECORDREQUEST'].fields_by_name['events']._loaded_options = None
+  _globals['_RECORDREQUEST'].fields_by_name['events']._serialized_options = b'\272H\013\222\001\010\020\350\007\"\003\330\001\003'
   _globals['_SYNCEVENTSREQUEST'].fields_by_name['events']._loaded_options = None
   _globals['_SYNCEVENTSREQUEST'].fields_by_name['events']._serialized_options = b'\272H\r\222\001\n\010\001\020\350\007\"\003\330\001\003'
   _globals['_TENANTSETTINGS'].fields_by_name['reporting_currency']._loaded_options = None
@@ -61,14 +67,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['RecordConversation']._serialized_options = b'\310\363\030\001\202\323\344\223\002+\"\033/api/analytics/conversation:\014conversation'
   _globals['_INGESTSERVICE'].methods_by_name['BatchRecordConversations']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['BatchRecordConversations']._serialized_options = b'\310\363\030\001\202\323\344\223\002!\"\034/api/analytics/conversations:\001*'
+  _globals['_INGESTSERVICE'].methods_by_name['Record']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['Record']._serialized_options = b'\310\363\030\001'
   _globals['_INGESTSERVICE'].methods_by_name['SyncEvents']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['SyncEvents']._serialized_options = b'\310\363\030\001\202\323\344\223\002\030\"\023/api/analytics/sync:\001*'
   _globals['_INGESTSERVICE'].methods_by_name['GetTenantSettings']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['GetTenantSettings']._serialized_options = b'\310\363\030\002\202\323\344\223\002\031\022\027/api/analytics/settings'
   _globals['_INGESTSERVICE'].methods_by_name['UpdateTenantSettings']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['UpdateTenantSettings']._serialized_options = b'\310\363\030\002\202\323\344\223\002#2\027/api/analytics/settings:\010settings'
-  _globals['_OUTCOME']._serialized_start=1934
-  _globals['_OUTCOME']._serialized_end=2074
+  _globals['_OUTCOME']._serialized_start=2536
+  _globals['_OUTCOME']._serialized_end=2676
+  _globals['_BATCHPART']._serialized_start=2678
+  _globals['_BATCHPART']._serialized_end=2770
   _globals['_REJECTION']._serialized_start=312
   _globals['_REJECTION']._serialized_end=386
   _globals['_RECORDCONVERSATIONREQUEST']._serialized_start=388
@@ -79,20 +89,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHRECORDCONVERSATIONSREQUEST']._serialized_end=749
   _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_start=752
   _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_end=909
-  _globals['_SYNCEVENTSREQUEST']._serialized_start=911
-  _globals['_SYNCEVENTSREQUEST']._serialized_end=995
-  _globals['_SYNCEVENTSRESPONSE']._serialized_start=998
-  _globals['_SYNCEVENTSRESPONSE']._serialized_end=1141
-  _globals['_TENANTSETTINGS']._serialized_start=1144
-  _globals['_TENANTSETTINGS']._serialized_end=1462
-  _globals['_GETTENANTSETTINGSREQUEST']._serialized_start=1464
-  _globals['_GETTENANTSETTINGSREQUEST']._serialized_end=1490
-  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_start=1492
-  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_end=1572
-  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_start=1575
-  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_end=1846
-  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_start=1848
-  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_end=1931
-  _globals['_INGESTSERVICE']._serialized_start=2077
-  _globals['_INGESTSERVICE']._serialized_end=2888
+  _globals['_RECORDREQUEST']._serialized_start=912
+  _globals['_RECORDREQUEST']._serialized_end=1097
+  _globals['_RECORDRESPONSE']._serialized_start=1100
+  _globals['_RECORDRESPONSE']._serialized_end=1279
+  _globals['_BATCHREJECTION']._serialized_start=1281
+  _globals['_BATCHREJECTION']._serialized_end=1408
+  _globals['_OUTCOMECOUNTS']._serialized_start=1410
+  _globals['_OUTCOMECOUNTS']._serialized_end=1511
+  _globals['_SYNCEVENTSREQUEST']._serialized_start=1513
+  _globals['_SYNCEVENTSREQUEST']._serialized_end=1597
+  _globals['_SYNCEVENTSRESPONSE']._serialized_start=1600
+  _globals['_SYNCEVENTSRESPONSE']._serialized_end=1743
+  _globals['_TENANTSETTINGS']._serialized_start=1746
+  _globals['_TENANTSETTINGS']._serialized_end=2064
+  _globals['_GETTENANTSETTINGSREQUEST']._serialized_start=2066
+  _globals['_GETTENANTSETTINGSREQUEST']._serialized_end=2092
+  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_start=2094
+  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_end=2174
+  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_start=2177
+  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_end=2448
+  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_start=2450
+  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_end=2533
+  _globals['_INGESTSERVICE']._serialized_start=2773
+  _globals['_INGESTSERVICE']._serialized_end=3673
 # @@protoc_insertion_point(module_scope)

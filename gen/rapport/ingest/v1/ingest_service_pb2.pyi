@@ -60,6 +60,30 @@ OUTCOME_REJECTED: Outcome.ValueType  # 5
 """It was refused; the item's rejection says why."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
+class _BatchPart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchPartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchPart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_PART_UNSPECIFIED: _BatchPart.ValueType  # 0
+    """Not stated."""
+    BATCH_PART_CONVERSATIONS: _BatchPart.ValueType  # 1
+    """The batch's conversations."""
+    BATCH_PART_EVENTS: _BatchPart.ValueType  # 2
+    """The batch's events."""
+
+class BatchPart(_BatchPart, metaclass=_BatchPartEnumTypeWrapper):
+    """A part of a batch of a stream."""
+
+BATCH_PART_UNSPECIFIED: BatchPart.ValueType  # 0
+"""Not stated."""
+BATCH_PART_CONVERSATIONS: BatchPart.ValueType  # 1
+"""The batch's conversations."""
+BATCH_PART_EVENTS: BatchPart.ValueType  # 2
+"""The batch's events."""
+Global___BatchPart: _TypeAlias = BatchPart  # noqa: Y015
+
 @_typing.final
 class Rejection(_message.Message):
     """An item that was refused."""
@@ -207,6 +231,148 @@ class BatchRecordConversationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchRecordConversationsResponse: _TypeAlias = BatchRecordConversationsResponse  # noqa: Y015
+
+@_typing.final
+class RecordRequest(_message.Message):
+    """A batch of a stream. Its conversations are recorded before its events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    CONVERSATIONS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Counts the producer's batches, rising within a stream. Required."""
+    @_builtins.property
+    def conversations(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.ConversationInsight]:
+        """Conversations, at most 1,000, applied in order. Each is checked by itself."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.SyncEvent]:
+        """Events, at most 1,000. Each is checked by itself."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        conversations: _abc.Iterable[_conversation_pb2.ConversationInsight] | None = ...,
+        events: _abc.Iterable[_event_pb2.SyncEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversations", b"conversations", "events", b"events", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordRequest: _TypeAlias = RecordRequest  # noqa: Y015
+
+@_typing.final
+class RecordResponse(_message.Message):
+    """What became of the batches since the last answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    REJECTIONS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    acknowledged_sequence: _builtins.int
+    """Every batch up to this one is committed."""
+    consistency_token: _builtins.str
+    """Given to a read, makes it wait until these batches are counted. Empty when nothing of them waits to be counted any more."""
+    @_builtins.property
+    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchRejection]:
+        """Refused items. Empty when all landed."""
+
+    @_builtins.property
+    def counts(self) -> Global___OutcomeCounts:
+        """What was done with the items, refused ones included."""
+
+    def __init__(
+        self,
+        *,
+        acknowledged_sequence: _builtins.int = ...,
+        consistency_token: _builtins.str = ...,
+        rejections: _abc.Iterable[Global___BatchRejection] | None = ...,
+        counts: Global___OutcomeCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_sequence", b"acknowledged_sequence", "consistency_token", b"consistency_token", "counts", b"counts", "rejections", b"rejections"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordResponse: _TypeAlias = RecordResponse  # noqa: Y015
+
+@_typing.final
+class BatchRejection(_message.Message):
+    """A refused item of a batch of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The batch."""
+    part: Global___BatchPart.ValueType
+    """What the index counts in."""
+    @_builtins.property
+    def rejection(self) -> Global___Rejection:
+        """The item, its index counted in its part of the batch."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        part: Global___BatchPart.ValueType = ...,
+        rejection: Global___Rejection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "rejection", b"rejection", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchRejection: _TypeAlias = BatchRejection  # noqa: Y015
+
+@_typing.final
+class OutcomeCounts(_message.Message):
+    """How many items met each outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATED_FIELD_NUMBER: _builtins.int
+    UPDATED_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    created: _builtins.int
+    """New and stored."""
+    updated: _builtins.int
+    """Replaced an earlier one."""
+    duplicate: _builtins.int
+    """Stored before with the same content."""
+    stale: _builtins.int
+    """Kept out, for a newer revision is stored."""
+    rejected: _builtins.int
+    """Refused."""
+    def __init__(
+        self,
+        *,
+        created: _builtins.int = ...,
+        updated: _builtins.int = ...,
+        duplicate: _builtins.int = ...,
+        stale: _builtins.int = ...,
+        rejected: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "duplicate", b"duplicate", "rejected", b"rejected", "stale", b"stale", "updated", b"updated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeCounts: _TypeAlias = OutcomeCounts  # noqa: Y015
 
 @_typing.final
 class SyncEventsRequest(_message.Message):

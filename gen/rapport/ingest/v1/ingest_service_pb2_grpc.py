@@ -45,6 +45,11 @@ class IngestServiceStub:
                 request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsRequest.SerializeToString,
                 response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsResponse.FromString,
                 _registered_method=True)
+        self.Record = channel.stream_stream(
+                '/rapport.ingest.v1.IngestService/Record',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordResponse.FromString,
+                _registered_method=True)
         self.SyncEvents = channel.unary_unary(
                 '/rapport.ingest.v1.IngestService/SyncEvents',
                 request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsRequest.SerializeToString,
@@ -76,6 +81,16 @@ class IngestServiceServicer:
 
     def BatchRecordConversations(self, request, context):
         """Records up to 1,000 conversations in one transaction. The good ones land; each bad one is named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Record(self, request_iterator, context):
+        """Records batches as they come, for producers with volume. Acknowledgements are cumulative: what is acknowledged is
+        committed. The service reads no further ahead than a few batches, so a producer is slowed instead of refused. One that is
+        cut sends again what was not acknowledged, and nothing counts twice. HTTP callers use the batch calls.
+        Errors: INVALID_ARGUMENT for a sequence that does not rise; the batches before it are acknowledged first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +130,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.BatchRecordConversations,
                     request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsRequest.FromString,
                     response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsResponse.SerializeToString,
+            ),
+            'Record': grpc.stream_stream_rpc_method_handler(
+                    servicer.Record,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordResponse.SerializeToString,
             ),
             'SyncEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.SyncEvents,
@@ -187,6 +207,33 @@ class IngestService:
             '/rapport.ingest.v1.IngestService/BatchRecordConversations',
             rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsRequest.SerializeToString,
             rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.BatchRecordConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Record(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/rapport.ingest.v1.IngestService/Record',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.RecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

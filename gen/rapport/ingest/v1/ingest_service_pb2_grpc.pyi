@@ -22,6 +22,12 @@ class IngestServiceStub:
     """
     BatchRecordConversations: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.BatchRecordConversationsRequest, _ingest_service_pb2.BatchRecordConversationsResponse]
     """Records up to 1,000 conversations in one transaction. The good ones land; each bad one is named."""
+    Record: _aio.StreamStreamMultiCallable[_ingest_service_pb2.RecordRequest, _ingest_service_pb2.RecordResponse]
+    """Records batches as they come, for producers with volume. Acknowledgements are cumulative: what is acknowledged is
+    committed. The service reads no further ahead than a few batches, so a producer is slowed instead of refused. One that is
+    cut sends again what was not acknowledged, and nothing counts twice. HTTP callers use the batch calls.
+    Errors: INVALID_ARGUMENT for a sequence that does not rise; the batches before it are acknowledged first.
+    """
     SyncEvents: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.SyncEventsRequest, _ingest_service_pb2.SyncEventsResponse]
     """Records up to 1,000 events of sibling services in one transaction. The good ones land; each bad one is named."""
     GetTenantSettings: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetTenantSettingsRequest, _ingest_service_pb2.GetTenantSettingsResponse]
@@ -51,6 +57,18 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ingest_service_pb2.BatchRecordConversationsRequest, _abc.Awaitable[_ingest_service_pb2.BatchRecordConversationsResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.BatchRecordConversationsResponse]:
         """Records up to 1,000 conversations in one transaction. The good ones land; each bad one is named."""
+
+    @_abc_1.abstractmethod
+    def Record(
+        self,
+        request_iterator: _abc.AsyncIterator[_ingest_service_pb2.RecordRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_ingest_service_pb2.RecordRequest], _abc.AsyncIterator[_ingest_service_pb2.RecordResponse]],
+    ) -> _abc.AsyncIterator[_ingest_service_pb2.RecordResponse]:
+        """Records batches as they come, for producers with volume. Acknowledgements are cumulative: what is acknowledged is
+        committed. The service reads no further ahead than a few batches, so a producer is slowed instead of refused. One that is
+        cut sends again what was not acknowledged, and nothing counts twice. HTTP callers use the batch calls.
+        Errors: INVALID_ARGUMENT for a sequence that does not rise; the batches before it are acknowledged first.
+        """
 
     @_abc_1.abstractmethod
     def SyncEvents(
