@@ -42,6 +42,10 @@ test: $(READY)  ## run every test
 	@echo "==> tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: bench-ingest
+bench-ingest: $(READY)  ## how fast facts come in, beside bare COPY and an empty servicer
+	@$(BIN)/python -m tests.benchmarks.ingest
+
 .PHONY: check
 check: $(READY) lint types contracts gen-check test  ## all that CI checks
 
