@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,7 +67,9 @@ async def list_oldest(conn: AsyncConnection, limit: int) -> list[tuple[int, date
 async def delete_entries(conn: AsyncConnection, before: int) -> None:
     """Delete the log's entries before a revision, which becomes the first that is kept."""
     await conn.execute(delete(alert_log).where(alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision < before))
-    await conn.execute(update(log_head).where(log_head.c.tenant_id == THIS_TENANT).values(first_revision=before))
+    # Two that delete at once may finish in either order; the first that is kept never goes back.
+    first = func.greatest(log_head.c.first_revision, before)
+    await conn.execute(update(log_head).where(log_head.c.tenant_id == THIS_TENANT).values(first_revision=first))
 
 
 async def list_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> list[Alert]:

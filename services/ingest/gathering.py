@@ -101,9 +101,11 @@ class Gatherer:
         async with self._database.transaction() as conn:
             result = await recorder.record_conversations(conn, items, self._clock())
         for item, waiting in zip(items, group, strict=True):
-            change = result.changes.get((Change.CONVERSATION, item.fact.conversation_id))
+            # Who changed nothing waits for the newest change; its own, if any, is older.
+            span = result.span()
+            change = result.changes.get((Change.CONVERSATION, item.fact.conversation_id), span and span[1])
             if not waiting.answer.done():
-                waiting.answer.set_result(Kept(result.recorded[item.index], (change, change) if change else result.span()))
+                waiting.answer.set_result(Kept(result.recorded[item.index], (change, change) if change else None))
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -44,6 +44,7 @@ class Result:
 
 async def record_conversations(conn: AsyncConnection, items: Sequence[Incoming[Conversation]], now: datetime) -> Result:
     """Record conversations in order; the caller commits."""
+    await _register(conn, items)
     groups = _by_key(items, [i.fact.conversation_id for i in items])
     folds = {key: fold_conversations(group, None) for key, group in groups.items()}
     new = await store.insert_conversations(conn, _finals(folds.values()), now) if folds else set()
@@ -60,6 +61,7 @@ async def record_conversations(conn: AsyncConnection, items: Sequence[Incoming[C
 
 async def record_events(conn: AsyncConnection, items: Sequence[Incoming[Event]], now: datetime) -> Result:
     """Record events in order and bring the entities that they are states of up to date; the caller commits."""
+    await _register(conn, items)
     groups = _by_key(items, [(i.fact.source, i.fact.event_id) for i in items])
     folds = {key: fold_events(group, None) for key, group in groups.items()}
     new = await store.insert_events(conn, [i for i, _ in _finals(folds.values())], now) if folds else set()
@@ -74,6 +76,12 @@ async def record_events(conn: AsyncConnection, items: Sequence[Incoming[Event]],
         if ids:
             changed |= await _fold_entities(conn, kind, ids)
     return await _result(conn, folds.values(), changed)
+
+
+async def _register(conn: AsyncConnection, items: Sequence[Incoming[Fact]]) -> None:
+    """Make the tenant known, first of all: a new tenant's writers then wait for each other while they hold nothing else."""
+    if items:
+        await store.register_tenant(conn)
 
 
 async def _fold_entities(conn: AsyncConnection, kind: Entity, ids: Iterable[str]) -> set[tuple[Change, str]]:
@@ -94,7 +102,6 @@ async def _result(
 ) -> Result:
     recorded = {r.index: r for fold in folds for r in fold.recorded}
     if changed:
-        await store.register_tenant(conn)
         return Result(recorded, await store.insert_changes(conn, changed, current_traceparent()))
     repeated = any(r.outcome is not Outcome.MISMATCH for r in recorded.values())
     return Result(recorded, {}, await store.newest_waiting_change(conn) if repeated else None)

@@ -32,7 +32,9 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
         self._gatherer = Gatherer(database, clock)
 
     async def RecordConversation(self, request: pb.RecordConversationRequest, context: Any) -> pb.RecordConversationResponse:
-        fact = self._conversation(request.conversation, "conversation.")
+        # A single conversation has been checked against its contract with its request.
+        _refuse(convert.conversation_violations(request.conversation, "conversation.", self._clock()))
+        fact = convert.conversation_of(request.conversation)
         kept = await self._gatherer.record(fact, content_hash(fact))
         if kept.recorded.outcome is Outcome.MISMATCH:
             raise batches.MISMATCH

@@ -41,7 +41,8 @@ async def count(conn: AsyncConnection, changes: Sequence[Change], settings: Sett
     """Bring every rollup up to date with the facts that changed; the caller commits."""
     batch = Batch.of(changes)
     day_of = lru_cache(maxsize=4096)(lambda moment: local_day(moment, settings.time_zone))
-    changed = [pair for pair in await _pairs(conn, batch, settings, day_of) if pair[0] != pair[1]]
+    pairs = await _pairs(conn, batch, settings, day_of)
+    changed = [pair for pair in pairs if pair[0] != pair[1]]
     await rollup_store.put_contributions(conn, [new for _, new in changed if new is not None])
     await rollup_store.delete_contributions(
         conn, [(old.kind, old.fact_id) for old, new in changed if old is not None and new is None]
@@ -52,7 +53,9 @@ async def count(conn: AsyncConnection, changes: Sequence[Change], settings: Sett
     moved = [c for pair in changed for c in pair if c is not None]
     customers = {c.customer_id for c in moved if c.customer_id}
     agents = {c.agent_id for c in moved if c.agent_id}
-    await _count_customers(conn, deltas, customers | batch.customers)
+    # A conversation may make its customer an advocate without counting for anything else.
+    talked = {c.customer_id for pair in pairs for c in pair if c is not None and c.kind == Kind.CONVERSATION}
+    await _count_customers(conn, deltas, customers | talked | batch.customers)
     await rollup_store.bump_agents(conn, agents | batch.agents)
     subjects = {(_SUBJECT_AGENT, a) for a in agents} | {(_SUBJECT_CUSTOMER, c) for c in customers}
     await rollup_store.touch(conn, subjects, changes[-1].trace)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, exists, or_, select, text
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, delete, exists, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,6 +48,11 @@ class Span:
     end: datetime
 
 
+def _is_any(column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
+    """Return whether a column is one of the values: one parameter, however many there are."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
+
+
 async def tenants_with_changes(conn: AsyncConnection) -> list[str]:
     """Return the tenants that have something to count. Asked in a transaction that is bound to no tenant."""
     return list((await conn.execute(select(schema.change.c.tenant_id).distinct())).scalars())
@@ -73,10 +78,15 @@ async def take_changes(conn: AsyncConnection, limit: int) -> list[Change]:
     return sorted((Change(*row) for row in rows), key=lambda change: change.change_id)
 
 
-async def quarantine(conn: AsyncConnection, change: Change, error: str) -> None:
-    """Set a change aside that cannot be counted."""
+async def quarantine(conn: AsyncConnection, change: Change, error: str) -> int:
+    """Set a change aside that cannot be counted; return how many that were: 0 when somebody else has taken it meanwhile."""
+    c = schema.change.c
+    taken = delete(schema.change).where(c.tenant_id == THIS_TENANT, c.change_id == change.change_id).returning(c.change_id)
+    if (await conn.execute(taken)).one_or_none() is None:
+        return 0
     row = {"change_id": change.change_id, "kind": change.kind, "entity_id": change.entity_id, "recorded_at": change.recorded_at}
     await conn.execute(insert(schema.quarantine).values(tenant_id=current_tenant(), error=error, **row))
+    return 1
 
 
 async def get_conversations(conn: AsyncConnection, ids: Collection[str]) -> list[ConversationFact]:
@@ -84,7 +94,7 @@ async def get_conversations(conn: AsyncConnection, ids: Collection[str]) -> list
     c, t = schema.conversation.c, schema.transaction.c
     paid = exists().where(t.tenant_id == c.tenant_id, t.conversation_id == c.conversation_id, t.kind == _CHARGE)
     columns = [c[name] for name in ConversationFact.__slots__ if name != "is_paid_for"]
-    found = select(*columns, paid.label("is_paid_for")).where(c.tenant_id == THIS_TENANT, c.conversation_id.in_(list(ids)))
+    found = select(*columns, paid.label("is_paid_for")).where(c.tenant_id == THIS_TENANT, _is_any(c.conversation_id, ids))
     return [ConversationFact(**row) for row in (await conn.execute(found)).mappings()]
 
 
@@ -92,7 +102,7 @@ async def get_contributions(conn: AsyncConnection, kind: int, ids: Collection[st
     """Return what facts of one kind count for now, by their ids."""
     c = schema.contribution.c
     columns = [c[name] for name in Contribution.__slots__]
-    found = select(*columns).where(c.tenant_id == THIS_TENANT, c.kind == int(kind), c.fact_id.in_(list(ids)))
+    found = select(*columns).where(c.tenant_id == THIS_TENANT, c.kind == int(kind), _is_any(c.fact_id, ids))
     return {row["fact_id"]: Contribution(**row) for row in (await conn.execute(found)).mappings()}
 
 
@@ -191,7 +201,7 @@ async def get_appointments(conn: AsyncConnection, ids: Collection[str], conversa
     """Return the named appointments and those that name one of the conversations."""
     a, c = schema.appointment.c, schema.conversation.c
     linked = (c.tenant_id == a.tenant_id) & (c.conversation_id == a.conversation_id)
-    wanted = or_(a.appointment_id.in_(list(ids)), a.conversation_id.in_(list(conversations)))
+    wanted = or_(_is_any(a.appointment_id, ids), _is_any(a.conversation_id, conversations))
     own = [a[n] for n in AppointmentFact.__slots__ if n != "link"]
     link = [c.agent_id.label("link_agent"), c.platform.label("link_platform"), c.customer_id.label("link_customer")]
     found = select(*own, *link).select_from(schema.appointment.outerjoin(schema.conversation, linked))
@@ -212,7 +222,7 @@ async def get_advocates(conn: AsyncConnection, customers: Collection[str]) -> se
     """Return those of the customers who referred somebody or reached the stage of advocacy."""
     c = schema.conversation.c
     tells = or_(c.conversion_type == 4, c.stage == 5)  # noqa: PLR2004  # referral, advocacy
-    found = select(c.customer_id).distinct().where(c.tenant_id == THIS_TENANT, c.customer_id.in_(list(customers)), tells)
+    found = select(c.customer_id).distinct().where(c.tenant_id == THIS_TENANT, _is_any(c.customer_id, customers), tells)
     return set((await conn.execute(found)).scalars())
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Table, delete, select, text, tuple_, update
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
@@ -50,6 +50,22 @@ _PUT_CUSTOMER_STATES = text(
         last_order_day = EXCLUDED.last_order_day, orders = EXCLUDED.orders, advocate = EXCLUDED.advocate
     """
 )
+_DELETE_CONTRIBUTIONS = text(
+    """
+    DELETE FROM scoring.contribution WHERE tenant_id = :tenant
+    AND (kind, fact_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:facts AS text[])))
+    """
+)
+_DELETE_CUSTOMER_DAYS = text(
+    """
+    DELETE FROM scoring.customer_day WHERE tenant_id = :tenant
+    AND (customer_id, day, agent_id, platform) IN (
+        SELECT * FROM unnest(
+            CAST(:customers AS text[]), CAST(:days AS date[]), CAST(:agents AS text[]), CAST(:platforms AS smallint[])
+        )
+    )
+    """
+)
 _TOUCH = text(
     "INSERT INTO scoring.touched (tenant_id, subject_kind, subject_id, trace) SELECT tenant_id, subject_kind, subject_id, trace "
     "FROM json_populate_recordset(NULL::scoring.touched, CAST(:rows AS json))"
@@ -63,10 +79,11 @@ async def put_contributions(conn: AsyncConnection, contributions: Iterable[Contr
 
 async def delete_contributions(conn: AsyncConnection, keys: Collection[tuple[int, str]]) -> None:
     """Forget facts that count for nothing any more."""
-    c = schema.contribution.c
     if keys:
-        gone = tuple_(c.kind, c.fact_id).in_([(int(kind), fact) for kind, fact in keys])
-        await conn.execute(delete(schema.contribution).where(c.tenant_id == THIS_TENANT, gone))
+        kinds, facts = zip(*keys, strict=True)
+        await conn.execute(
+            _DELETE_CONTRIBUTIONS, {"tenant": current_tenant(), "kinds": [int(k) for k in kinds], "facts": list(facts)}
+        )
 
 
 async def add_rollups(conn: AsyncConnection, grain: str, rollups: Rollups) -> None:
@@ -99,7 +116,11 @@ async def get_customer_days(conn: AsyncConnection, customers: Collection[str]) -
     """Return what customers did on each day, by agent and platform."""
     c = schema.customer_day.c
     columns = (c.customer_id, c.day, c.agent_id, c.platform, c.conversations, c.orders)
-    rows = await conn.execute(select(*columns).where(c.tenant_id == THIS_TENANT, c.customer_id.in_(list(customers))))
+    rows = await conn.execute(
+        select(*columns).where(
+            c.tenant_id == THIS_TENANT, c.customer_id == any_(bindparam(None, list(customers), type_=ARRAY(Text)))
+        )
+    )
     found: dict[str, dict[Day, tuple[int, int]]] = defaultdict(dict)
     for customer, day, agent, platform, conversations, orders in rows:
         found[customer][day, agent, platform] = (conversations, orders)
@@ -114,10 +135,10 @@ async def put_customer_days(
     """Write customers' days, and delete those on which nothing is left."""
     names = ("customer_id", "day", "agent_id", "platform", "conversations", "orders")
     await _execute(conn, _PUT_CUSTOMER_DAYS, [dict(zip(names, (*key, *counts), strict=True)) for key, counts in written.items()])
-    c = schema.customer_day.c
     if gone:
-        keys = tuple_(c.customer_id, c.day, c.agent_id, c.platform).in_(list(gone))
-        await conn.execute(delete(schema.customer_day).where(c.tenant_id == THIS_TENANT, keys))
+        columns = (list(column) for column in zip(*gone, strict=True))
+        keys = dict(zip(("customers", "days", "agents", "platforms"), columns, strict=True))
+        await conn.execute(_DELETE_CUSTOMER_DAYS, {"tenant": current_tenant()} | keys)
 
 
 async def put_customer_states(conn: AsyncConnection, states: Mapping[str, CustomerDays], advocates: Collection[str]) -> None:

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from opentelemetry import trace
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Database
+from services.runtime.failures import as_service_error
 from services.runtime.tracing import extract_trace
 from services.runtime.windows import INTERVALS_KEPT
 from services.scoring import facts_store, rollup_store, sweeping
 from services.scoring.counting import count
+from services.scoring.facts_store import Change
 from services.storage.reading import get_settings
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("rapport")
 
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
-#: What no smaller batch can mend: the database is not there, or refuses to work.
-_NOT_THE_DATA = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 class Worker:
@@ -43,7 +43,7 @@ class Worker:
         """Work until `stop` is set, looking for changes every 5 to 100 ms."""
         pause = _SHORTEST_PAUSE_S
         while not stop.is_set():
-            counted = await self._go_round_safely()
+            counted = await self.go_round()
             pause = _SHORTEST_PAUSE_S if counted else min(2 * pause, _LONGEST_PAUSE_S)
             if counted:
                 continue
@@ -52,37 +52,52 @@ class Worker:
             except TimeoutError:
                 continue
 
-    async def _go_round_safely(self) -> int:
-        """Go round; while the database is away there is nothing to count, and no reason to wait for long."""
+    async def go_round(self) -> int:
+        """Count one batch of every tenant that has changes and return how many changes that were.
+
+        What keeps one tenant's batch from the database does not keep the others'.
+        """
         try:
-            counted = await self.go_round()
-        except _NOT_THE_DATA as error:
-            if not self._is_waiting:
-                _log.warning("changes wait for the database", extra={"fields": {"error": _name(error)}})
-            self._is_waiting = True
-            return 0
+            async with self._database.probe() as conn:
+                tenants = await facts_store.tenants_with_changes(conn)
+        except Exception as error:  # noqa: BLE001  # what it is decides `_waits`
+            return self._waits(error)
+        return sum([await self._drain_safely(tenant) for tenant in tenants])
+
+    async def _drain_safely(self, tenant_id: str) -> int:
+        try:
+            counted = await self.drain(tenant_id)
+        except Exception as error:  # noqa: BLE001  # what it is decides `_waits`
+            return self._waits(error)
         self._is_waiting = False
         return counted
 
-    async def go_round(self) -> int:
-        """Count one batch of every tenant that has changes and return how many changes that were."""
-        async with self._database.probe() as conn:
-            tenants = await facts_store.tenants_with_changes(conn)
-        return sum([await self.drain(tenant) for tenant in tenants])
+    def _waits(self, error: Exception) -> int:
+        """Note that the database is away, and that nothing was counted. Raises the error when it is something else."""
+        if as_service_error(error) is None:
+            raise error
+        if not self._is_waiting:
+            _log.warning("changes wait for the database", extra={"fields": {"error": _name(error)}})
+        self._is_waiting = True
+        return 0
 
     async def drain(self, tenant_id: str) -> int:
-        """Count one batch of a tenant's changes and return how many they were; 0 while another worker has the tenant."""
+        """Count one batch of a tenant's changes and return how many they were; 0 while another worker has the tenant.
+
+        Raises what the database raises when it is away: no smaller batch could mend that.
+        """
         limit = self._batch
         while True:
             try:
                 return await self._count(tenant_id, limit)
-            except _NOT_THE_DATA:
-                raise
-            except Exception as error:  # noqa: BLE001  # whatever it is, one bad change must not stop the others
-                _log.warning("a batch could not be counted", extra={"fields": {"changes": limit, "error": _name(error)}})
-                if limit == 1:
-                    return await self._set_aside(tenant_id, _name(error))
-                limit = max(limit // 10, 1)
+            except _UncountableError as failed:
+                if as_service_error(failed.error) is not None:
+                    raise failed.error from None
+                told = {"changes": len(failed.changes), "error": _name(failed.error)}
+                _log.warning("a batch could not be counted", extra={"fields": told})
+                if len(failed.changes) == 1:
+                    return await self._set_aside(tenant_id, failed.changes[0], _name(failed.error))
+                limit = max(len(failed.changes) // 10, 1)
 
     async def _count(self, tenant_id: str, limit: int) -> int:
         now = self._clock()
@@ -91,21 +106,33 @@ class Worker:
                 return 0
             changes = await facts_store.take_changes(conn, limit)
             if changes:
-                with _tracer.start_as_current_span("count changes", extract_trace(changes[-1].trace or "")) as span:
-                    span.set_attribute("rapport.changes", len(changes))
-                    await count(conn, changes, await get_settings(conn), now)
-                await rollup_store.set_drained(conn, now)
+                await self._count_taken(conn, changes, now)
         return len(changes)
 
-    async def _set_aside(self, tenant_id: str, error: str) -> int:
+    async def _count_taken(self, conn: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+        with _tracer.start_as_current_span("count changes", extract_trace(changes[-1].trace or "")) as span:
+            span.set_attribute("rapport.changes", len(changes))
+            try:
+                await count(conn, changes, await get_settings(conn), now)
+                await rollup_store.set_drained(conn, now)
+            except Exception as error:
+                raise _UncountableError(changes, error) from error
+
+    async def _set_aside(self, tenant_id: str, change: Change, error: str) -> int:
         async with self._database.transaction(tenant_id) as conn:
             if not await facts_store.take_lease(conn):
                 return 0
-            changes = await facts_store.take_changes(conn, 1)
-            for change in changes:
-                _log.error("a change is quarantined", extra={"fields": {"change_id": change.change_id, "error": error}})
-                await facts_store.quarantine(conn, change, error)
-        return len(changes)
+            _log.error("a change is quarantined", extra={"fields": {"change_id": change.change_id, "error": error}})
+            return await facts_store.quarantine(conn, change, error)
+
+
+class _UncountableError(Exception):
+    """These changes could not be counted together, and why."""
+
+    def __init__(self, changes: Sequence[Change], error: Exception) -> None:
+        super().__init__()
+        self.changes = changes
+        self.error = error
 
 
 class Sweeper:

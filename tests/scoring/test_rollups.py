@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
+import psycopg
 import pytest
 from rapport.ingest.v1 import ingest_service_pb2 as pb
+from sqlalchemy.exc import OperationalError
 
 from services.scoring import counting, rollup_store
 from services.scoring.worker import Worker
@@ -61,12 +63,42 @@ async def test_a_batch_that_fails_half_way_leaves_nothing(house: House, monkeypa
     await record(house, Facts(5), random.Random(99), rounds=3)
 
     async def fails(*_: object) -> None:
-        raise ConnectionError("cut")
+        raise OperationalError("COMMIT", None, psycopg.OperationalError("server closed the connection unexpectedly"))
 
     with monkeypatch.context() as broken:
         broken.setattr(rollup_store, "set_drained", fails)
-        broken.setattr("services.scoring.worker._NOT_THE_DATA", (ConnectionError,))
-        with pytest.raises(ConnectionError):
+        with pytest.raises(OperationalError):
             await house.worker.drain("default")
+        assert await house.worker.go_round() == 0  # the database is away: it waits, and sets nothing aside
+    await house.drain()
+    assert house.differences() == []
+
+
+@pytest.mark.parametrize("first_stage", [3, 5])
+async def test_a_customer_becomes_and_stops_being_an_advocate(house: House, first_stage: int) -> None:
+    """The stage alone changes nothing that a conversation counts for, but it changes its customer."""
+    message = Facts(1).conversation()
+    message.ClearField("revision")
+    for stage in (first_stage, 8 - first_stage):
+        message.customer_journey.stage = stage  # type: ignore[assignment]  # the contract's number
+        await house.ingest.BatchRecordConversations(pb.BatchRecordConversationsRequest(conversations=[message]), house.caller)
+        await house.drain()
+        assert house.differences() == []
+
+
+async def test_one_change_may_move_more_facts_than_a_statement_has_parameters(house: House) -> None:
+    """A conversation of a customer of 70,000 payments: all of them may belong to it."""
+    with psycopg.connect(house.url) as conn:
+        conn.execute(
+            """
+            INSERT INTO ingest.transaction (tenant_id, transaction_id, kind, status, amount, currency, customer_id, settled_at)
+            SELECT 'default', 't-' || n, 1, 1, 1, 'EUR', 'walk-in', '2026-10-21T12:00:00Z' FROM generate_series(1, 70000) AS n
+            """
+        )
+    message = Facts(1).conversation()
+    message.customer_id = "walk-in"
+    message.start_time.FromJsonString("2026-10-21T11:00:00Z")
+    message.ClearField("end_time")
+    await house.ingest.BatchRecordConversations(pb.BatchRecordConversationsRequest(conversations=[message]), house.caller)
     await house.drain()
     assert house.differences() == []

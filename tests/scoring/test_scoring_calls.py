@@ -99,6 +99,31 @@ async def test_a_change_that_cannot_be_counted_is_set_aside_and_the_others_go_on
     assert stuck.value.reason == "CHANGE_QUARANTINED"
 
 
+async def test_only_the_change_that_failed_is_set_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older change may be committed between the failure and its setting aside."""
+    await record(house, {}, {})
+    real, innocent = Worker._set_aside, "innocent"
+
+    async def overtaken(worker: Worker, tenant: str, change: Any, error: str) -> int:
+        with psycopg.connect(house.url) as conn:
+            conn.execute(
+                "INSERT INTO ingest.change (tenant_id, change_id, kind, entity_id) OVERRIDING SYSTEM VALUE "
+                "VALUES ('default', 0, 4, %s)",
+                [innocent],
+            )
+        return await real(worker, tenant, change, error)
+
+    def poisoned(fact: Any, day_of: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(counting, "of_conversation", poisoned)
+    monkeypatch.setattr(Worker, "_set_aside", overtaken)
+    await Worker(house.scoring_database, house.clock, 1).drain("default")
+    with psycopg.connect(house.url) as conn:
+        assert conn.execute("SELECT entity_id FROM scoring.quarantine").fetchall() == [("c-0",)]
+        assert (innocent,) in conn.execute("SELECT entity_id FROM ingest.change").fetchall()
+
+
 async def test_two_workers_count_everything_once(house: House, database_url: str) -> None:
     await record(house, *({} for _ in range(300)))
     other = Database(database_url, "rapport_scoring")
