@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, Inexact
@@ -126,8 +126,3 @@ def between(pairs: Iterable[Pair], intervals_from: datetime) -> Deltas:
         if new is not None:
             deltas.add(new, 1, intervals_from)
     return deltas
-
-
-def not_zero(values: dict[Any, Any], is_zero: Callable[[Any], bool]) -> dict[Any, Any]:
-    """Return the deltas that change anything."""
-    return {key: value for key, value in values.items() if not is_zero(value)}
