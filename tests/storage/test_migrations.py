@@ -110,7 +110,7 @@ def test_row_level_security_is_what_the_schema_says(migrated: psycopg.Connection
         }
         expected |= {
             ("probe", "PERMISSIVE", (f"rapport_{service}",), "SELECT", NO_TENANT, None)
-            for service in table.info.get("deleters", ())
+            for service in (*table.info.get("deleters", ()), *table.info.get("probers", ()))
         }
     assert flags == (bool(expected), bool(expected))
     assert {(name, kind, tuple(roles), *rest) for name, kind, roles, *rest in found} == expected

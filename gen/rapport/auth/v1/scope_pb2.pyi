@@ -34,6 +34,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Read numbers, grades and scores."""
     SCOPE_ALERTS_READ: _Scope.ValueType  # 4
     """Read alerts and follow the alert stream."""
+    SCOPE_PRIVACY_ADMIN: _Scope.ValueType  # 5
+    """Export and erase what is held about a person, and delete conversations."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a caller must be allowed to do to call a method."""
@@ -48,6 +50,8 @@ SCOPE_METRICS_READ: Scope.ValueType  # 3
 """Read numbers, grades and scores."""
 SCOPE_ALERTS_READ: Scope.ValueType  # 4
 """Read alerts and follow the alert stream."""
+SCOPE_PRIVACY_ADMIN: Scope.ValueType  # 5
+"""Export and erase what is held about a person, and delete conversations."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 SCOPE_FIELD_NUMBER: _builtins.int

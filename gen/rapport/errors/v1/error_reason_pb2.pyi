@@ -70,6 +70,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the work was stopped at the caller's deadline."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 21
     """INTERNAL: a defect of the service. The log has it under the trace id."""
+    ERROR_REASON_CUSTOMER_ERASED: _ErrorReason.ValueType  # 22
+    """FAILED_PRECONDITION: the record concerns a customer who was erased. It will never be taken."""
+    ERROR_REASON_CONVERSATION_DELETED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION: the conversation was deleted. Its producer's later records of it are refused."""
+    ERROR_REASON_RETENTION_EXPIRED: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION: the record happened before the horizon that the tenant's retention has reached."""
+    ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 25
+    """NOT_FOUND: no such conversation is stored."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. ErrorInfo.domain is "rapport"; ErrorInfo.reason is the value's name without ERROR_REASON_."""
@@ -122,4 +130,12 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 20
 """DEADLINE_EXCEEDED: the work was stopped at the caller's deadline."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 21
 """INTERNAL: a defect of the service. The log has it under the trace id."""
+ERROR_REASON_CUSTOMER_ERASED: ErrorReason.ValueType  # 22
+"""FAILED_PRECONDITION: the record concerns a customer who was erased. It will never be taken."""
+ERROR_REASON_CONVERSATION_DELETED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION: the conversation was deleted. Its producer's later records of it are refused."""
+ERROR_REASON_RETENTION_EXPIRED: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION: the record happened before the horizon that the tenant's retention has reached."""
+ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 25
+"""NOT_FOUND: no such conversation is stored."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
@@ -32,7 +33,7 @@ from rapport.insight.v1 import conversation_pb2 as rapport_dot_insight_dot_v1_do
 from rapport.insight.v1 import event_pb2 as rapport_dot_insight_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/ingest/v1/ingest_service.proto\x12\x11rapport.ingest.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1brapport/auth/v1/scope.proto\x1a%rapport/insight/v1/conversation.proto\x1a\x1erapport/insight/v1/event.proto\"J\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"b\n\x19RecordConversationRequest\x12\x45\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x06\xbaH\x03\xc8\x01\x01\"\x8f\x01\n\x1aRecordConversationResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"s\n\x1f\x42\x61tchRecordConversationsRequest\x12P\n\rconversations\x18\x01 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x9d\x01\n BatchRecordConversationsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xb9\x01\n\rRecordRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12N\n\rconversations\x18\x02 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\x12=\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\"\xb3\x01\n\x0eRecordResponse\x12\x1d\n\x15\x61\x63knowledged_sequence\x18\x01 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x35\n\nrejections\x18\x03 \x03(\x0b\x32!.rapport.ingest.v1.BatchRejection\x12\x30\n\x06\x63ounts\x18\x04 \x01(\x0b\x32 .rapport.ingest.v1.OutcomeCounts\"\x7f\n\x0e\x42\x61tchRejection\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12*\n\x04part\x18\x02 \x01(\x0e\x32\x1c.rapport.ingest.v1.BatchPart\x12/\n\trejection\x18\x03 \x01(\x0b\x32\x1c.rapport.ingest.v1.Rejection\"e\n\rOutcomeCounts\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x05\x12\x0f\n\x07updated\x18\x02 \x01(\x05\x12\x11\n\tduplicate\x18\x03 \x01(\x05\x12\r\n\x05stale\x18\x04 \x01(\x05\x12\x10\n\x08rejected\x18\x05 \x01(\x05\"T\n\x11SyncEventsRequest\x12?\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x8f\x01\n\x12SyncEventsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xbe\x02\n\x0eTenantSettings\x12\x30\n\x12reporting_currency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12.\n\ttime_zone\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$\x12(\n\x0eretention_days\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x01H\x00\x88\x01\x01\x12/\n\x17\x61ttribution_window_days\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00H\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_retention_daysB\x1a\n\x18_attribution_window_days\"\x1a\n\x18GetTenantSettingsRequest\"P\n\x19GetTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings\"\x8f\x02\n\x1bUpdateTenantSettingsRequest\x12;\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettingsB\x06\xbaH\x03\xc8\x01\x01\x12\x7f\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBN\xbaHK\xe2\x01H\x12\x12reporting_currency\x12\ttime_zone\x12\x0eretention_days\x12\x17\x61ttribution_window_days\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"S\n\x1cUpdateTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings*\x8c\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x03\x12\x11\n\rOUTCOME_STALE\x10\x04\x12\x14\n\x10OUTCOME_REJECTED\x10\x05*\\\n\tBatchPart\x12\x1a\n\x16\x42\x41TCH_PART_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42\x41TCH_PART_CONVERSATIONS\x10\x01\x12\x15\n\x11\x42\x41TCH_PART_EVENTS\x10\x02\x32\x84\x07\n\rIngestService\x12\xa8\x01\n\x12RecordConversation\x12,.rapport.ingest.v1.RecordConversationRequest\x1a-.rapport.ingest.v1.RecordConversationResponse\"5\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02+\"\x1b/api/analytics/conversation:\x0c\x63onversation\x12\xb0\x01\n\x18\x42\x61tchRecordConversations\x12\x32.rapport.ingest.v1.BatchRecordConversationsRequest\x1a\x33.rapport.ingest.v1.BatchRecordConversationsResponse\"+\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/analytics/conversations:\x01*\x12W\n\x06Record\x12 .rapport.ingest.v1.RecordRequest\x1a!.rapport.ingest.v1.RecordResponse\"\x04\xc8\xf3\x18\x01(\x01\x30\x01\x12}\n\nSyncEvents\x12$.rapport.ingest.v1.SyncEventsRequest\x1a%.rapport.ingest.v1.SyncEventsResponse\"\"\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/analytics/sync:\x01*\x12\x93\x01\n\x11GetTenantSettings\x12+.rapport.ingest.v1.GetTenantSettingsRequest\x1a,.rapport.ingest.v1.GetTenantSettingsResponse\"#\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/settings\x12\xa6\x01\n\x14UpdateTenantSettings\x12..rapport.ingest.v1.UpdateTenantSettingsRequest\x1a/.rapport.ingest.v1.UpdateTenantSettingsResponse\"-\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02#2\x17/api/analytics/settings:\x08settingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/ingest/v1/ingest_service.proto\x12\x11rapport.ingest.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1brapport/auth/v1/scope.proto\x1a%rapport/insight/v1/conversation.proto\x1a\x1erapport/insight/v1/event.proto\"J\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"b\n\x19RecordConversationRequest\x12\x45\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x06\xbaH\x03\xc8\x01\x01\"\x8f\x01\n\x1aRecordConversationResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"s\n\x1f\x42\x61tchRecordConversationsRequest\x12P\n\rconversations\x18\x01 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x9d\x01\n BatchRecordConversationsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xb9\x01\n\rRecordRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12N\n\rconversations\x18\x02 \x03(\x0b\x32\'.rapport.insight.v1.ConversationInsightB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\x12=\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\"\xb3\x01\n\x0eRecordResponse\x12\x1d\n\x15\x61\x63knowledged_sequence\x18\x01 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x35\n\nrejections\x18\x03 \x03(\x0b\x32!.rapport.ingest.v1.BatchRejection\x12\x30\n\x06\x63ounts\x18\x04 \x01(\x0b\x32 .rapport.ingest.v1.OutcomeCounts\"\x7f\n\x0e\x42\x61tchRejection\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12*\n\x04part\x18\x02 \x01(\x0e\x32\x1c.rapport.ingest.v1.BatchPart\x12/\n\trejection\x18\x03 \x01(\x0b\x32\x1c.rapport.ingest.v1.Rejection\"e\n\rOutcomeCounts\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x05\x12\x0f\n\x07updated\x18\x02 \x01(\x05\x12\x11\n\tduplicate\x18\x03 \x01(\x05\x12\r\n\x05stale\x18\x04 \x01(\x05\x12\x10\n\x08rejected\x18\x05 \x01(\x05\"T\n\x11SyncEventsRequest\x12?\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rapport.insight.v1.SyncEventB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"\x8f\x01\n\x12SyncEventsResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0e\x32\x1a.rapport.ingest.v1.Outcome\x12\x30\n\nrejections\x18\x02 \x03(\x0b\x32\x1c.rapport.ingest.v1.Rejection\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xf5\x02\n\x0eTenantSettings\x12\x30\n\x12reporting_currency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12.\n\ttime_zone\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9_+/-]*$\x12(\n\x0eretention_days\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x01H\x00\x88\x01\x01\x12/\n\x17\x61ttribution_window_days\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00H\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11retention_horizon\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_retention_daysB\x1a\n\x18_attribution_window_days\"\x1a\n\x18GetTenantSettingsRequest\"P\n\x19GetTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings\"\x8f\x02\n\x1bUpdateTenantSettingsRequest\x12;\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettingsB\x06\xbaH\x03\xc8\x01\x01\x12\x7f\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBN\xbaHK\xe2\x01H\x12\x12reporting_currency\x12\ttime_zone\x12\x0eretention_days\x12\x17\x61ttribution_window_days\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"S\n\x1cUpdateTenantSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.rapport.ingest.v1.TenantSettings\"\x84\x01\n\x19\x44\x65leteConversationRequest\x12g\n\x0f\x63onversation_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\"7\n\x1a\x44\x65leteConversationResponse\x12\x19\n\x11\x63onsistency_token\x18\x01 \x01(\t\"{\n\x14\x45raseCustomerRequest\x12\x63\n\x0b\x63ustomer_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\"Y\n\x15\x45raseCustomerResponse\x12\x19\n\x11\x63onsistency_token\x18\x01 \x01(\t\x12\x15\n\rconversations\x18\x02 \x01(\x05\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x05\"|\n\x15\x45xportCustomerRequest\x12\x63\n\x0b\x63ustomer_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\"=\n\x14GetSyncStatusRequest\x12\x1c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x01H\x00\x88\x01\x01\x42\x07\n\x05_days\"t\n\x15GetSyncStatusResponse\x12\x30\n\x07sources\x18\x01 \x03(\x0b\x32\x1f.rapport.ingest.v1.SourceStatus\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x03\n\x0cSourceStatus\x12\x34\n\x06source\x18\x01 \x01(\x0e\x32\x1f.rapport.insight.v1.EventSourceH\x00\x88\x01\x01\x12\x33\n\x0flast_event_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12last_received_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0blag_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fsilence_seconds\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x06silent\x18\x06 \x01(\x08\x12\x30\n\x06totals\x18\x07 \x01(\x0b\x32 .rapport.ingest.v1.OutcomeCounts\x12(\n\x04\x64\x61ys\x18\x08 \x03(\x0b\x32\x1a.rapport.ingest.v1.SyncDayB\t\n\x07_sourceB\x0e\n\x0c_lag_secondsB\x12\n\x10_silence_seconds\"[\n\x07SyncDay\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x05\x12\x30\n\x06\x63ounts\x18\x03 \x01(\x0b\x32 .rapport.ingest.v1.OutcomeCounts\"\xce\x02\n\x0c\x45xchangeRate\x12(\n\rfrom_currency\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12&\n\x0bto_currency\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12J\n\x04\x64\x61te\x18\x03 \x01(\tB<\xbaH9r725^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\x12\x33\n\x04rate\x18\x04 \x01(\tB%\xbaH\"r 2\x1e^[0-9]{1,12}([.][0-9]{1,12})?$:k\xbaHh\x1a\x66\n\x10to_currency.same\x12*to_currency must differ from from_currency\x1a&this.from_currency != this.to_currency\"V\n\x17PutExchangeRatesRequest\x12;\n\x05rates\x18\x01 \x03(\x0b\x32\x1f.rapport.ingest.v1.ExchangeRateB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"+\n\x18PutExchangeRatesResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x05\"\xaf\x01\n\x18ListExchangeRatesRequest\x12+\n\rfrom_currency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12)\n\x0bto_currency\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"d\n\x19ListExchangeRatesResponse\x12.\n\x05rates\x18\x01 \x03(\x0b\x32\x1f.rapport.ingest.v1.ExchangeRate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8c\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x03\x12\x11\n\rOUTCOME_STALE\x10\x04\x12\x14\n\x10OUTCOME_REJECTED\x10\x05*\\\n\tBatchPart\x12\x1a\n\x16\x42\x41TCH_PART_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42\x41TCH_PART_CONVERSATIONS\x10\x01\x12\x15\n\x11\x42\x41TCH_PART_EVENTS\x10\x02\x32\x9f\x0e\n\rIngestService\x12\xa8\x01\n\x12RecordConversation\x12,.rapport.ingest.v1.RecordConversationRequest\x1a-.rapport.ingest.v1.RecordConversationResponse\"5\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02+\"\x1b/api/analytics/conversation:\x0c\x63onversation\x12\xb0\x01\n\x18\x42\x61tchRecordConversations\x12\x32.rapport.ingest.v1.BatchRecordConversationsRequest\x1a\x33.rapport.ingest.v1.BatchRecordConversationsResponse\"+\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/analytics/conversations:\x01*\x12W\n\x06Record\x12 .rapport.ingest.v1.RecordRequest\x1a!.rapport.ingest.v1.RecordResponse\"\x04\xc8\xf3\x18\x01(\x01\x30\x01\x12}\n\nSyncEvents\x12$.rapport.ingest.v1.SyncEventsRequest\x1a%.rapport.ingest.v1.SyncEventsResponse\"\"\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/analytics/sync:\x01*\x12\xac\x01\n\x12\x44\x65leteConversation\x12,.rapport.ingest.v1.DeleteConversationRequest\x1a-.rapport.ingest.v1.DeleteConversationResponse\"9\xc8\xf3\x18\x05\x82\xd3\xe4\x93\x02/*-/api/analytics/conversation/{conversation_id}\x12\x95\x01\n\rEraseCustomer\x12\'.rapport.ingest.v1.EraseCustomerRequest\x1a(.rapport.ingest.v1.EraseCustomerResponse\"1\xc8\xf3\x18\x05\x82\xd3\xe4\x93\x02\'*%/api/analytics/customer/{customer_id}\x12\x8c\x01\n\x0e\x45xportCustomer\x12(.rapport.ingest.v1.ExportCustomerRequest\x1a\x14.google.api.HttpBody\"8\xc8\xf3\x18\x05\x82\xd3\xe4\x93\x02.\x12,/api/analytics/customer/{customer_id}/export0\x01\x12\x8a\x01\n\rGetSyncStatus\x12\'.rapport.ingest.v1.GetSyncStatusRequest\x1a(.rapport.ingest.v1.GetSyncStatusResponse\"&\xc8\xf3\x18\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/analytics/sync/status\x12\x99\x01\n\x10PutExchangeRates\x12*.rapport.ingest.v1.PutExchangeRatesRequest\x1a+.rapport.ingest.v1.PutExchangeRatesResponse\",\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\"\x1a\x1d/api/analytics/exchange-rates:\x01*\x12\x99\x01\n\x11ListExchangeRates\x12+.rapport.ingest.v1.ListExchangeRatesRequest\x1a,.rapport.ingest.v1.ListExchangeRatesResponse\")\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/analytics/exchange-rates\x12\x93\x01\n\x11GetTenantSettings\x12+.rapport.ingest.v1.GetTenantSettingsRequest\x1a,.rapport.ingest.v1.GetTenantSettingsResponse\"#\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/settings\x12\xa6\x01\n\x14UpdateTenantSettings\x12..rapport.ingest.v1.UpdateTenantSettingsRequest\x1a/.rapport.ingest.v1.UpdateTenantSettingsResponse\"-\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02#2\x17/api/analytics/settings:\x08settingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,6 +64,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATETENANTSETTINGSREQUEST'].fields_by_name['settings']._serialized_options = b'\272H\003\310\001\001'
   _globals['_UPDATETENANTSETTINGSREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATETENANTSETTINGSREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272HK\342\001H\022\022reporting_currency\022\ttime_zone\022\016retention_days\022\027attribution_window_days'
+  _globals['_DELETECONVERSATIONREQUEST'].fields_by_name['conversation_id']._loaded_options = None
+  _globals['_DELETECONVERSATIONREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
+  _globals['_ERASECUSTOMERREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_ERASECUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
+  _globals['_EXPORTCUSTOMERREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_EXPORTCUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
+  _globals['_GETSYNCSTATUSREQUEST'].fields_by_name['days']._loaded_options = None
+  _globals['_GETSYNCSTATUSREQUEST'].fields_by_name['days']._serialized_options = b'\272H\006\032\004\030Z(\001'
+  _globals['_EXCHANGERATE'].fields_by_name['from_currency']._loaded_options = None
+  _globals['_EXCHANGERATE'].fields_by_name['from_currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_EXCHANGERATE'].fields_by_name['to_currency']._loaded_options = None
+  _globals['_EXCHANGERATE'].fields_by_name['to_currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_EXCHANGERATE'].fields_by_name['date']._loaded_options = None
+  _globals['_EXCHANGERATE'].fields_by_name['date']._serialized_options = b'\272H9r725^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
+  _globals['_EXCHANGERATE'].fields_by_name['rate']._loaded_options = None
+  _globals['_EXCHANGERATE'].fields_by_name['rate']._serialized_options = b'\272H\"r 2\036^[0-9]{1,12}([.][0-9]{1,12})?$'
+  _globals['_EXCHANGERATE']._loaded_options = None
+  _globals['_EXCHANGERATE']._serialized_options = b'\272Hh\032f\n\020to_currency.same\022*to_currency must differ from from_currency\032&this.from_currency != this.to_currency'
+  _globals['_PUTEXCHANGERATESREQUEST'].fields_by_name['rates']._loaded_options = None
+  _globals['_PUTEXCHANGERATESREQUEST'].fields_by_name['rates']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['from_currency']._loaded_options = None
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['from_currency']._serialized_options = b'\272H\021r\0172\r^([A-Z]{3})?$'
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['to_currency']._loaded_options = None
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['to_currency']._serialized_options = b'\272H\021r\0172\r^([A-Z]{3})?$'
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTEXCHANGERATESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_INGESTSERVICE'].methods_by_name['RecordConversation']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['RecordConversation']._serialized_options = b'\310\363\030\001\202\323\344\223\002+\"\033/api/analytics/conversation:\014conversation'
   _globals['_INGESTSERVICE'].methods_by_name['BatchRecordConversations']._loaded_options = None
@@ -71,46 +100,86 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['Record']._serialized_options = b'\310\363\030\001'
   _globals['_INGESTSERVICE'].methods_by_name['SyncEvents']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['SyncEvents']._serialized_options = b'\310\363\030\001\202\323\344\223\002\030\"\023/api/analytics/sync:\001*'
+  _globals['_INGESTSERVICE'].methods_by_name['DeleteConversation']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['DeleteConversation']._serialized_options = b'\310\363\030\005\202\323\344\223\002/*-/api/analytics/conversation/{conversation_id}'
+  _globals['_INGESTSERVICE'].methods_by_name['EraseCustomer']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['EraseCustomer']._serialized_options = b'\310\363\030\005\202\323\344\223\002\'*%/api/analytics/customer/{customer_id}'
+  _globals['_INGESTSERVICE'].methods_by_name['ExportCustomer']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['ExportCustomer']._serialized_options = b'\310\363\030\005\202\323\344\223\002.\022,/api/analytics/customer/{customer_id}/export'
+  _globals['_INGESTSERVICE'].methods_by_name['GetSyncStatus']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['GetSyncStatus']._serialized_options = b'\310\363\030\001\202\323\344\223\002\034\022\032/api/analytics/sync/status'
+  _globals['_INGESTSERVICE'].methods_by_name['PutExchangeRates']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['PutExchangeRates']._serialized_options = b'\310\363\030\002\202\323\344\223\002\"\032\035/api/analytics/exchange-rates:\001*'
+  _globals['_INGESTSERVICE'].methods_by_name['ListExchangeRates']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['ListExchangeRates']._serialized_options = b'\310\363\030\002\202\323\344\223\002\037\022\035/api/analytics/exchange-rates'
   _globals['_INGESTSERVICE'].methods_by_name['GetTenantSettings']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['GetTenantSettings']._serialized_options = b'\310\363\030\002\202\323\344\223\002\031\022\027/api/analytics/settings'
   _globals['_INGESTSERVICE'].methods_by_name['UpdateTenantSettings']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['UpdateTenantSettings']._serialized_options = b'\310\363\030\002\202\323\344\223\002#2\027/api/analytics/settings:\010settings'
-  _globals['_OUTCOME']._serialized_start=2536
-  _globals['_OUTCOME']._serialized_end=2676
-  _globals['_BATCHPART']._serialized_start=2678
-  _globals['_BATCHPART']._serialized_end=2770
-  _globals['_REJECTION']._serialized_start=312
-  _globals['_REJECTION']._serialized_end=386
-  _globals['_RECORDCONVERSATIONREQUEST']._serialized_start=388
-  _globals['_RECORDCONVERSATIONREQUEST']._serialized_end=486
-  _globals['_RECORDCONVERSATIONRESPONSE']._serialized_start=489
-  _globals['_RECORDCONVERSATIONRESPONSE']._serialized_end=632
-  _globals['_BATCHRECORDCONVERSATIONSREQUEST']._serialized_start=634
-  _globals['_BATCHRECORDCONVERSATIONSREQUEST']._serialized_end=749
-  _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_start=752
-  _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_end=909
-  _globals['_RECORDREQUEST']._serialized_start=912
-  _globals['_RECORDREQUEST']._serialized_end=1097
-  _globals['_RECORDRESPONSE']._serialized_start=1100
-  _globals['_RECORDRESPONSE']._serialized_end=1279
-  _globals['_BATCHREJECTION']._serialized_start=1281
-  _globals['_BATCHREJECTION']._serialized_end=1408
-  _globals['_OUTCOMECOUNTS']._serialized_start=1410
-  _globals['_OUTCOMECOUNTS']._serialized_end=1511
-  _globals['_SYNCEVENTSREQUEST']._serialized_start=1513
-  _globals['_SYNCEVENTSREQUEST']._serialized_end=1597
-  _globals['_SYNCEVENTSRESPONSE']._serialized_start=1600
-  _globals['_SYNCEVENTSRESPONSE']._serialized_end=1743
-  _globals['_TENANTSETTINGS']._serialized_start=1746
-  _globals['_TENANTSETTINGS']._serialized_end=2064
-  _globals['_GETTENANTSETTINGSREQUEST']._serialized_start=2066
-  _globals['_GETTENANTSETTINGSREQUEST']._serialized_end=2092
-  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_start=2094
-  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_end=2174
-  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_start=2177
-  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_end=2448
-  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_start=2450
-  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_end=2533
-  _globals['_INGESTSERVICE']._serialized_start=2773
-  _globals['_INGESTSERVICE']._serialized_end=3673
+  _globals['_OUTCOME']._serialized_start=4567
+  _globals['_OUTCOME']._serialized_end=4707
+  _globals['_BATCHPART']._serialized_start=4709
+  _globals['_BATCHPART']._serialized_end=4801
+  _globals['_REJECTION']._serialized_start=339
+  _globals['_REJECTION']._serialized_end=413
+  _globals['_RECORDCONVERSATIONREQUEST']._serialized_start=415
+  _globals['_RECORDCONVERSATIONREQUEST']._serialized_end=513
+  _globals['_RECORDCONVERSATIONRESPONSE']._serialized_start=516
+  _globals['_RECORDCONVERSATIONRESPONSE']._serialized_end=659
+  _globals['_BATCHRECORDCONVERSATIONSREQUEST']._serialized_start=661
+  _globals['_BATCHRECORDCONVERSATIONSREQUEST']._serialized_end=776
+  _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_start=779
+  _globals['_BATCHRECORDCONVERSATIONSRESPONSE']._serialized_end=936
+  _globals['_RECORDREQUEST']._serialized_start=939
+  _globals['_RECORDREQUEST']._serialized_end=1124
+  _globals['_RECORDRESPONSE']._serialized_start=1127
+  _globals['_RECORDRESPONSE']._serialized_end=1306
+  _globals['_BATCHREJECTION']._serialized_start=1308
+  _globals['_BATCHREJECTION']._serialized_end=1435
+  _globals['_OUTCOMECOUNTS']._serialized_start=1437
+  _globals['_OUTCOMECOUNTS']._serialized_end=1538
+  _globals['_SYNCEVENTSREQUEST']._serialized_start=1540
+  _globals['_SYNCEVENTSREQUEST']._serialized_end=1624
+  _globals['_SYNCEVENTSRESPONSE']._serialized_start=1627
+  _globals['_SYNCEVENTSRESPONSE']._serialized_end=1770
+  _globals['_TENANTSETTINGS']._serialized_start=1773
+  _globals['_TENANTSETTINGS']._serialized_end=2146
+  _globals['_GETTENANTSETTINGSREQUEST']._serialized_start=2148
+  _globals['_GETTENANTSETTINGSREQUEST']._serialized_end=2174
+  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_start=2176
+  _globals['_GETTENANTSETTINGSRESPONSE']._serialized_end=2256
+  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_start=2259
+  _globals['_UPDATETENANTSETTINGSREQUEST']._serialized_end=2530
+  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_start=2532
+  _globals['_UPDATETENANTSETTINGSRESPONSE']._serialized_end=2615
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=2618
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=2750
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=2752
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=2807
+  _globals['_ERASECUSTOMERREQUEST']._serialized_start=2809
+  _globals['_ERASECUSTOMERREQUEST']._serialized_end=2932
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=2934
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=3023
+  _globals['_EXPORTCUSTOMERREQUEST']._serialized_start=3025
+  _globals['_EXPORTCUSTOMERREQUEST']._serialized_end=3149
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=3151
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=3212
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=3214
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=3330
+  _globals['_SOURCESTATUS']._serialized_start=3333
+  _globals['_SOURCESTATUS']._serialized_end=3721
+  _globals['_SYNCDAY']._serialized_start=3723
+  _globals['_SYNCDAY']._serialized_end=3814
+  _globals['_EXCHANGERATE']._serialized_start=3817
+  _globals['_EXCHANGERATE']._serialized_end=4151
+  _globals['_PUTEXCHANGERATESREQUEST']._serialized_start=4153
+  _globals['_PUTEXCHANGERATESREQUEST']._serialized_end=4239
+  _globals['_PUTEXCHANGERATESRESPONSE']._serialized_start=4241
+  _globals['_PUTEXCHANGERATESRESPONSE']._serialized_end=4284
+  _globals['_LISTEXCHANGERATESREQUEST']._serialized_start=4287
+  _globals['_LISTEXCHANGERATESREQUEST']._serialized_end=4462
+  _globals['_LISTEXCHANGERATESRESPONSE']._serialized_start=4464
+  _globals['_LISTEXCHANGERATESRESPONSE']._serialized_end=4564
+  _globals['_INGESTSERVICE']._serialized_start=4804
+  _globals['_INGESTSERVICE']._serialized_end=6627
 # @@protoc_insertion_point(module_scope)

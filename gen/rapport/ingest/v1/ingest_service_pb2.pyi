@@ -444,12 +444,13 @@ class TenantSettings(_message.Message):
     ATTRIBUTION_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    RETENTION_HORIZON_FIELD_NUMBER: _builtins.int
     reporting_currency: _builtins.str
     """ISO 4217 code in which money is reported. Default USD."""
     time_zone: _builtins.str
     """IANA time zone whose days numbers are kept by. Default UTC. Fixed once facts exist."""
     retention_days: _builtins.int
-    """Days for which facts are kept, 1 to 36,500. Absent: for good."""
+    """Days for which facts are kept, 1 to 36,500. Older ones are deleted and refused; the numbers by day stay. Absent: for good."""
     attribution_window_days: _builtins.int
     """Days after a conversation in which a payment is still due to it, 0 to 90. Default 7. Fixed once facts exist."""
     version: _builtins.int
@@ -457,6 +458,10 @@ class TenantSettings(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When last changed. Output only; absent while never changed."""
+
+    @_builtins.property
+    def retention_horizon(self) -> _timestamp_pb2.Timestamp:
+        """Facts from before this moment are deleted and refused. Output only; absent while retention has deleted nothing."""
 
     def __init__(
         self,
@@ -467,10 +472,11 @@ class TenantSettings(_message.Message):
         attribution_window_days: _builtins.int | None = ...,
         version: _builtins.int = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        retention_horizon: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "_retention_days", b"_retention_days", "attribution_window_days", b"attribution_window_days", "retention_days", b"retention_days", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "_retention_days", b"_retention_days", "attribution_window_days", b"attribution_window_days", "retention_days", b"retention_days", "retention_horizon", b"retention_horizon", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "_retention_days", b"_retention_days", "attribution_window_days", b"attribution_window_days", "reporting_currency", b"reporting_currency", "retention_days", b"retention_days", "time_zone", b"time_zone", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "_retention_days", b"_retention_days", "attribution_window_days", b"attribution_window_days", "reporting_currency", b"reporting_currency", "retention_days", b"retention_days", "retention_horizon", b"retention_horizon", "time_zone", b"time_zone", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attribution_window_days: _TypeAlias = _typing.Literal["attribution_window_days"]  # noqa: Y015
     _WhichOneofArgType__attribution_window_days: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days"]  # noqa: Y015
@@ -583,3 +589,420 @@ class UpdateTenantSettingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateTenantSettingsResponse: _TypeAlias = UpdateTenantSettingsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteConversationRequest(_message.Message):
+    """Asks to delete a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation. Required."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteConversationRequest: _TypeAlias = DeleteConversationRequest  # noqa: Y015
+
+@_typing.final
+class DeleteConversationResponse(_message.Message):
+    """The conversation is deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """Given to a read, makes it wait until no number counts the conversation. Empty when it was deleted before."""
+    def __init__(
+        self,
+        *,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteConversationResponse: _TypeAlias = DeleteConversationResponse  # noqa: Y015
+
+@_typing.final
+class EraseCustomerRequest(_message.Message):
+    """Asks to erase a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer. Required."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseCustomerRequest: _TypeAlias = EraseCustomerRequest  # noqa: Y015
+
+@_typing.final
+class EraseCustomerResponse(_message.Message):
+    """The customer is erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    CONVERSATIONS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """Given to a read, makes it wait until scoring holds nothing of the customer any more."""
+    conversations: _builtins.int
+    """Conversations that were deleted."""
+    events: _builtins.int
+    """Events that were deleted."""
+    def __init__(
+        self,
+        *,
+        consistency_token: _builtins.str = ...,
+        conversations: _builtins.int = ...,
+        events: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "conversations", b"conversations", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseCustomerResponse: _TypeAlias = EraseCustomerResponse  # noqa: Y015
+
+@_typing.final
+class ExportCustomerRequest(_message.Message):
+    """Asks for all that is held about a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer. Required."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCustomerRequest: _TypeAlias = ExportCustomerRequest  # noqa: Y015
+
+@_typing.final
+class GetSyncStatusRequest(_message.Message):
+    """Asks how reports come in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Days to answer for, today included, 1 to 90. Absent: 7."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__days: _TypeAlias = _typing.Literal["days"]  # noqa: Y015
+    _WhichOneofArgType__days: _TypeAlias = _typing.Literal["_days", b"_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days) -> _WhichOneofReturnType__days | None: ...
+
+Global___GetSyncStatusRequest: _TypeAlias = GetSyncStatusRequest  # noqa: Y015
+
+@_typing.final
+class GetSyncStatusResponse(_message.Message):
+    """How reports come in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCES_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceStatus]:
+        """Conversations first, then the seven sources in their order, also those that never reported."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """When this was found."""
+
+    def __init__(
+        self,
+        *,
+        sources: _abc.Iterable[Global___SourceStatus] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSyncStatusResponse: _TypeAlias = GetSyncStatusResponse  # noqa: Y015
+
+@_typing.final
+class SourceStatus(_message.Message):
+    """How one source's reports come in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    LAST_RECEIVED_TIME_FIELD_NUMBER: _builtins.int
+    LAG_SECONDS_FIELD_NUMBER: _builtins.int
+    SILENCE_SECONDS_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    source: _event_pb2.EventSource.ValueType
+    """The source. Absent for conversations, which are recorded directly."""
+    lag_seconds: _builtins.float
+    """How far what is reported last lies behind what happens: last_received_time - last_event_time in seconds, at least 0. Absent
+    when it never reported.
+    """
+    silence_seconds: _builtins.float
+    """Seconds without any report, up to as_of. Absent when it never reported."""
+    silent: _builtins.bool
+    """Whether it has fallen silent: nothing for more than three times as long as it usually lets pass, and at least an hour."""
+    @_builtins.property
+    def last_event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest fact happened: an event's occurred_at, a conversation's start. Absent when it never reported."""
+
+    @_builtins.property
+    def last_received_time(self) -> _timestamp_pb2.Timestamp:
+        """When a report was received last. Absent when it never reported."""
+
+    @_builtins.property
+    def totals(self) -> Global___OutcomeCounts:
+        """What was received in the days asked for, all in all."""
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncDay]:
+        """What was received day by day, oldest first; days without reports are left out."""
+
+    def __init__(
+        self,
+        *,
+        source: _event_pb2.EventSource.ValueType | None = ...,
+        last_event_time: _timestamp_pb2.Timestamp | None = ...,
+        last_received_time: _timestamp_pb2.Timestamp | None = ...,
+        lag_seconds: _builtins.float | None = ...,
+        silence_seconds: _builtins.float | None = ...,
+        silent: _builtins.bool = ...,
+        totals: Global___OutcomeCounts | None = ...,
+        days: _abc.Iterable[Global___SyncDay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "_silence_seconds", b"_silence_seconds", "_source", b"_source", "lag_seconds", b"lag_seconds", "last_event_time", b"last_event_time", "last_received_time", b"last_received_time", "silence_seconds", b"silence_seconds", "source", b"source", "totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "_silence_seconds", b"_silence_seconds", "_source", b"_source", "days", b"days", "lag_seconds", b"lag_seconds", "last_event_time", b"last_event_time", "last_received_time", b"last_received_time", "silence_seconds", b"silence_seconds", "silent", b"silent", "source", b"source", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__lag_seconds: _TypeAlias = _typing.Literal["lag_seconds"]  # noqa: Y015
+    _WhichOneofArgType__lag_seconds: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__silence_seconds: _TypeAlias = _typing.Literal["silence_seconds"]  # noqa: Y015
+    _WhichOneofArgType__silence_seconds: _TypeAlias = _typing.Literal["_silence_seconds", b"_silence_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__source: _TypeAlias = _typing.Literal["source"]  # noqa: Y015
+    _WhichOneofArgType__source: _TypeAlias = _typing.Literal["_source", b"_source"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_seconds) -> _WhichOneofReturnType__lag_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__silence_seconds) -> _WhichOneofReturnType__silence_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source) -> _WhichOneofReturnType__source | None: ...
+
+Global___SourceStatus: _TypeAlias = SourceStatus  # noqa: Y015
+
+@_typing.final
+class SyncDay(_message.Message):
+    """What a source's reports came to on one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """The day on which they were received, as YYYY-MM-DD, in the tenant's time zone."""
+    received: _builtins.int
+    """Reports received, refused ones included. What the service could not read or was too busy to take is not among them."""
+    @_builtins.property
+    def counts(self) -> Global___OutcomeCounts:
+        """What became of them."""
+
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        received: _builtins.int = ...,
+        counts: Global___OutcomeCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "date", b"date", "received", b"received"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncDay: _TypeAlias = SyncDay  # noqa: Y015
+
+@_typing.final
+class ExchangeRate(_message.Message):
+    """What one unit of a currency is worth in another on a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_CURRENCY_FIELD_NUMBER: _builtins.int
+    TO_CURRENCY_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    from_currency: _builtins.str
+    """ISO 4217 code of the currency that is worth it. Required."""
+    to_currency: _builtins.str
+    """ISO 4217 code of the currency that the rate is in. Required, another than from_currency."""
+    date: _builtins.str
+    """The day from which it holds, as YYYY-MM-DD. It holds until the next one, but no longer than 7 days after. Required."""
+    rate: _builtins.str
+    """The rate as a decimal number greater than 0, such as 1.0823, at most 12 digits before the point and 12 after. Required."""
+    def __init__(
+        self,
+        *,
+        from_currency: _builtins.str = ...,
+        to_currency: _builtins.str = ...,
+        date: _builtins.str = ...,
+        rate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "from_currency", b"from_currency", "rate", b"rate", "to_currency", b"to_currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeRate: _TypeAlias = ExchangeRate  # noqa: Y015
+
+@_typing.final
+class PutExchangeRatesRequest(_message.Message):
+    """Asks to store exchange rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExchangeRate]:
+        """The rates, 1 to 1,000, each pair of currencies and day once."""
+
+    def __init__(
+        self,
+        *,
+        rates: _abc.Iterable[Global___ExchangeRate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutExchangeRatesRequest: _TypeAlias = PutExchangeRatesRequest  # noqa: Y015
+
+@_typing.final
+class PutExchangeRatesResponse(_message.Message):
+    """The rates are stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.int
+    """How many were new or other than stored."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutExchangeRatesResponse: _TypeAlias = PutExchangeRatesResponse  # noqa: Y015
+
+@_typing.final
+class ListExchangeRatesRequest(_message.Message):
+    """Asks for stored exchange rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_CURRENCY_FIELD_NUMBER: _builtins.int
+    TO_CURRENCY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    from_currency: _builtins.str
+    """Only from this currency. Empty: from any."""
+    to_currency: _builtins.str
+    """Only to this currency. Empty: to any."""
+    page_size: _builtins.int
+    """Rates a page, 1 to 1,000. Default 100."""
+    page_token: _builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        from_currency: _builtins.str = ...,
+        to_currency: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_currency", b"from_currency", "page_size", b"page_size", "page_token", b"page_token", "to_currency", b"to_currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExchangeRatesRequest: _TypeAlias = ListExchangeRatesRequest  # noqa: Y015
+
+@_typing.final
+class ListExchangeRatesResponse(_message.Message):
+    """Stored exchange rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExchangeRate]:
+        """The rates."""
+
+    def __init__(
+        self,
+        *,
+        rates: _abc.Iterable[Global___ExchangeRate] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rates", b"rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExchangeRatesResponse: _TypeAlias = ListExchangeRatesResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from rapport.ingest.v1 import ingest_service_pb2 as rapport_dot_ingest_dot_v1_dot_ingest__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -55,6 +56,36 @@ class IngestServiceStub:
                 request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsRequest.SerializeToString,
                 response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsResponse.FromString,
                 _registered_method=True)
+        self.DeleteConversation = channel.unary_unary(
+                '/rapport.ingest.v1.IngestService/DeleteConversation',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationResponse.FromString,
+                _registered_method=True)
+        self.EraseCustomer = channel.unary_unary(
+                '/rapport.ingest.v1.IngestService/EraseCustomer',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerResponse.FromString,
+                _registered_method=True)
+        self.ExportCustomer = channel.unary_stream(
+                '/rapport.ingest.v1.IngestService/ExportCustomer',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ExportCustomerRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetSyncStatus = channel.unary_unary(
+                '/rapport.ingest.v1.IngestService/GetSyncStatus',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusResponse.FromString,
+                _registered_method=True)
+        self.PutExchangeRates = channel.unary_unary(
+                '/rapport.ingest.v1.IngestService/PutExchangeRates',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesResponse.FromString,
+                _registered_method=True)
+        self.ListExchangeRates = channel.unary_unary(
+                '/rapport.ingest.v1.IngestService/ListExchangeRates',
+                request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesRequest.SerializeToString,
+                response_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesResponse.FromString,
+                _registered_method=True)
         self.GetTenantSettings = channel.unary_unary(
                 '/rapport.ingest.v1.IngestService/GetTenantSettings',
                 request_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetTenantSettingsRequest.SerializeToString,
@@ -103,6 +134,54 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteConversation(self, request, context):
+        """Deletes one conversation: no number counts it any more, and its producer's later records of it are refused with
+        FAILED_PRECONDITION (CONVERSATION_DELETED). Deleting it again changes nothing. Errors: NOT_FOUND when it was never stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseCustomer(self, request, context):
+        """Erases a customer: every personal datum goes, the numbers that the customer counted in stay, and whatever names the
+        customer or one of the erased facts later is refused with FAILED_PRECONDITION (CUSTOMER_ERASED). Erasing again, or
+        somebody never heard of, changes nothing but refuses what comes later. What is derived from the facts, and alerts, are
+        cleared within seconds: once the consistency token is honoured, scoring holds nothing any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportCustomer(self, request, context):
+        """Answers all that is held about a customer as one JSON document, in pieces whose contents follow one another.
+        Errors: NOT_FOUND when nothing is held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSyncStatus(self, request, context):
+        """Answers how each source's reports come in: counts by day, the last event, how late, and whether it has fallen silent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutExchangeRates(self, request, context):
+        """Stores exchange rates, all or none of them. A rate of the same currencies and day is replaced. What is read from then on
+        is converted by them: nothing stored changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExchangeRates(self, request, context):
+        """Lists stored exchange rates, the newest day first, then by currencies.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTenantSettings(self, request, context):
         """Answers the tenant's settings.
         """
@@ -140,6 +219,36 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.SyncEvents,
                     request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsRequest.FromString,
                     response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsResponse.SerializeToString,
+            ),
+            'DeleteConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConversation,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationResponse.SerializeToString,
+            ),
+            'EraseCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCustomer,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerResponse.SerializeToString,
+            ),
+            'ExportCustomer': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCustomer,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ExportCustomerRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetSyncStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSyncStatus,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusResponse.SerializeToString,
+            ),
+            'PutExchangeRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutExchangeRates,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesResponse.SerializeToString,
+            ),
+            'ListExchangeRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExchangeRates,
+                    request_deserializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesRequest.FromString,
+                    response_serializer=rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesResponse.SerializeToString,
             ),
             'GetTenantSettings': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTenantSettings,
@@ -261,6 +370,168 @@ class IngestService:
             '/rapport.ingest.v1.IngestService/SyncEvents',
             rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsRequest.SerializeToString,
             rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.SyncEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/DeleteConversation',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.DeleteConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/EraseCustomer',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.EraseCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/ExportCustomer',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ExportCustomerRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSyncStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/GetSyncStatus',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.GetSyncStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutExchangeRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/PutExchangeRates',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.PutExchangeRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExchangeRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.ingest.v1.IngestService/ListExchangeRates',
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesRequest.SerializeToString,
+            rapport_dot_ingest_dot_v1_dot_ingest__service__pb2.ListExchangeRatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 Where facts come in."""
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from rapport.ingest.v1 import ingest_service_pb2 as _ingest_service_pb2
 import abc as _abc_1
@@ -30,6 +31,28 @@ class IngestServiceStub:
     """
     SyncEvents: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.SyncEventsRequest, _ingest_service_pb2.SyncEventsResponse]
     """Records up to 1,000 events of sibling services in one transaction. The good ones land; each bad one is named."""
+    DeleteConversation: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.DeleteConversationRequest, _ingest_service_pb2.DeleteConversationResponse]
+    """Deletes one conversation: no number counts it any more, and its producer's later records of it are refused with
+    FAILED_PRECONDITION (CONVERSATION_DELETED). Deleting it again changes nothing. Errors: NOT_FOUND when it was never stored.
+    """
+    EraseCustomer: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.EraseCustomerRequest, _ingest_service_pb2.EraseCustomerResponse]
+    """Erases a customer: every personal datum goes, the numbers that the customer counted in stay, and whatever names the
+    customer or one of the erased facts later is refused with FAILED_PRECONDITION (CUSTOMER_ERASED). Erasing again, or
+    somebody never heard of, changes nothing but refuses what comes later. What is derived from the facts, and alerts, are
+    cleared within seconds: once the consistency token is honoured, scoring holds nothing any more.
+    """
+    ExportCustomer: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.ExportCustomerRequest, _httpbody_pb2.HttpBody]
+    """Answers all that is held about a customer as one JSON document, in pieces whose contents follow one another.
+    Errors: NOT_FOUND when nothing is held.
+    """
+    GetSyncStatus: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetSyncStatusRequest, _ingest_service_pb2.GetSyncStatusResponse]
+    """Answers how each source's reports come in: counts by day, the last event, how late, and whether it has fallen silent."""
+    PutExchangeRates: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PutExchangeRatesRequest, _ingest_service_pb2.PutExchangeRatesResponse]
+    """Stores exchange rates, all or none of them. A rate of the same currencies and day is replaced. What is read from then on
+    is converted by them: nothing stored changes.
+    """
+    ListExchangeRates: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.ListExchangeRatesRequest, _ingest_service_pb2.ListExchangeRatesResponse]
+    """Lists stored exchange rates, the newest day first, then by currencies."""
     GetTenantSettings: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetTenantSettingsRequest, _ingest_service_pb2.GetTenantSettingsResponse]
     """Answers the tenant's settings."""
     UpdateTenantSettings: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.UpdateTenantSettingsRequest, _ingest_service_pb2.UpdateTenantSettingsResponse]
@@ -77,6 +100,64 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ingest_service_pb2.SyncEventsRequest, _abc.Awaitable[_ingest_service_pb2.SyncEventsResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.SyncEventsResponse]:
         """Records up to 1,000 events of sibling services in one transaction. The good ones land; each bad one is named."""
+
+    @_abc_1.abstractmethod
+    def DeleteConversation(
+        self,
+        request: _ingest_service_pb2.DeleteConversationRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.DeleteConversationRequest, _abc.Awaitable[_ingest_service_pb2.DeleteConversationResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.DeleteConversationResponse]:
+        """Deletes one conversation: no number counts it any more, and its producer's later records of it are refused with
+        FAILED_PRECONDITION (CONVERSATION_DELETED). Deleting it again changes nothing. Errors: NOT_FOUND when it was never stored.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseCustomer(
+        self,
+        request: _ingest_service_pb2.EraseCustomerRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.EraseCustomerRequest, _abc.Awaitable[_ingest_service_pb2.EraseCustomerResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.EraseCustomerResponse]:
+        """Erases a customer: every personal datum goes, the numbers that the customer counted in stay, and whatever names the
+        customer or one of the erased facts later is refused with FAILED_PRECONDITION (CUSTOMER_ERASED). Erasing again, or
+        somebody never heard of, changes nothing but refuses what comes later. What is derived from the facts, and alerts, are
+        cleared within seconds: once the consistency token is honoured, scoring holds nothing any more.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportCustomer(
+        self,
+        request: _ingest_service_pb2.ExportCustomerRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.ExportCustomerRequest, _abc.AsyncIterator[_httpbody_pb2.HttpBody]],
+    ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
+        """Answers all that is held about a customer as one JSON document, in pieces whose contents follow one another.
+        Errors: NOT_FOUND when nothing is held.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSyncStatus(
+        self,
+        request: _ingest_service_pb2.GetSyncStatusRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.GetSyncStatusRequest, _abc.Awaitable[_ingest_service_pb2.GetSyncStatusResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.GetSyncStatusResponse]:
+        """Answers how each source's reports come in: counts by day, the last event, how late, and whether it has fallen silent."""
+
+    @_abc_1.abstractmethod
+    def PutExchangeRates(
+        self,
+        request: _ingest_service_pb2.PutExchangeRatesRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.PutExchangeRatesRequest, _abc.Awaitable[_ingest_service_pb2.PutExchangeRatesResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.PutExchangeRatesResponse]:
+        """Stores exchange rates, all or none of them. A rate of the same currencies and day is replaced. What is read from then on
+        is converted by them: nothing stored changes.
+        """
+
+    @_abc_1.abstractmethod
+    def ListExchangeRates(
+        self,
+        request: _ingest_service_pb2.ListExchangeRatesRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.ListExchangeRatesRequest, _abc.Awaitable[_ingest_service_pb2.ListExchangeRatesResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.ListExchangeRatesResponse]:
+        """Lists stored exchange rates, the newest day first, then by currencies."""
 
     @_abc_1.abstractmethod
     def GetTenantSettings(

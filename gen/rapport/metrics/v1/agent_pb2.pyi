@@ -335,7 +335,9 @@ class BusinessMetrics(_message.Message):
     currency: _builtins.str
     """ISO 4217 code of the tenant's reporting currency."""
     total_cost: _builtins.float
-    """What the agent cost. Absent as long as costs are stored but not counted."""
+    """What the agent cost: costs that name it, each by the share of its period's days that fall in the window. Absent when no
+    cost names it.
+    """
     orders: _builtins.int
     """Orders: settled charges, and purchases told by conversations without charges."""
     revenue_per_conversation: _builtins.float

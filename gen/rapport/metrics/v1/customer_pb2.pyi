@@ -172,6 +172,8 @@ class CustomerBusinessMetrics(_message.Message):
     APPOINTMENTS_COMPLETED_FIELD_NUMBER: _builtins.int
     APPOINTMENTS_NO_SHOW_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
+    RETURN_ON_INVESTMENT_FIELD_NUMBER: _builtins.int
     lifetime_value: _builtins.float
     """What the customer has paid, less refunds."""
     total_purchases: _builtins.int
@@ -186,6 +188,12 @@ class CustomerBusinessMetrics(_message.Message):
     """Appointments missed."""
     currency: _builtins.str
     """ISO 4217 code of the tenant's reporting currency."""
+    customer_acquisition_cost: _builtins.float
+    """What winning the customer cost: costs that name the customer, else an even share of those that name none and whose period
+    (and campaign) the customer was first seen in. Absent without such costs.
+    """
+    return_on_investment: _builtins.float
+    """(lifetime_value - customer_acquisition_cost) / customer_acquisition_cost. Absent when that cost is absent or 0."""
     def __init__(
         self,
         *,
@@ -196,14 +204,25 @@ class CustomerBusinessMetrics(_message.Message):
         appointments_completed: _builtins.int = ...,
         appointments_no_show: _builtins.int = ...,
         currency: _builtins.str = ...,
+        customer_acquisition_cost: _builtins.float | None = ...,
+        return_on_investment: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "average_order_value", b"average_order_value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_return_on_investment", b"_return_on_investment", "average_order_value", b"average_order_value", "customer_acquisition_cost", b"customer_acquisition_cost", "return_on_investment", b"return_on_investment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "appointments_booked", b"appointments_booked", "appointments_completed", b"appointments_completed", "appointments_no_show", b"appointments_no_show", "average_order_value", b"average_order_value", "currency", b"currency", "lifetime_value", b"lifetime_value", "total_purchases", b"total_purchases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_return_on_investment", b"_return_on_investment", "appointments_booked", b"appointments_booked", "appointments_completed", b"appointments_completed", "appointments_no_show", b"appointments_no_show", "average_order_value", b"average_order_value", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "lifetime_value", b"lifetime_value", "return_on_investment", b"return_on_investment", "total_purchases", b"total_purchases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_order_value: _TypeAlias = _typing.Literal["average_order_value"]  # noqa: Y015
     _WhichOneofArgType__average_order_value: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value"]  # noqa: Y015
+    _WhichOneofReturnType__customer_acquisition_cost: _TypeAlias = _typing.Literal["customer_acquisition_cost"]  # noqa: Y015
+    _WhichOneofArgType__customer_acquisition_cost: _TypeAlias = _typing.Literal["_customer_acquisition_cost", b"_customer_acquisition_cost"]  # noqa: Y015
+    _WhichOneofReturnType__return_on_investment: _TypeAlias = _typing.Literal["return_on_investment"]  # noqa: Y015
+    _WhichOneofArgType__return_on_investment: _TypeAlias = _typing.Literal["_return_on_investment", b"_return_on_investment"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_order_value) -> _WhichOneofReturnType__average_order_value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_acquisition_cost) -> _WhichOneofReturnType__customer_acquisition_cost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_on_investment) -> _WhichOneofReturnType__return_on_investment | None: ...
 
 Global___CustomerBusinessMetrics: _TypeAlias = CustomerBusinessMetrics  # noqa: Y015
 

@@ -101,6 +101,9 @@ class OverallMetrics(_message.Message):
     CONVERSATION_COMPLETION_RATE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     REVENUE_WITHOUT_PLATFORM_FIELD_NUMBER: _builtins.int
+    TOTAL_COST_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
+    NEW_CUSTOMERS_FIELD_NUMBER: _builtins.int
     total_active_agents: _builtins.int
     """Agents whose last reported state is active, and agents never reported that had a conversation in the window."""
     total_customers: _builtins.int
@@ -125,6 +128,12 @@ class OverallMetrics(_message.Message):
     """ISO 4217 code of the tenant's reporting currency."""
     revenue_without_platform: _builtins.float
     """The part of the revenue that belongs to no platform: payments that no conversation can be found for."""
+    total_cost: _builtins.float
+    """What everything cost: each cost by the share of its period's days that fall in the window. Absent when no cost is known."""
+    customer_acquisition_cost: _builtins.float
+    """Costs of winning customers per customer first seen in the window. Absent without such costs or without new customers."""
+    new_customers: _builtins.int
+    """Customers first seen in the window."""
     def __init__(
         self,
         *,
@@ -140,10 +149,13 @@ class OverallMetrics(_message.Message):
         conversation_completion_rate: _builtins.float | None = ...,
         currency: _builtins.str = ...,
         revenue_without_platform: _builtins.float = ...,
+        total_cost: _builtins.float | None = ...,
+        customer_acquisition_cost: _builtins.float | None = ...,
+        new_customers: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "system_uptime", b"system_uptime"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "system_uptime", b"system_uptime", "total_cost", b"total_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "new_customers", b"new_customers", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_cost", b"total_cost", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
@@ -151,12 +163,16 @@ class OverallMetrics(_message.Message):
     _WhichOneofArgType__conversation_completion_rate: _TypeAlias = _typing.Literal["_conversation_completion_rate", b"_conversation_completion_rate"]  # noqa: Y015
     _WhichOneofReturnType__conversion_rate: _TypeAlias = _typing.Literal["conversion_rate"]  # noqa: Y015
     _WhichOneofArgType__conversion_rate: _TypeAlias = _typing.Literal["_conversion_rate", b"_conversion_rate"]  # noqa: Y015
+    _WhichOneofReturnType__customer_acquisition_cost: _TypeAlias = _typing.Literal["customer_acquisition_cost"]  # noqa: Y015
+    _WhichOneofArgType__customer_acquisition_cost: _TypeAlias = _typing.Literal["_customer_acquisition_cost", b"_customer_acquisition_cost"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofReturnType__escalation_rate: _TypeAlias = _typing.Literal["escalation_rate"]  # noqa: Y015
     _WhichOneofArgType__escalation_rate: _TypeAlias = _typing.Literal["_escalation_rate", b"_escalation_rate"]  # noqa: Y015
     _WhichOneofReturnType__system_uptime: _TypeAlias = _typing.Literal["system_uptime"]  # noqa: Y015
     _WhichOneofArgType__system_uptime: _TypeAlias = _typing.Literal["_system_uptime", b"_system_uptime"]  # noqa: Y015
+    _WhichOneofReturnType__total_cost: _TypeAlias = _typing.Literal["total_cost"]  # noqa: Y015
+    _WhichOneofArgType__total_cost: _TypeAlias = _typing.Literal["_total_cost", b"_total_cost"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
     @_typing.overload
@@ -164,11 +180,15 @@ class OverallMetrics(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_rate) -> _WhichOneofReturnType__conversion_rate | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_acquisition_cost) -> _WhichOneofReturnType__customer_acquisition_cost | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_rate) -> _WhichOneofReturnType__escalation_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_uptime) -> _WhichOneofReturnType__system_uptime | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_cost) -> _WhichOneofReturnType__total_cost | None: ...
 
 Global___OverallMetrics: _TypeAlias = OverallMetrics  # noqa: Y015
 

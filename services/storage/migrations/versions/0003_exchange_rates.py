@@ -1,0 +1,11 @@
+"""Exchange rates."""
+
+from __future__ import annotations
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None: ...
