@@ -1,9 +1,9 @@
 """Every table, grouped by the service that owns it.
 
 The tenant comes first in every primary key, and row-level security binds every table to it; the few tables that carry no
-tenant policy say so in `info`. `info["readers"]` names the other services that may SELECT, `info["probers"]` those that may ask
-which tenants have rows. Enumerations are stored as
-their proto numbers. Money is numeric; times are timestamptz; sums are integers or numeric, never floats.
+tenant policy say so in `info`. `info["readers"]` names the other services that may SELECT, `info["probers"]` those that
+may ask which tenants have rows. Enumerations are stored as their proto numbers. Money is numeric; times are timestamptz;
+sums are integers or numeric, never floats.
 """
 
 from __future__ import annotations
