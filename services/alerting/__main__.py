@@ -22,6 +22,7 @@ from services.runtime.database import Database
 from services.runtime.page_tokens import Signer
 from services.runtime.server import Registration, serve
 from services.runtime.settings import load_settings
+from services.runtime.workers import supervise
 
 
 def clock() -> datetime:
@@ -35,6 +36,9 @@ def heartbeat_s() -> float:
 
 async def main() -> None:
     settings = load_settings(AlertingSettings)
+    if settings.workers > 1:
+        await supervise(settings)
+        return
     observed = telemetry.setup("rapport-alerting", settings)
     database = Database(settings.database_url, "rapport_alerting", pool_size=12)
     keys = settings.signing_key_bytes()

@@ -16,6 +16,7 @@ from services.runtime.channels import client_channel
 from services.runtime.database import Database
 from services.runtime.server import Registration, serve
 from services.runtime.settings import load_settings
+from services.runtime.workers import supervise
 from services.storage.reading import ConsistencyTokens
 
 
@@ -25,6 +26,9 @@ def clock() -> datetime:
 
 async def main() -> None:
     settings = load_settings(QuerySettings)
+    if settings.workers > 1:
+        await supervise(settings)
+        return
     observed = telemetry.setup("rapport-query", settings)
     database = Database(settings.database_url, "rapport_query")
     keys = settings.signing_key_bytes()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import Meter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
@@ -19,6 +19,8 @@ from services.runtime.tracing import extract_trace
 _log = logging.getLogger(__name__)
 
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+
+_TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
 
 # The codes that are the server's fault, https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 _SERVER_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
@@ -48,30 +50,23 @@ class CallObserver:
         )
         self._open = meter.create_up_down_counter("rpc.server.active_calls", unit="{call}", description="Calls being served.")
 
-    @contextmanager
-    def observe(self, call: Call) -> Iterator[None]:
-        """Watch the block that serves `call`; what it raises passes through."""
+    def observe(self, call: Call) -> _Observation:
+        """Return a context that watches the block that serves `call`; what the block raises passes through."""
+        return _Observation(self, call)
+
+    def begin(self, call: Call) -> tuple[Span, float]:
+        """Count the call as open; return its span and when it began."""
         attributes = {"rpc.system.name": "grpc", "rpc.method": call.method}
-        metadata = {key: value for key, value in call.context.invocation_metadata() or () if isinstance(value, str)}
         self._open.add(1, attributes)
-        began = time.perf_counter()
-        code = "OK"
-        with self._tracer.start_as_current_span(
-            call.method,
-            extract_trace(metadata),
-            SpanKind.SERVER,
-            attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except BaseException as exc:
-                code = _code(call, exc)
-                raise
-            finally:
-                self._open.add(-1, attributes)
-                self._record(call, span, attributes, code, time.perf_counter() - began)
+        span = self._tracer.start_span(call.method, _parent(call), SpanKind.SERVER, attributes)
+        return span, time.perf_counter()
+
+    def end(self, call: Call, span: Span, began: float, exc: BaseException | None) -> None:
+        """Record how the call went."""
+        attributes = {"rpc.system.name": "grpc", "rpc.method": call.method}
+        self._open.add(-1, attributes)
+        self._record(call, span, attributes, "OK" if exc is None else _code(call, exc), time.perf_counter() - began)
+        span.end()
 
     def _record(self, call: Call, span: Span, attributes: dict[str, str], code: str, seconds: float) -> None:
         outcome = {"rpc.response.status_code": code}
@@ -84,6 +79,31 @@ class CallObserver:
             level = logging.WARNING if code in _SERVER_FAULTS else logging.INFO
             fields = {"method": call.method, "code": code, "reason": call.reason, "duration_ms": round(seconds * 1000, 3)}
             _log.log(level, "call failed", extra={"fields": fields})
+
+
+class _Observation:
+    """The block in which one call is served. A class, for it is entered in every call and generators cost more."""
+
+    __slots__ = ("_began", "_call", "_observer", "_span", "_token")
+
+    def __init__(self, observer: CallObserver, call: Call) -> None:
+        self._observer = observer
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._span, self._began = self._observer.begin(self._call)
+        self._token = context.attach(trace.set_span_in_context(self._span))
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        # The log line of a failure belongs to the span.
+        self._observer.end(self._call, self._span, self._began, exc)
+        context.detach(self._token)
+
+
+def _parent(call: Call) -> Context:
+    sent = call.context.invocation_metadata() or ()
+    headers = {key: value for key, value in sent if key in _TRACE_HEADERS and isinstance(value, str)}
+    return extract_trace(headers) if headers else Context()
 
 
 def _code(call: Call, exc: BaseException) -> str:

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.runtime import deadlines
 from services.runtime.errors import StartError
 from services.runtime.tenancy import current_tenant, set_tenant
 
 #: Oldest PostgreSQL that has `RETURNING old.*, new.*`, as server_version_num.
 OLDEST_SERVER = 180000
 
-_SET_TENANT = text("SELECT set_config('rapport.tenant', :tenant, true)")
+_BIND = text("SELECT set_config('rapport.tenant', :tenant, true), set_config('statement_timeout', :timeout, true)")
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class Database:
     """Transactions of one service's role.
 
-    Readers run at READ COMMITTED unless they ask for a `snapshot`: then every statement sees the same moment.
+    Readers run at READ COMMITTED unless they ask for a `snapshot`: then every statement sees the same moment. A statement
+    ends when the call's deadline does, and a transaction when it has lasted for `transaction_limit`.
     """
 
-    def __init__(self, url: str, role: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, role: str, *, pool_size: int = 8, transaction_limit: timedelta | None = None) -> None:
         options = f"-c role={role} -c timezone=UTC -c idle_in_transaction_session_timeout=60s"
+        if transaction_limit is not None:
+            options += f" -c transaction_timeout={_milliseconds(transaction_limit.total_seconds())}"
         connect = {"options": options, "connect_timeout": 5}
         self._engine: AsyncEngine = _engine(url, connect, pool_size)
         # Pings have a connection of their own: a full pool is no sign that the server is gone.
@@ -38,22 +45,51 @@ class Database:
 
         With `tenant_id` the current task is bound to that tenant first: workers go round.
         """
-        if tenant_id is not None:
-            set_tenant(tenant_id)
-        async with self._engine.begin() as conn:
-            await conn.execute(_SET_TENANT, {"tenant": current_tenant()})
+        async with self._bound(tenant_id, {}) as conn:
             yield conn
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: str | None = None) -> AsyncIterator[AsyncConnection]:
         """Open a read-only transaction whose statements all see the same moment."""
+        async with self._bound(tenant_id, _SNAPSHOT) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def _bound(self, tenant_id: str | None, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
         if tenant_id is not None:
             set_tenant(tenant_id)
-        async with self._engine.connect() as conn:
-            await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with conn.begin():
-                await conn.execute(_SET_TENANT, {"tenant": current_tenant()})
-                yield conn
+        conn = await self._begin(options)
+        try:
+            yield conn
+            await conn.commit()
+        finally:
+            await conn.close()
+
+    async def _begin(self, options: dict[str, Any]) -> AsyncConnection:
+        """Return a connection whose transaction has begun.
+
+        One that was kept while the server restarted is found out by the first statement. Nothing has been done by then, so
+        another one is tried; asking every connection beforehand would cost each transaction a round trip.
+        """
+        try:
+            return await self._begin_once(options)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return await self._begin_once(options)
+
+    async def _begin_once(self, options: dict[str, Any]) -> AsyncConnection:
+        conn = await self._engine.connect()
+        try:
+            if options:
+                await conn.execution_options(**options)
+            remaining = deadlines.remaining_s()
+            timeout = "0" if remaining is None else _milliseconds(remaining)
+            await conn.execute(_BIND, {"tenant": current_tenant(), "timeout": timeout})
+        except BaseException:
+            await conn.close()
+            raise
+        return conn
 
     @asynccontextmanager
     async def probe(self) -> AsyncIterator[AsyncConnection]:
@@ -83,13 +119,17 @@ class Database:
         await self._pings.dispose()
 
 
+def _milliseconds(seconds: float) -> str:
+    """Return a duration as PostgreSQL's settings have it; at least 1 ms, for 0 means without end."""
+    return f"{max(round(1000 * seconds), 1)}ms"
+
+
 def _engine(url: str, connect: dict[str, Any], pool_size: int) -> AsyncEngine:
     return create_async_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,  # errors are logged; what was asked of whom is not
         connect_args=connect,
     )

@@ -20,7 +20,7 @@ _RETRY_S = 1.0
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
-_CANCELLED_STATEMENT = "57014"  # query_canceled, by statement_timeout
+_TOOK_TOO_LONG = ("57014", "25P03", "25P04")  # query_canceled by statement_timeout; idle or whole transaction timed out
 _UNREACHABLE = ("08", "57P", "53300")  # connection exceptions, shutdown and start-up, too_many_connections
 
 
@@ -38,7 +38,8 @@ def as_service_error(exc: BaseException) -> ServiceError | None:
     if isinstance(exc, PoolTimeoutError):
         return _database_unavailable()
     if isinstance(exc, DBAPIError):
-        return _database_unavailable() if exc.connection_invalidated else _of_driver(exc.orig)
+        told = _of_driver(exc.orig)
+        return told if told is not None or not exc.connection_invalidated else _database_unavailable()
     if isinstance(exc, grpc.aio.AioRpcError):
         return _of_sibling(exc.code())
     return _of_driver(exc)
@@ -64,7 +65,7 @@ def _of_driver(exc: BaseException | None) -> ServiceError | None:
         return _database_unavailable() if isinstance(exc, psycopg.OperationalError) else None
     if state in _CONFLICTS:
         return Aborted("TRANSACTION_CONFLICT", "The transaction collided with another; try again.", retry_after_s=0.1)
-    if state == _CANCELLED_STATEMENT:
+    if state in _TOOK_TOO_LONG:
         return DeadlineExceeded("DEADLINE_EXCEEDED", "The work took too long and was stopped.")
     return _database_unavailable() if state.startswith(_UNREACHABLE) else None
 

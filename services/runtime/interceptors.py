@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.runtime import errors, tenancy, validation
+from services.runtime import deadlines, errors, tenancy, validation
 from services.runtime.calls import Call, CallObserver
 from services.runtime.failures import DOMAIN, as_service_error, innermost, sibling_status
 from services.runtime.tracing import current_trace_id
@@ -96,46 +96,49 @@ def _bad_request(error: errors.ServiceError) -> error_details_pb2.BadRequest:
 
 
 class Slots:
-    """How many calls and streams may be served at once; one more is turned away rather than queued."""
+    """How many calls and streams may be served at once, and how much they may have sent; one too many is turned away."""
 
-    def __init__(self, calls: int, streams: int) -> None:
+    def __init__(self, calls: int, streams: int, request_bytes: int) -> None:
         self._free = {False: calls, True: streams}
+        self._free_bytes = request_bytes
 
-    @contextmanager
-    def taken(self, streaming: bool) -> Iterator[None]:
-        """Hold a slot for the block. Raises ResourceExhausted (OVERLOADED) when none is free."""
-        if self._free[streaming] <= 0:
-            raise errors.ResourceExhausted("OVERLOADED", "Too many calls at once; try again.", retry_after_s=1)
+    def take(self, streaming: bool, size: int) -> None:
+        """Take a slot for a request of `size` bytes, to be given back.
+
+        Raises ResourceExhausted (OVERLOADED) when none is free, or too much waits in memory.
+        """
+        if self._free[streaming] <= 0 or self._free_bytes < size:
+            raise errors.ResourceExhausted("OVERLOADED", "Too much at once; try again.", retry_after_s=1)
         self._free[streaming] -= 1
-        try:
-            yield
-        finally:
-            self._free[streaming] += 1
+        self._free_bytes -= size
+
+    def give_back(self, streaming: bool, size: int) -> None:
+        """Let the next call have the slot."""
+        self._free[streaming] += 1
+        self._free_bytes += size
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Surrounds every method of our own services, of all four kinds; `/grpc.` ones (health, reflection) are left alone."""
+class Surroundings:
+    """Surrounds every method of the services that are added to it, of all four kinds, and adds them to a server.
 
-    def __init__(self, observer: CallObserver, slots: Slots, write_timeout_s: float) -> None:
+    It stands for the server where generated code adds a service. gRPC's own interceptors would do the same at the cost of a
+    search and a coroutine more in every call.
+    """
+
+    def __init__(self, server: grpc.aio.Server, observer: CallObserver, slots: Slots, write_timeout_s: float) -> None:
+        self._server = server
         self._observer = observer
         self._slots = slots
         self._write_timeout_s = write_timeout_s
-        self._surrounded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Return the method's handler, surrounded; None when there is no such method."""
-        method = handler_call_details.method
-        handler = self._surrounded.get(method)
-        if handler is not None:
-            return handler
-        handler = await continuation(handler_call_details)
-        if handler is None or method.startswith("/grpc."):
-            return handler
-        return self._surrounded.setdefault(method, self._surround(method.lstrip("/"), handler))
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Take no notice: the same methods come by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Add a service's methods by their names."""
+        surrounded = {name: self._surround(f"{service}/{name}", handler) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, surrounded),))
+        self._server.add_registered_method_handlers(service, surrounded)
 
     def _surround(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         receive = _receiver(handler.request_deserializer)
@@ -144,28 +147,33 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         # gRPC decodes a single request before it calls the handler, where a failure could not be told properly; so the
         # handler takes bytes. The requests of a stream are decoded while the handler reads.
-        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._around(Call(method, streaming, context)):
-                return await behaviour(request if handler.request_streaming else receive(request), context)
+        async def work(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            answers = behaviour(request if handler.request_streaming else receive(request), context)
+            return await (self._write(answers, context) if handler.response_streaming else answers)
 
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            async with self._around(Call(method, streaming, context)):
-                await self._write(behaviour(request if handler.request_streaming else receive(request), context), context)
+        async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            call = Call(method, streaming, context)
+            size = 0 if handler.request_streaming else len(request)
+            is_held = False
+            with self._observer.observe(call):
+                try:
+                    tenancy.set_tenant(tenancy.DEFAULT_TENANT)
+                    deadlines.begin(context.time_remaining())
+                    self._slots.take(streaming, size)
+                    is_held = True
+                    return await work(request, context)
+                except Exception as exc:  # noqa: BLE001  # whatever it was, the caller is told
+                    await _tell(call, exc)
+                finally:
+                    # Only once the status is sent, which a caller who does not read can delay.
+                    if is_held:
+                        self._slots.give_back(streaming, size)
 
         return _MAKE_HANDLER[handler.request_streaming, handler.response_streaming](
-            stream if handler.response_streaming else answer,
+            serve,
             receive if handler.request_streaming else None,
             handler.response_serializer,
         )
-
-    @asynccontextmanager
-    async def _around(self, call: Call) -> AsyncIterator[None]:
-        # A slot is held until the status is sent, which a caller who does not read can delay.
-        with self._observer.observe(call), ExitStack() as held:
-            async with _told(call):
-                tenancy.set_tenant(tenancy.DEFAULT_TENANT)
-                held.enter_context(self._slots.taken(call.streaming))
-                yield
 
     async def _write(self, answers: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         if inspect.isawaitable(answers):
@@ -181,20 +189,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     raise errors.ResourceExhausted("SLOW_CONSUMER", "The stream was not read for too long.") from None
 
 
-@asynccontextmanager
-async def _told(call: Call) -> AsyncIterator[None]:
-    """Turn what the block raises into the call's status."""
-    try:
-        yield
-    except Exception as exc:
-        if isinstance(exc, grpc.aio.BaseError) and not isinstance(exc, grpc.aio.UsageError):
-            raise  # gRPC's own way of ending a call: it was aborted, or the caller is gone
-        status = status_of(exc)
-        sent = rpc_status.to_status(status)
-        call.code, call.reason = sent.code.name, _reason(status)
-        if call.reason == _DEFECT.reason:
-            _log.exception("call failed unexpectedly", extra={"fields": {"method": call.method}})
-        await call.context.abort_with_status(sent)
+async def _tell(call: Call, exc: Exception) -> None:
+    """End the call with the status of what went wrong. Raises gRPC's own way of ending a call, always."""
+    if isinstance(exc, grpc.aio.BaseError) and not isinstance(exc, grpc.aio.UsageError):
+        raise exc  # it was aborted, or the caller is gone
+    status = status_of(exc)
+    sent = rpc_status.to_status(status)
+    call.code, call.reason = sent.code.name, _reason(status)
+    if call.reason == _DEFECT.reason:
+        _log.exception("call failed unexpectedly", extra={"fields": {"method": call.method}})
+    await call.context.abort_with_status(sent)
 
 
 def _reason(status: status_pb2.Status) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 from collections.abc import Sequence
@@ -45,4 +44,4 @@ class Signer:
 
     def _mac(self, key: bytes, body: bytes, bound_to: Sequence[str]) -> bytes:
         context = json.dumps([self._kind, *bound_to]).encode()
-        return hmac.new(key, context + b"\n" + body, hashlib.sha256).digest()[:_MAC_BYTES]
+        return hmac.digest(key, context + b"\n" + body, "sha256")[:_MAC_BYTES]

@@ -17,7 +17,7 @@ from services.runtime import process, validation
 from services.runtime.calls import CallObserver
 from services.runtime.errors import StartError
 from services.runtime.health import Health, Pinged
-from services.runtime.interceptors import CallInterceptor, Slots
+from services.runtime.interceptors import Slots, Surroundings
 from services.runtime.settings import ServiceSettings, join_address
 from services.runtime.telemetry import Telemetry
 
@@ -41,7 +41,7 @@ class Registration:
     """A service to serve: its full name, the generated function that adds it, and what answers its calls."""
 
     full_name: str
-    add: Callable[[Any, grpc.aio.Server], None]
+    add: Callable[[Any, Any], None]
     servicer: object
 
 
@@ -121,11 +121,11 @@ async def start(
     told = Health([*names, health.SERVICE_NAME], database)
     await told.probe()
     observer = CallObserver(telemetry.tracer, telemetry.meter)
-    slots = Slots(settings.max_concurrent_calls, settings.max_streams)
-    interceptor = CallInterceptor(observer, slots, settings.write_timeout_seconds)
-    server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+    slots = Slots(settings.max_concurrent_calls, settings.max_streams, settings.max_request_bytes)
+    server = grpc.aio.server(options=_options(settings))
+    surroundings = Surroundings(server, observer, slots, settings.write_timeout_seconds)
     for registration in registrations:
-        registration.add(registration.servicer, server)
+        registration.add(registration.servicer, surroundings)
     health_pb2_grpc.add_HealthServicer_to_server(told.servicer, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     port = _bind(server, settings.address)
@@ -150,7 +150,7 @@ async def serve(
     `background` are functions that work until the event that they are given is set; one that fails is begun again.
     `on_drain` are run once the end begins: what follows a stream says goodbye there. Raises what `start` raises.
     """
-    asked = process.stop_on_signal()
+    asked = process.stop_on_signal(with_parent=settings.port_is_shared)
     try:
         running = await start(
             settings,
@@ -201,6 +201,6 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        # Two processes on one port would share its calls unnoticed.
-        ("grpc.so_reuseport", 0),
+        # Two processes on one port that do not belong together would share its calls unnoticed.
+        ("grpc.so_reuseport", int(settings.port_is_shared)),
     ]

@@ -46,9 +46,14 @@ class ServiceSettings(BaseSettings):
         (), repr=False, description="secrets that sign tokens, separated by commas: the first signs, all verify"
     )
     max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="the largest message, in bytes")
+    max_request_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024 * 1024, description="bytes of the requests served at once; each stream reads its own ahead"
+    )
     max_concurrent_calls: int = Field(256, ge=1, description="calls served at once")
     max_streams: int = Field(2000, ge=1, description="streams served at once")
     write_timeout_seconds: float = Field(30, gt=0, description="how long a stream may wait for a reader that does not read")
+    workers: int = Field(1, ge=1, le=64, description="processes that serve the port together")
+    port_is_shared: bool = Field(False, description="whether this is one of them; the process that starts them says so")
     drain_seconds: float = Field(8, gt=0, le=9, description="how long calls may take to end once the process is told to stop")
 
     @field_validator("host")

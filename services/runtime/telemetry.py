@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
@@ -57,7 +58,9 @@ def setup(service_name: str, settings: ServiceSettings) -> Telemetry:
     resource = Resource.create({"service.name": service_name, "service.namespace": "rapport"})
     readers: list[MetricReader] = []
     on_shutdown: list[Callable[[], object]] = []
-    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+    # Without a collector nobody reads spans: they only lend their ids to logs and stored changes.
+    sampler = ParentBased(ALWAYS_ON) if settings.otlp_endpoint else ALWAYS_OFF
+    tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
     if settings.otlp_endpoint:
         tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=settings.otlp_endpoint)))

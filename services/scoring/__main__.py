@@ -11,6 +11,7 @@ from services.runtime import process, telemetry
 from services.runtime.database import Database
 from services.runtime.server import Registration, serve
 from services.runtime.settings import load_settings
+from services.runtime.workers import supervise
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import ScoringSettings
 from services.scoring.worker import Sweeper, Worker
@@ -23,6 +24,9 @@ def clock() -> datetime:
 
 async def main() -> None:
     settings = load_settings(ScoringSettings)
+    if settings.workers > 1:
+        await supervise(settings)
+        return
     observed = telemetry.setup("rapport-scoring", settings)
     database = Database(settings.database_url, "rapport_scoring")
     worker = Worker(database, clock, settings.drain_batch)

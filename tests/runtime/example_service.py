@@ -14,6 +14,7 @@ from services.runtime import telemetry
 from services.runtime.process import run
 from services.runtime.server import Registration, serve
 from services.runtime.settings import ServiceSettings, load_settings
+from services.runtime.workers import supervise
 from tests.runtime.four_kinds import NAME, FourKinds, Request, Response, add_to_server, declare
 
 
@@ -51,6 +52,9 @@ async def work(stop: asyncio.Event) -> None:
 
 async def main() -> None:
     settings = load_settings(ExampleSettings)
+    if settings.workers > 1:
+        await supervise(settings)
+        return
     watched = telemetry.setup("rapport-example", settings)
     name = os.environ.get("EXAMPLE_NAME", NAME)
     if name != NAME:

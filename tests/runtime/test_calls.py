@@ -238,6 +238,27 @@ async def test_one_call_too_many_is_turned_away_with_a_hint(connect, held, limit
     assert await call(channel, held) == [OK]
 
 
+async def test_more_bytes_than_may_wait_are_turned_away(connect):
+    let_go = asyncio.Event()
+
+    async def answer(request):
+        await let_go.wait()
+        return OK
+
+    servicer = FourKinds(answer)
+    channel = await connect(servicer, chosen=settings(max_request_bytes=1024 * 1024))
+    unknown = b"\x82\xf1\x04" + b"\xc0\x9a\x0c" + bytes(200_000)  # field 10,000: 200,000 bytes that nobody reads
+    large = good_request().SerializeToString() + unknown
+    held = [asyncio.create_task(call(channel, "One", large)) for _ in range(5)]
+    await asyncio.sleep(0.2)
+    error = await failure(channel, "One", large)
+    assert reason(rich(error)) == "OVERLOADED"
+    small = asyncio.create_task(call(channel, "One"))
+    let_go.set()
+    assert await asyncio.gather(small, *held) == [[OK]] * 6
+    assert await call(channel, "One", large) == [OK]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_slot_is_given_back_after_a_failure(connect, kind):
     channel = await connect(FourKinds(raising(ValueError())), chosen=settings(max_concurrent_calls=1, max_streams=1))

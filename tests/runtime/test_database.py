@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextvars import Context
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -12,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.runtime import deadlines
 from services.runtime.database import Database
 from services.runtime.errors import StartError
+from services.runtime.failures import as_service_error
 from services.runtime.tenancy import set_tenant
 
 TENANT = text("SELECT current_setting('rapport.tenant', true)")
@@ -118,3 +122,67 @@ async def test_a_role_that_it_binds_is_taken(empty_database_url, database):
         await bound.close()
         async with database.probe() as conn:
             await conn.execute(text("DROP ROLE rapport_checked"))
+
+
+TERMINATE = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> :mine")
+
+
+async def cut_the_others(database: Database) -> None:
+    async with database.probe() as conn:
+        mine = await conn.scalar(text("SELECT pg_backend_pid()"))
+        await conn.execute(TERMINATE, {"mine": mine})
+
+
+@pytest.mark.parametrize("opened", [Database.transaction, Database.snapshot])
+async def test_connections_that_were_cut_while_they_were_idle_are_not_noticed(database, empty_database_url, opened):
+    async with opened(database, "acme") as first, opened(database, "acme") as second:
+        pids = {await c.scalar(text("SELECT pg_backend_pid()")) for c in (first, second)}
+    other = Database(empty_database_url, "postgres", pool_size=1)
+    await cut_the_others(other)
+    async with opened(database, "acme") as first, opened(database, "acme") as second:
+        assert not pids & {await c.scalar(text("SELECT pg_backend_pid()")) for c in (first, second)}
+    await other.close()
+
+
+async def test_a_connection_that_is_cut_at_work_is_an_error_and_undoes_everything(database, empty_database_url):
+    other = Database(empty_database_url, "postgres", pool_size=1)
+    with pytest.raises(DBAPIError) as cut:  # noqa: PT012 the second statement is what fails
+        async with database.transaction("acme") as conn:
+            await add_note(conn)
+            await cut_the_others(other)
+            await add_note(conn)
+    error = as_service_error(cut.value)
+    assert error is not None
+    assert error.reason == "DATABASE_UNAVAILABLE"
+    async with other.probe() as conn:
+        assert await conn.scalar(COUNT) == 0
+    await other.close()
+
+
+async def test_a_statement_ends_with_the_callers_deadline(database):
+    deadlines.begin(0.2)
+    began = time.monotonic()
+    with pytest.raises(DBAPIError) as stopped:
+        async with database.transaction("acme") as conn:
+            await conn.execute(text("SELECT pg_sleep(20)"))
+    assert time.monotonic() - began < 5
+    error = as_service_error(stopped.value)
+    assert error is not None
+    assert error.reason == "DEADLINE_EXCEEDED"
+    deadlines.begin(None)
+    async with database.transaction("acme") as conn:  # the limit was that call's, not the connection's
+        assert await conn.scalar(text("SHOW statement_timeout")) == "0"
+
+
+async def test_a_transaction_ends_at_its_limit(empty_database_url):
+    limited = Database(empty_database_url, "postgres", transaction_limit=timedelta(seconds=0.3))
+    with pytest.raises(DBAPIError) as stopped:  # noqa: PT012 the second statement is what fails
+        async with limited.transaction("acme") as conn:
+            await asyncio.sleep(0.6)
+            await conn.scalar(text("SELECT 1"))
+    error = as_service_error(stopped.value)
+    assert error is not None
+    assert error.reason in {"DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE"}
+    async with limited.transaction("acme") as conn:
+        assert await conn.scalar(text("SELECT 1")) == 1
+    await limited.close()
