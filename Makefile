@@ -46,6 +46,10 @@ test: $(READY)  ## run every test
 bench-ingest: $(READY)  ## how fast facts come in, beside bare COPY and an empty servicer
 	@$(BIN)/python -m tests.benchmarks.ingest
 
+.PHONY: chaos-ingest
+chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged
+	@$(BIN)/python -m tests.chaos.ingest
+
 .PHONY: check
 check: $(READY) lint types contracts gen-check test  ## all that CI checks
 
@@ -78,9 +82,9 @@ gen-check: $(READY)  ## fail when generated code is not what the contracts give
 	@$(BIN)/python tools/contracts.py check
 
 .PHONY: wheel
-wheel: $(READY)  ## build the wheel rapport-stubs in dist/
-	@$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-build-isolation --no-deps --wheel-dir dist ./gen
-	@ls dist/rapport_stubs-*.whl
+wheel: $(READY)  ## build the wheels rapport-stubs and rapport-client in dist/
+	@$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-build-isolation --no-deps --wheel-dir dist ./gen ./client
+	@ls dist/rapport_stubs-*.whl dist/rapport_client-*.whl
 
 .PHONY: format
 format: $(READY)  ## format the code

@@ -13,10 +13,10 @@ from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 from rapport.insight.v1.vocabulary_pb2 import AlertType, Severity
 from rich.live import Live
 
-from services.cli.calling import DEADLINE_S, Address, Addresses, CallFailed, connected, run
+from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
 from services.cli.layout import OUT, print_json
 from services.cli.show_alerts import Board, alert_table
-from services.cli.watching import Seen, WatchRefused, follow
+from services.cli.watching import Seen, follow
 
 app = typer.Typer(help="List alerts, or follow them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -104,11 +104,9 @@ async def _watch(address: Address, filter_: AlertFilter, token: str, json: bool)
         live = screen.enter_context(Live(board, console=OUT)) if OUT.is_terminal and not json else None
         try:
             async with connected(address) as channel:
-                async for seen in follow(AlertingServiceStub(channel), filter_, token):
+                async for seen in follow(channel, filter_, token):
                     token = (seen.resume_token if isinstance(seen, WatchAlertsResponse) else "") or token
                     _tell(board, seen, live, json)
-        except WatchRefused as refused:
-            raise CallFailed(address, refused.failure) from None
         finally:
             if token:
                 typer.echo(f"to go on from here: rapport alerts watch --resume {token}", err=True)

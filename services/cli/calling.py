@@ -11,17 +11,12 @@ from typing import Any
 import grpc
 import typer
 
-from services.cli.failures import Failure, of_error
+from rapport_client import Failure, RapportError, connect, of_error
 
 #: Seconds that a call may take.
 DEADLINE_S = 30.0
-
-# A long-lived stream notices within half a minute that its connection is gone.
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-)
+#: Seconds for which a service that is not there is waited for at first.
+REACH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +60,21 @@ def _explained(address: Address, failure: Failure) -> str:
 @asynccontextmanager
 async def connected(address: Address) -> AsyncIterator[grpc.aio.Channel]:
     """Open a channel; what a call over it fails with leaves the block as CallFailed."""
-    async with grpc.aio.insecure_channel(address.target, options=_OPTIONS) as channel:
+    async with connect(address.target) as channel:
         try:
             yield channel
         except grpc.aio.AioRpcError as error:
             raise CallFailed(address, of_error(error)) from error
+        except RapportError as error:
+            raise CallFailed(address, error.failure) from error
+
+
+async def reach(channel: grpc.aio.Channel, address: Address) -> None:
+    """Wait for the service, but not for long: one that was never there is not waited for as one that went away is."""
+    try:
+        await asyncio.wait_for(channel.channel_ready(), REACH_S)
+    except TimeoutError:
+        raise CallFailed(address, Failure("UNAVAILABLE", "", "")) from None
 
 
 def run(work: Coroutine[Any, Any, int]) -> None:

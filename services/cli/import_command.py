@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as json_text
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import grpc
 import typer
-from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 
-from services.cli.calling import Address, Addresses, CallFailed, CommandFailed, connected, run
-from services.cli.failures import Failure
+from services.cli.calling import Address, Addresses, CommandFailed, connected, reach, run
 from services.cli.layout import OUT, number
 from services.cli.ledger import Ledger
 from services.cli.mapping import Fact, RowMapping, load_mapping
-from services.cli.mapping_rules import MappingError
+from services.cli.mapping_sources import MappingError
 from services.cli.meter import Meter
-from services.cli.outcomes import outcome_table, refusal_table
+from services.cli.outcomes import outcome_table, refusal_table, rounding_sentence, skip_table
 from services.cli.records import Malformed
 from services.cli.rows import BadFile, Row, read_rows
 from services.cli.rules import RowRejected
-from services.cli.sending import FACT_BYTES, Lanes, Patience, Plan, sending
-
-_REACH_S = 5.0
+from services.cli.sending import FACT_BYTES, Lanes, Plan, Reports, sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,10 @@ def import_(
     rejected: Annotated[
         Path | None, typer.Option(metavar="JSONL", help="Where rejected rows go. Default ./FILE.rejected.jsonl.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=1000, metavar="ROWS", help="The most rows in one call.")] = 1000,
-    parallel: Annotated[int, typer.Option(min=1, max=16, metavar="CALLS", help="How many calls are made at once.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, max=1000, metavar="ROWS", help="The most rows in one batch.")] = 1000,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=16, metavar="STREAMS", help="Over how many streams rows are sent at once.")
+    ] = 4,
     patience: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Seconds for which a service that is away is waited for.")
     ] = 300,
@@ -75,12 +71,13 @@ def import_(
 
 async def _import(address: Address, order: Order) -> int:
     async with connected(address) as channel:
-        await _reach(channel, address)
+        await reach(channel, address)
         with Ledger(order.rejected) as ledger, Meter(order.file.stat().st_size) as meter:
             try:
                 broken = None
-                plan = Plan(order.batch, order.lanes, Patience(order.patience_s, meter.waiting))
-                async with sending(IngestServiceStub(channel), address, plan, ledger.enter) as lanes:
+                plan = Plan(order.batch, order.lanes, order.patience_s)
+                reports = Reports(ledger.enter_rejected, ledger.enter, meter.waiting)
+                async with sending(address, plan, reports) as lanes:
                     broken = await _read(order, lanes, ledger, meter)
             finally:
                 # An import that failed before anything became of a row has no figures worth telling.
@@ -91,57 +88,64 @@ async def _import(address: Address, order: Order) -> int:
     return 0
 
 
-async def _reach(channel: grpc.aio.Channel, address: Address) -> None:
-    """Wait for the service, but not for long: one that was never there is not waited for as one that went away is."""
-    try:
-        await asyncio.wait_for(channel.channel_ready(), _REACH_S)
-    except TimeoutError:
-        raise CallFailed(address, Failure("UNAVAILABLE", "", "")) from None
-
-
 async def _read(order: Order, lanes: Lanes, ledger: Ledger, meter: Meter) -> str:
     """Send the file row by row; return why it could not be read to its end, or "". What was read before that is sent."""
     with order.file.open("rb") as raw:
         rows = read_rows(order.file, raw, order.mapping.delimiter, order.mapping.columns)
         try:
             for number_, row in enumerate(rows, 1):
+                ledger.rows = number_
                 meter.show(number_, raw.tell(), ledger.tally.refused)
                 if isinstance(row, Malformed):
                     ledger.reject_unread(number_, "MALFORMED_ROW", row.problem)
-                elif fact := _mapped(order, row, number_, ledger):
-                    await lanes.put(number_, fact)
+                else:
+                    for fact in _mapped(order, row, number_, ledger):
+                        await lanes.put(number_, fact)
         except BadFile as error:
             return str(error)
     return ""
 
 
-def _mapped(order: Order, row: Row, number_: int, ledger: Ledger) -> Fact | None:
-    """Return the fact that a row becomes, or enter the row as rejected."""
+def _mapped(order: Order, row: Row, number_: int, ledger: Ledger) -> list[Fact]:
+    """Return the facts that a row becomes, or none and enter the row as skipped or rejected."""
     try:
-        fact = order.mapping.message(row)
+        if reason := order.mapping.skipped(row):
+            ledger.skip(reason)
+            return []
+        facts = order.mapping.facts(row)
     except RowRejected as error:
         id_ = order.mapping.identity(row)
         ledger.reject_unread(number_, error.reason, error.description, field=error.field, id_=id_)
-        return None
-    if fact.ByteSize() > FACT_BYTES:
+        return []
+    if any(fact.ByteSize() > FACT_BYTES for fact in facts):
         problem = "the row makes a message of more than 1 MiB"
         ledger.reject_unread(number_, "TOO_LARGE", problem, id_=order.mapping.identity(row))
-        return None
-    return fact
+        return []
+    return facts
 
 
 def _print(order: Order, ledger: Ledger, seconds: float) -> None:
     tally = ledger.tally
     if order.json:
         answer = {
-            "rows": tally.total,
+            "rows": ledger.rows,
             "seconds": round(seconds, 3),
             **tally.counts(),
             "rejections": dict(tally.refusals.most_common()),
+            "skipped": dict(ledger.skips.most_common()),
+            "rounded": [
+                {"decimals": r.decimals, "amounts": r.amounts, "added": {c: f"{a:f}" for c, a in r.added.items()}}
+                for r in order.mapping.roundings
+            ],
         }
         typer.echo(json_text.dumps(answer, indent=2, ensure_ascii=False))
         return
-    OUT.print(outcome_table(f"{order.file.name}: {number(tally.total)} rows in {seconds:,.1f} s", {"rows": tally}))
+    OUT.print(outcome_table(f"{order.file.name}: {number(ledger.rows)} rows in {seconds:,.1f} s", {"facts": tally}))
     if tally.refused:
         OUT.print(refusal_table(tally))
         OUT.print(f"The rejected rows are in {order.rejected}", soft_wrap=True)
+    if ledger.skips:
+        OUT.print(skip_table(ledger.skips))
+    for rounding in order.mapping.roundings:
+        if rounding.amounts:
+            OUT.print(rounding_sentence(rounding), soft_wrap=True)

@@ -1,23 +1,21 @@
-"""The book that an import keeps: what became of each row, and the file of those that were rejected."""
+"""The book that an import keeps: what became of each row's facts, and the file of those that were rejected."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TypeAlias
+from typing import IO, Self
 
-from rapport.ingest.v1.ingest_service_pb2 import BatchRecordConversationsResponse, SyncEventsResponse
+from rapport.insight.v1.conversation_pb2 import ConversationInsight
 
-from services.cli.failures import Failure, FieldProblem, of_status
+from rapport_client import Acknowledged, Failure, FieldProblem, Rejected
 from services.cli.outcomes import Tally
-
-Answer: TypeAlias = BatchRecordConversationsResponse | SyncEventsResponse
 
 
 class Ledger:
-    """Counts outcomes and writes a line of JSON for each rejected row; without any, no file is left.
+    """Counts rows and outcomes, and writes a line of JSON for each that is rejected; without any, no file is left.
 
     A line has row (from 1, the header not counted), id, status, reason, message and fields, each with field and description.
     """
@@ -25,6 +23,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tally = Tally()
+        self.rows = 0
+        self.skips: Counter[str] = Counter()
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -36,6 +36,10 @@ class Ledger:
             self._file.close()
         if not self.tally.refused:
             self.path.unlink(missing_ok=True)
+
+    def skip(self, reason: str) -> None:
+        """Enter a row that is left out on purpose."""
+        self.skips[reason] += 1
 
     def reject(self, row: int, id_: str, failure: Failure) -> None:
         """Enter a rejected row."""
@@ -56,8 +60,12 @@ class Ledger:
         fields = (FieldProblem(field, description),) if field else ()
         self.reject(row, id_, Failure("INVALID_ARGUMENT", reason, description, fields))
 
-    def enter(self, rows: Sequence[int], answer: Answer) -> None:
-        """Enter what became of a batch, given its row numbers."""
-        self.tally.take(answer.outcomes)
-        for rejection in answer.rejections:
-            self.reject(rows[rejection.index], rejection.id, of_status(rejection.status).of_item())
+    def enter(self, answer: Acknowledged) -> None:
+        """Enter what became of the facts that the service took."""
+        self.tally.count(answer.counts)
+
+    def enter_rejected(self, rejected: Rejected) -> None:
+        """Enter a fact that the service refused, tagged with its row."""
+        item = rejected.item
+        id_ = item.conversation_id if isinstance(item, ConversationInsight) else item.event_id
+        self.reject(int(str(rejected.tag)), id_, rejected.failure)

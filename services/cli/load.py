@@ -23,8 +23,8 @@ from rapport.ingest.v1.ingest_service_pb2 import (
 )
 from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
-from services.cli.failures import Failure, of_error, of_status
+from rapport_client import Failure, call, of_error, of_status
+from services.cli.calling import DEADLINE_S, Address, Addresses, connected, reach, run
 from services.cli.layout import OUT
 from services.cli.outcomes import Tally, outcome_table
 from services.cli.sample import BadSample, Sample, newest, only_fourth, read_sample, shift
@@ -89,6 +89,7 @@ def load(
 
 async def _load(address: Address, sample: Sample, only_if_empty: bool, json: bool) -> int:
     async with connected(address) as channel:
+        await reach(channel, address)
         stub = IngestServiceStub(channel)
         if only_if_empty and not await _is_empty(stub):
             _print_skipped(json)
@@ -136,9 +137,9 @@ async def _send_all(stub: IngestServiceStub, sample: Sample) -> Loaded:
         await _update(stub, sample.settings)
     for conversations in _parts(sample.conversations):
         batch = BatchRecordConversationsRequest(conversations=conversations)
-        loaded.take(loaded.conversations, await stub.BatchRecordConversations(batch, timeout=DEADLINE_S))
+        loaded.take(loaded.conversations, await call(stub.BatchRecordConversations, batch, deadline_s=DEADLINE_S))
     for events in _parts(sample.events):
-        loaded.take(loaded.events, await stub.SyncEvents(SyncEventsRequest(events=events), timeout=DEADLINE_S))
+        loaded.take(loaded.events, await call(stub.SyncEvents, SyncEventsRequest(events=events), deadline_s=DEADLINE_S))
     return loaded
 
 

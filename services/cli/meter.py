@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from services.cli.failures import Failure
+from rapport_client import Failure
 from services.cli.layout import ERR
 
 # Rows between two looks at the clock, so that looking costs nothing.

@@ -14,11 +14,13 @@ from rapport.ingest.v1.ingest_service_pb2 import (
     OUTCOME_STALE,
     OUTCOME_UPDATED,
     Outcome,
+    OutcomeCounts,
 )
 from rich.table import Table
 
-from services.cli.failures import FieldProblem
+from rapport_client import FieldProblem
 from services.cli.layout import number, table
+from services.cli.rules import Rounding
 
 #: The outcomes of items that were taken, in the order in which they are told.
 TAKEN = {
@@ -41,6 +43,11 @@ class Tally:
     def take(self, outcomes: Iterable[Outcome.ValueType]) -> None:
         """Count the outcomes of items that were taken; the refused ones are counted by `refuse`."""
         self.outcomes.update(outcome for outcome in outcomes if outcome != OUTCOME_REJECTED)
+
+    def count(self, counts: OutcomeCounts) -> None:
+        """Count items that were taken, by how many met each outcome; the refused ones are counted by `refuse`."""
+        for word, outcome in TAKEN.items():
+            self.outcomes[outcome] += getattr(counts, word)
 
     def refuse(self, reason: str, fields: Iterable[FieldProblem]) -> None:
         """Count one refused item under its reason and the fields that it names, places in lists left out."""
@@ -77,3 +84,17 @@ def refusal_table(tally: Tally) -> Table:
     for reason, count in tally.refusals.most_common():
         made.add_row(reason, number(count))
     return made
+
+
+def skip_table(skips: Counter[str]) -> Table:
+    """Return a table of rows that were left out on purpose, by reason, the most frequent first."""
+    made = table("Skipped, by the mapping's reason", "Reason", "Rows", numeric=["Rows"], wraps=["Reason"])
+    for reason, count in skips.most_common():
+        made.add_row(reason, number(count))
+    return made
+
+
+def rounding_sentence(rounding: Rounding) -> str:
+    """Return how many amounts were rounded, and what that added to their sum."""
+    added = ", ".join(f"{amount:+f} {currency}" for currency, amount in sorted(rounding.added.items()))
+    return f"{number(rounding.amounts)} amounts were rounded to {rounding.decimals} decimals, which added {added} in all"

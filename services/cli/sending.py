@@ -1,100 +1,50 @@
-"""Sends facts in batches: several at once, yet those of one conversation one after the other.
+"""Sends facts over several streams at once, yet those of one conversation over one, hence in order.
 
-Facts go into lanes by their identity. A lane has at most one batch on its way, so what a file says of one conversation
-arrives in the file's order, and no more than two batches a lane are ever held in memory.
+Facts go into lanes by their identity. A lane is a stream with a connection of its own, so lanes reach several processes of
+one host; each holds no more than two batches in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
-import grpc
-from rapport.ingest.v1.ingest_service_pb2 import (
-    BatchRecordConversationsRequest,
-    BatchRecordConversationsResponse,
-    SyncEventsRequest,
-    SyncEventsResponse,
-)
-from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 
-from services.cli.calling import DEADLINE_S, Address, CallFailed
-from services.cli.failures import Failure, of_error
+from rapport_client import Acknowledged, Backoff, Failure, Limits, Recorder, Rejected, connect
+from services.cli.calling import Address
 from services.cli.mapping import Fact
 
-#: Bytes of facts in one batch, well below the 4 MiB that a service takes.
-BATCH_BYTES = 3 * 1024 * 1024
 #: Bytes that one fact may have.
 FACT_BYTES = 1024 * 1024
+#: Seconds after which a stream that leaves facts unanswered is given up for another.
+STALL_S = 30.0
+#: The pauses between attempts.
+BACKOFF = Backoff()
 
-#: Failures that pass. Every write may be sent again: it counts once.
-PASSING = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "DEADLINE_EXCEEDED")
-
-_FIRST_DELAY_S = 0.2
-_LONGEST_DELAY_S = 10.0
-
-Answer: TypeAlias = BatchRecordConversationsResponse | SyncEventsResponse
-#: Is given the row numbers of a batch and what became of it.
-Report: TypeAlias = Callable[[Sequence[int], Answer], None]
-#: Sends a batch, given its row numbers and its facts, to the end.
-Send: TypeAlias = Callable[[Sequence[int], Sequence[Fact]], Coroutine[Any, Any, None]]
-
-
-def backoff_s(attempt: int, suggested_s: float | None) -> float:
-    """Return how long to wait after failure number `attempt`, from 1: doubling, jittered, no less than suggested."""
-    longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16))
-    return max(suggested_s or 0.0, longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
-
-
-@dataclass(slots=True)
-class Patience:
-    """How long failures that pass are borne, and what is told of each."""
-
-    seconds: float
-    waiting: Callable[[Failure, float], None]
+# A file is read on without a pause, so a batch waits until it is full.
+_LINGER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How facts are sent: the most in a batch, the batches on their way at once, and how failures are borne."""
+    """How facts are sent: the most in a batch, the streams at once, and for how long a service that is away is waited for."""
 
     batch: int
     lanes: int
-    patience: Patience
+    patience_s: float
 
 
-async def send_batch(stub: IngestServiceStub, facts: Sequence[Fact]) -> Answer:
-    """Send facts of one kind in one call."""
-    conversations = [fact for fact in facts if isinstance(fact, ConversationInsight)]
-    if conversations:
-        batch = BatchRecordConversationsRequest(conversations=conversations)
-        return await stub.BatchRecordConversations(batch, timeout=DEADLINE_S)
-    events = [fact for fact in facts if not isinstance(fact, ConversationInsight)]
-    return await stub.SyncEvents(SyncEventsRequest(events=events), timeout=DEADLINE_S)
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who is told of rejected facts, of what is committed, and of failures that pass with the pause after them."""
 
-
-async def send_patiently(send: Callable[[], Coroutine[Any, Any, Answer]], address: Address, patience: Patience) -> Answer:
-    """Send until it succeeds; raises CallFailed for a failure that does not pass, or not in time."""
-    clock = asyncio.get_running_loop()
-    give_up_at = clock.time() + patience.seconds
-    attempt = 0
-    while True:
-        try:
-            return await send()
-        except grpc.aio.AioRpcError as error:
-            attempt += 1
-            failure = of_error(error)
-            delay = backoff_s(attempt, failure.retry_after_s)
-            if failure.status not in PASSING or clock.time() + delay > give_up_at:
-                raise CallFailed(address, failure) from error
-        patience.waiting(failure, delay)
-        await asyncio.sleep(delay)
+    rejected: Callable[[Rejected], None]
+    acknowledged: Callable[[Acknowledged], None]
+    waiting: Callable[[Failure, float], None]
 
 
 def lane_of(fact: Fact, lanes: int) -> int:
@@ -103,59 +53,46 @@ def lane_of(fact: Fact, lanes: int) -> int:
     return zlib.crc32(key.encode()) % lanes
 
 
-@dataclass(slots=True)
-class _Lane:
-    rows: list[int] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    size: int = 0
-    on_its_way: asyncio.Task[None] | None = None
-
-
 class Lanes:
-    """Takes facts one by one and sends them in batches."""
+    """Takes facts one by one."""
 
-    def __init__(self, send: Send, tasks: asyncio.TaskGroup, plan: Plan) -> None:
-        self._send = send
-        self._tasks = tasks
-        self._batch = plan.batch
-        self._lanes = [_Lane() for _ in range(plan.lanes)]
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self._recorders = recorders
 
     async def put(self, row: int, fact: Fact) -> None:
-        """Take a fact; waits while its lane has a batch on its way and another one full."""
-        lane = self._lanes[lane_of(fact, len(self._lanes))]
-        size = fact.ByteSize()
-        if len(lane.facts) >= self._batch or lane.size + size > BATCH_BYTES:
-            await self._dispatch(lane)
-        lane.rows.append(row)
-        lane.facts.append(fact)
-        lane.size += size
+        """Take a fact of a row; waits while its lane has two batches on their way."""
+        await self._recorders[lane_of(fact, len(self._recorders))].add(fact, row)
 
     async def flush(self) -> None:
-        """Send what is left in every lane."""
-        for lane in self._lanes:
-            await self._dispatch(lane)
-
-    async def _dispatch(self, lane: _Lane) -> None:
-        if lane.on_its_way is not None:
-            await lane.on_its_way
-        rows, facts = lane.rows, lane.facts
-        lane.rows, lane.facts, lane.size = [], [], 0
-        if facts:
-            lane.on_its_way = self._tasks.create_task(self._send(rows, facts))
-            await asyncio.sleep(0)  # lets the batch leave while further rows are read
+        """Wait until everything is acknowledged, in every lane at once."""
+        async with asyncio.TaskGroup() as tasks:
+            for recorder in self._recorders:
+                tasks.create_task(recorder.flush())
 
 
 @asynccontextmanager
-async def sending(stub: IngestServiceStub, address: Address, plan: Plan, report: Report) -> AsyncIterator[Lanes]:
-    """Open lanes; leaving the block sends what is left. Each answer goes to `report`. Raises CallFailed."""
+async def sending(address: Address, plan: Plan, reports: Reports) -> AsyncIterator[Lanes]:
+    """Open lanes; leaving the block waits until everything is acknowledged. Rejected facts come with their row as tag.
 
-    async def send(rows: Sequence[int], facts: Sequence[Fact]) -> None:
-        report(rows, await send_patiently(lambda: send_batch(stub, facts), address, plan.patience))
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            lanes = Lanes(send, tasks, plan)
+    Raises Undelivered for a failure that does not pass, or not in time.
+    """
+    limits = Limits(batch=plan.batch, linger_s=_LINGER_S, waiting=2 * plan.batch, stall_s=STALL_S, patience_s=plan.patience_s)
+    async with AsyncExitStack() as opened:
+        recorders = []
+        for _ in range(plan.lanes):
+            channel = await opened.enter_async_context(connect(address.target))
+            recorder = Recorder(
+                channel,
+                on_rejected=reports.rejected,
+                on_acknowledged=reports.acknowledged,
+                on_retry=reports.waiting,
+                limits=limits,
+                backoff=BACKOFF,
+            )
+            recorders.append(await opened.enter_async_context(recorder))
+        lanes = Lanes(recorders)
+        try:
             yield lanes
             await lanes.flush()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None

@@ -19,8 +19,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rapport_client import Cut
 from services.cli.layout import moment, number, table
-from services.cli.watching import Cut, Seen, StartedAgain
+from services.cli.watching import Seen, StartedAgain
 
 _COLOURS = {Severity.critical: "bold red", Severity.high: "red", Severity.medium: "yellow", Severity.low: ""}
 

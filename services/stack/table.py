@@ -44,7 +44,7 @@ def processes(home: Home, ports: Mapping[str, int], database_url: str) -> tuple[
 def environment(ports: Mapping[str, int]) -> dict[str, str]:
     """Return what a Python process of the project is told: where modules are, and where the services listen."""
     addresses = {f"RAPPORT_{name.upper()}_ADDRESS": f"127.0.0.1:{ports[name]}" for name in SERVICES}
-    modules = os.pathsep.join(filter(None, (str(ROOT), str(ROOT / "gen"), os.environ.get("PYTHONPATH"))))
+    modules = os.pathsep.join(filter(None, (str(ROOT), str(ROOT / "gen"), str(ROOT / "client"), os.environ.get("PYTHONPATH"))))
     return addresses | {"PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}
 
 

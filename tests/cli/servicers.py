@@ -50,6 +50,9 @@ class Ingest(IngestServiceServicer):
         default_factory=lambda: ingest.TenantSettings(reporting_currency="USD", time_zone="UTC", attribution_window_days=7)
     )
     facts: dict[str, Message] = field(default_factory=dict)
+    sync_status: ingest.GetSyncStatusResponse = field(default_factory=ingest.GetSyncStatusResponse)
+    #: By day, from and to.
+    rates: dict[tuple[str, str, str], str] = field(default_factory=dict)
     calls: list[Message] = field(default_factory=list)
     failures: list[status_pb2.Status] = field(default_factory=list)
     #: Given a fact, says why it is refused.
@@ -72,6 +75,22 @@ class Ingest(IngestServiceServicer):
             self._record(index, f"event {fact.event_id}", fact, answer)
         return answer
 
+    async def Record(self, request_iterator, context):  # noqa: N802 - the contract names it
+        async for batch in request_iterator:
+            await self._arrive(batch, context)
+            answer = ingest.RecordResponse(acknowledged_sequence=batch.sequence, consistency_token=f"token-{len(self.calls)}")
+            for part, facts in ((1, batch.conversations), (2, batch.events)):
+                recorded = ingest.SyncEventsResponse()
+                for index, fact in enumerate(facts):
+                    key = fact.conversation_id if part == 1 else f"event {fact.event_id}"
+                    self._record(index, key, fact, recorded)
+                for outcome in recorded.outcomes:
+                    word = ingest.Outcome.Name(outcome).removeprefix("OUTCOME_").lower()
+                    setattr(answer.counts, word, getattr(answer.counts, word) + 1)
+                for rejection in recorded.rejections:
+                    answer.rejections.add(sequence=batch.sequence, part=part, rejection=rejection)
+            yield answer
+
     async def GetTenantSettings(self, request, context):  # noqa: N802 - the contract names it
         return ingest.GetTenantSettingsResponse(settings=self.settings)
 
@@ -87,6 +106,29 @@ class Ingest(IngestServiceServicer):
         changed.version += 1
         self.settings = changed
         return ingest.UpdateTenantSettingsResponse(settings=changed)
+
+    async def GetSyncStatus(self, request, context):  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        return self.sync_status
+
+    async def PutExchangeRates(self, request, context):  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        if self.failures:
+            await refuse(context, self.failures.pop(0))
+        before = dict(self.rates)
+        self.rates |= {(r.date, r.from_currency, r.to_currency): r.rate for r in request.rates}
+        return ingest.PutExchangeRatesResponse(changed=sum(before.get(key) != rate for key, rate in self.rates.items()))
+
+    async def ListExchangeRates(self, request, context):  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        keys = sorted(k for k in self.rates if request.from_currency in ("", k[1]) and request.to_currency in ("", k[2]))
+        begin = int(request.page_token or 0)
+        end = begin + (request.page_size or 100)
+        rates = [
+            ingest.ExchangeRate(date=day, from_currency=base, to_currency=into, rate=self.rates[day, base, into])
+            for day, base, into in keys[begin:end]
+        ]
+        return ingest.ListExchangeRatesResponse(rates=rates, next_page_token=str(end) if end < len(keys) else "")
 
     RecordConversation = not_served
 

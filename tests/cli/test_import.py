@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from rapport.ingest.v1.ingest_service_pb2 import BatchRecordConversationsRequest, SyncEventsRequest
+from rapport.ingest.v1.ingest_service_pb2 import RecordRequest
 
 from services.cli import sending
 from tests.cli.conftest import House, Rapport
@@ -139,9 +139,9 @@ async def test_events_are_imported_by_kind(house: House, rapport: Rapport, tmp_p
 
     assert result.exit_code == 0, result.stderr
     (call,) = house.ingest.calls
-    assert isinstance(call, SyncEventsRequest)
+    assert isinstance(call, RecordRequest)
     assert (call.events[0].event_id, call.events[0].transaction.amount.nanos) == ("pay-7", 990_000_000)
 
 
-def _even_revisions_are_slow(request: BatchRecordConversationsRequest) -> float:
+def _even_revisions_are_slow(request: RecordRequest) -> float:
     return 0.0 if request.conversations[0].revision % 2 else 0.02

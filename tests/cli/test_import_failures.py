@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import import_command, sending
+from rapport_client import Backoff
+from services.cli import calling, sending
 from tests.cli.conftest import House, Rapport
 from tests.cli.importing import MAPPING, START, write
 from tests.cli.servicers import status
@@ -19,7 +20,7 @@ BUSY = status("UNAVAILABLE", "DATABASE_UNAVAILABLE", "the database cannot be rea
 async def test_failures_that_pass_are_borne(
     house: House, rapport: Rapport, mapping: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "backoff_s", lambda attempt, suggested_s: 0.01 * attempt)
+    monkeypatch.setattr(sending, "BACKOFF", Backoff(0.01))
     house.ingest.failures = [
         BUSY,
         status("RESOURCE_EXHAUSTED", "OVERLOADED", "busy"),
@@ -60,7 +61,7 @@ async def test_a_failure_that_does_not_pass_ends_the_import_at_once(
 async def test_a_service_that_is_not_there_is_named_with_the_way_to_start_it(
     rapport: Rapport, mapping: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_command, "_REACH_S", 0.2)
+    monkeypatch.setattr(calling, "REACH_S", 0.2)
     file = write(tmp_path / "a.csv.gz", [("c", 0, "a", START)])
 
     result = await rapport("--ingest-address", "127.0.0.1:1", "import", file, "--mapping", mapping)
@@ -75,8 +76,8 @@ async def test_a_service_that_is_not_there_is_named_with_the_way_to_start_it(
 async def test_the_service_may_go_away_and_come_back_in_the_middle(
     mapping: Path, tmp_path: Path, rapport: Rapport, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "backoff_s", lambda attempt, suggested_s: 0.05)
-    monkeypatch.setattr(sending, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(sending, "BACKOFF", Backoff(0.05, 0.05))
+    monkeypatch.setattr(sending, "STALL_S", 0.3)
     # Every call that arrives while the service hangs is lost; nobody knows whether it was done.
     hanging = asyncio.Event()
     house.ingest.delay_s = lambda request: 0.0 if hanging.is_set() else 5.0
@@ -130,14 +131,6 @@ async def test_a_damaged_file_tells_what_was_imported_before_it_broke(
     assert result.exit_code == 1
     assert "the file is damaged" in result.stderr.splitlines()[-1]
     assert json.loads(result.stdout)["created"] == len(house.ingest.facts) > 0
-
-
-def test_delays_double_up_to_a_limit_and_never_undercut_what_is_suggested() -> None:
-    delays = [sending.backoff_s(attempt, None) for attempt in (1, 2, 3, 20)]
-
-    assert 0.1 <= delays[0] <= 0.2 <= delays[1] <= 0.4 <= delays[2] <= 0.8
-    assert 5 <= delays[3] <= 10
-    assert sending.backoff_s(1, 3.0) == 3.0
 
 
 @pytest.mark.parametrize("over", ["a.csv.gz", "mapping.toml"])

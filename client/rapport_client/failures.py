@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
-# Where an item stands in its batch, which says nothing to whoever has a file.
+# Where an item stands in its batch, which says nothing to whoever did not make the batch.
 _PLACE = re.compile(r"\b(?:conversations|events)\[\d+\](?:\.|(?=:)|$)")
 
 # What is said where no service of the house did: the words of the transport are not for people.
@@ -27,13 +29,17 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was refused. `reason` is empty when no service of the house said it, as when none was reached."""
+    """Why something was refused. `reason` is empty when no service of the house said it, as when none was reached.
+
+    `status` is the gRPC status by name, `metadata` what ErrorInfo adds to the reason.
+    """
 
     status: str
     reason: str
     message: str
     fields: tuple[FieldProblem, ...] = ()
     retry_after_s: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def sentence(self) -> str:
         """Return one line: status, reason, the field paths that the message does not tell itself, message."""
@@ -52,11 +58,18 @@ class Failure:
 
 def of_error(error: grpc.aio.AioRpcError) -> Failure:
     """Return why a call failed."""
-    for key, value in error.trailing_metadata() or ():
+    return of_call(error.code(), error.details(), error.trailing_metadata())
+
+
+def of_call(code: grpc.StatusCode, details: str | None, metadata: Iterable[tuple[str, str | bytes]] | None) -> Failure:
+    """Return why a call failed that ended with this code, these details and this trailing metadata."""
+    for key, value in metadata or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
-            return of_status(status_pb2.Status.FromString(value))
-    status = error.code().name
-    return Failure(status, "", _UNANSWERED.get(status) or error.details() or "")
+            try:
+                return of_status(status_pb2.Status.FromString(value))
+            except DecodeError:
+                break  # not ours, and the status itself says enough
+    return Failure(code.name, "", _UNANSWERED.get(code.name) or details or "")
 
 
 def of_status(status: status_pb2.Status) -> Failure:
@@ -71,7 +84,7 @@ def of_status(status: status_pb2.Status) -> Failure:
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
         else:
             detail.Unpack(info)
-    return Failure(_name(status.code), info.reason, status.message, tuple(fields), retry_after_s)
+    return Failure(_name(status.code), info.reason, status.message, tuple(fields), retry_after_s, dict(info.metadata))
 
 
 def _name(code: int) -> str:
