@@ -56,6 +56,8 @@ def _business(customer: CustomerInsight) -> Table:
         ("lifetime value", number(metrics.lifetime_value, 2, metrics.currency)),
         ("purchases", number(metrics.total_purchases)),
         ("average order", number(optional(metrics, "average_order_value"), 2, metrics.currency)),
+        ("cost of winning the customer", number(optional(metrics, "customer_acquisition_cost"), 2, metrics.currency)),
+        ("return on that", _percent(optional(metrics, "return_on_investment"))),
         ("appointments booked", number(metrics.appointments_booked)),
         ("appointments kept / missed", f"{metrics.appointments_completed} / {metrics.appointments_no_show}"),
     ])  # fmt: skip
@@ -90,6 +92,10 @@ def _both(customer: CustomerInsight, field: str) -> str:
 
 def _probability(value: float | None) -> str:
     return NOTHING if value is None else f"{value:4.0%} {bar(100 * value)}"
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else number(100 * share, 1, "%")
 
 
 def _share_of_customers(percent: float | None) -> str:

@@ -22,6 +22,9 @@ def show_system(system: SystemPerformance) -> None:
         ("revenue", number(overall.total_revenue, 2, overall.currency)),
         *([("of it on no platform", number(overall.revenue_without_platform, 2, overall.currency))]
           if overall.revenue_without_platform else []),
+        ("cost", number(optional(overall, "total_cost"), 2, overall.currency)),
+        ("new customers", number(overall.new_customers)),
+        ("cost of winning one", number(optional(overall, "customer_acquisition_cost"), 2, overall.currency)),
         ("mean response time", seconds(optional(overall, "average_response_time_ms"))),
         ("mean rating", number(optional(overall, "customer_satisfaction_avg"), 2)),
         ("conversion", number(optional(overall, "conversion_rate"), 1, "%")),

@@ -9,10 +9,12 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from rapport.ingest.v1.ingest_service_pb2 import GetTenantSettingsRequest, TenantSettings, UpdateTenantSettingsRequest
 from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 
+from services.cli import exchange_rates
 from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
 from services.cli.layout import NOTHING, OUT, moment, number, optional, pairs, print_json
 
 app = typer.Typer(help="Show or change what the tenant has chosen.", rich_markup_mode=None)
+app.add_typer(exchange_rates.app, name="rates")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")]
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
+from services.query.costs import Costs, Spending
 from services.query.performance import Figures, Percentiles, Place, Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every answer rests on: the tenant's choices, the moment asked at, and how far facts are counted by then."""
+    """What every answer rests on: the tenant's choices, the moment and day asked at, and how far facts are counted by then."""
 
     currency: str
     time_zone: str
     now: datetime
+    today: date
     watermark: datetime
 
 
@@ -37,6 +39,7 @@ class Standing:
     figures: Figures
     percentiles: Percentiles | None
     customers: int
+    costs: Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class System:
     active_agents: int
     platforms: Mapping[int, tuple[Figures, int]]
     unplaced_revenue: Decimal
+    spending: Spending
 
 
 @dataclass(frozen=True, slots=True)

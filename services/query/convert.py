@@ -16,6 +16,7 @@ from rapport.metrics.v1 import agent_pb2, common_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
 from services.query.answers import Frame, Standing
+from services.query.costs import merged
 from services.query.performance import Figures
 from services.runtime.windows import Window
 
@@ -45,7 +46,7 @@ def platform_word(platform: int) -> str:
 def named(message: type[Message], figures: Figures, **others: Any) -> dict[str, Any]:
     """Return those figures that the message has a field for, by name, and the other fields as given; None stays unset."""
     names = [field.name for field in message.DESCRIPTOR.fields if field.name in Figures.__slots__]
-    return {name: _plain(getattr(figures, name)) for name in names} | others
+    return {name: plain(getattr(figures, name)) for name in names} | others
 
 
 def quality(
@@ -83,12 +84,14 @@ def agent_performance(
 ) -> agent_pb2.AgentPerformance:
     """Return how an agent did; without a grade nothing of one is there."""
     figures = standing.figures
-    about = quality(frame, figures.total_conversations, window=window, scored=scored, unconverted=figures.unconverted)
+    left_out = merged(figures.unconverted, standing.costs.unconverted)
+    about = quality(frame, figures.total_conversations, window=window, scored=scored, unconverted=left_out)
+    business = named(agent_pb2.BusinessMetrics, figures, currency=frame.currency, total_cost=plain(standing.costs.total))
     message = agent_pb2.AgentPerformance(
         agent_id=standing.agent.agent_id,
         name=standing.agent.name,
         conversation_metrics=_conversations(standing),
-        business_metrics=agent_pb2.BusinessMetrics(**named(agent_pb2.BusinessMetrics, figures, currency=frame.currency)),
+        business_metrics=agent_pb2.BusinessMetrics(**business),
         quality=about,
     )
     if grade is not None:
@@ -199,5 +202,6 @@ def _money(currency: str, amount: Decimal) -> Money:
     return Money(currency_code=currency, units=units, nanos=int((amount - units).scaleb(9)))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a number as the contract has it, money as a double; None stays None."""
     return float(value) if isinstance(value, Decimal) else value

@@ -8,9 +8,8 @@ from rapport.scoring.v1 import scoring_service_pb2
 
 from services.query import customers, seasonality
 from services.query.answers import Frame
-from services.query.convert import moment, platform_word, quality
+from services.query.convert import moment, plain, platform_word, quality
 from services.query.customers import Customer
-from services.runtime.windows import local_day
 
 #: What is passed on from a score by its name, where it is there.
 _SCORED = (
@@ -28,7 +27,7 @@ def customer_insight(
     frame: Frame, customer: Customer, answer: scoring_service_pb2.ScoreCustomersResponse
 ) -> customer_pb2.CustomerInsight:
     """Return what is known and expected of a customer; `answer` has at most this customer's score."""
-    worth = customers.worth(customer.takings, customer.bookings, frame.currency)
+    worth = customers.worth(customer.takings, customer.bookings, customer.acquisition, frame.currency)
     engagement = customers.engagement(customer.talks)
     scored = answer.quality if answer.scores else None
     return customer_pb2.CustomerInsight(
@@ -69,11 +68,13 @@ def _worth(found: customers.Worth, currency: str) -> customer_pb2.CustomerBusine
     return customer_pb2.CustomerBusinessMetrics(
         lifetime_value=float(found.revenue),
         total_purchases=found.orders,
-        average_order_value=None if found.average_order is None else float(found.average_order),
+        average_order_value=plain(found.average_order),
         appointments_booked=found.booked,
         appointments_completed=found.completed,
         appointments_no_show=found.no_show,
         currency=currency,
+        customer_acquisition_cost=plain(found.acquisition_cost),
+        return_on_investment=plain(found.return_on_investment),
     )
 
 
@@ -94,7 +95,6 @@ def _behaviour(
 
 
 def _seasons(frame: Frame, customer: Customer) -> list[customer_pb2.SeasonalPattern]:
-    today = local_day(frame.now, frame.time_zone)
     days = {quarter: n for quarter, (n, _) in customer.quarters.items()}
     purchases = {quarter: n for quarter, (_, n) in customer.quarters.items()}
     return [
@@ -107,7 +107,7 @@ def _seasons(frame: Frame, customer: Customer) -> list[customer_pb2.SeasonalPatt
             significant=each.significant,
             exposure_days=each.exposure_days,
         )
-        for each in seasonality.patterns(days, purchases, customer.first_day, today)
+        for each in seasonality.patterns(days, purchases, customer.first_day, frame.today)
     ]
 
 
@@ -118,6 +118,6 @@ def _journey(frame: Frame, customer: Customer, conversations: int) -> customer_p
         days_since_first_contact=told.days_since_first_contact if told else None,
         previous_interactions=told.previous_interactions if told else None,
         touchpoint_sequence=told.touchpoints if told else (),
-        computed_days_since_first_contact=customers.days_since(customer.first_day, local_day(frame.now, frame.time_zone)),
+        computed_days_since_first_contact=customers.days_since(customer.first_day, frame.today),
         computed_previous_interactions=conversations - 1 if conversations else None,
     )

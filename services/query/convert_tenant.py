@@ -11,7 +11,8 @@ from rapport.scoring.v1 import scoring_service_pb2
 from services.query import comparison
 from services.query.answers import Frame, Standing, System
 from services.query.comparison import Contender, Summary
-from services.query.convert import agent_performance, alerts, missing, named, platform_word, quality, scored_by
+from services.query.convert import agent_performance, alerts, missing, named, plain, platform_word, quality, scored_by
+from services.query.costs import merged
 from services.query.performance import Figures
 from services.runtime.windows import Window
 
@@ -32,12 +33,15 @@ def system_performance(
         system_uptime=health.uptime if health and health.HasField("uptime") else None,
         currency=frame.currency,
         revenue_without_platform=float(system.unplaced_revenue),
+        total_cost=plain(system.spending.all.total),
+        customer_acquisition_cost=plain(system.spending.per_new_customer),
+        new_customers=system.spending.new_customers,
     )
     about = quality(
         frame,
         system.overall.total_conversations,
         window=window,
-        unconverted=system.overall.unconverted,
+        unconverted=merged(system.overall.unconverted, system.spending.all.unconverted),
         missing=missing(answer, ("uptime", health)),
     )
     return system_pb2.SystemPerformance(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from services.query.costs import Costs, known, merged, return_on_investment
 from services.query.performance import Takings, per_unit, ratio, unconverted
 
 #: Over how many weeks, today included, the frequency of sessions is told.
@@ -79,6 +80,7 @@ class Customer:
     bookings: Sequence[Bookings]
     journey: Journey | None
     quarters: Mapping[int, tuple[int, int]]
+    acquisition: Costs
 
     @property
     def first_day(self) -> date | None:
@@ -108,6 +110,8 @@ class Worth:
     booked: int
     completed: int
     no_show: int
+    acquisition_cost: Decimal | None
+    return_on_investment: Decimal | None
     unconverted: tuple[tuple[str, Decimal], ...]
 
 
@@ -124,9 +128,14 @@ def engagement(talks: Sequence[Talks]) -> Engagement:
     )
 
 
-def worth(takings: Mapping[str, Takings], bookings: Sequence[Bookings], currency: str) -> Worth:
-    """Return what a customer has brought; orders in every currency count, averages are of the reporting currency's."""
+def worth(takings: Mapping[str, Takings], bookings: Sequence[Bookings], acquisition: Costs, currency: str) -> Worth:
+    """Return what a customer has brought and cost; all orders count, averages are of those told in the reporting currency.
+
+    What the customer cost is told when all of it is known, and the return when all of both is.
+    """
     reported = takings.get(currency, Takings())
+    left_out = unconverted(takings, currency)
+    cost = known(acquisition)
     return Worth(
         revenue=reported.amount,
         orders=sum(each.orders for each in takings.values()),
@@ -134,7 +143,9 @@ def worth(takings: Mapping[str, Takings], bookings: Sequence[Bookings], currency
         booked=sum(b.booked for b in bookings),
         completed=sum(b.completed for b in bookings),
         no_show=sum(b.no_show for b in bookings),
-        unconverted=unconverted(takings, currency),
+        acquisition_cost=cost,
+        return_on_investment=None if left_out else return_on_investment(reported.amount, cost),
+        unconverted=merged(left_out, acquisition.unconverted),
     )
 
 

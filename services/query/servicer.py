@@ -72,7 +72,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         await self._wait(request, context)
         async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
             recent = windows.last_days(7 * SESSION_WEEKS, frame.time_zone, frame.now)
-            customer = await loading.load_customer(conn, request.customer_id, recent)
+            customer = await loading.load_customer(conn, request.customer_id, recent, frame)
             known = [customer.customer_id] if customer.life else []
             scores = asked.create_task(self._siblings.scores(context, known))
         return convert_customer.customer_insight(frame, customer, scores.result())
@@ -87,7 +87,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
             async with self._snapshot() as (conn, frame):
                 window = _window(request, frame)
                 health = asked.create_task(self._siblings.health(context, window))
-                system = await loading.load_system(conn, window, frame.currency)
+                system = await loading.load_system(conn, window, frame)
         return convert_tenant.system_performance(frame, window, system, alerts.result(), health.result())
 
     async def GetDashboard(self, request: query_service_pb2.GetDashboardRequest, context: Context) -> agent_pb2.AgentDashboard:
@@ -125,13 +125,13 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
             window = windows.resolve(page.start, page.end, frame.time_zone, frame.now) if page else _window(request, frame)
             await loading.load_agents(conn, ids, "agent_ids[{}]")
             grading = asked.create_task(self._siblings.grades(context, window, ids))
-            field = await loading.load_field(conn, window, ids or None)
+            field = await loading.load_field(conn, window, ids or None, frame.currency)
             grades = await grading
             ranked = convert_tenant.contenders(grades)
             shown, last = comparison.page_of(ranked, page.after if page else None, request.page_size or DEFAULT_PAGE)
             totals = gather(field.totals, lambda place: place.agent_id)
             agents = await loading.load_named(conn, shown)
-            standings = await loading.load_standings(conn, window, agents, totals, frame.currency)
+            standings = await loading.load_standings(conn, window, agents, totals, frame)
         summary = comparison.summarise(field, {each.agent_id for each in ranked}, frame.currency)
         following = self._pages.token(request, Page(window.start, window.end, last)) if last else ""
         return convert_tenant.agent_comparison(frame, window, summary, standings, answer=grades, next_page_token=following)
@@ -167,7 +167,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
             agents = await loading.load_agents(conn, ids, "agent_id")
             window = _window(request, frame)
             grading = asked.create_task(self._siblings.grades(context, window, ids))
-            standing = await loading.load_standing(conn, window, agents[request.agent_id], frame.currency)
+            standing = await loading.load_standing(conn, window, agents[request.agent_id], frame)
         grades = grading.result()
         grade = convert.grade_of(grades, request.agent_id)
         return convert.agent_performance(frame, window, standing, grade, convert.scored_by(grades))

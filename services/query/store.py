@@ -7,7 +7,7 @@ from dataclasses import fields
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Table, Text, and_, any_, cast, exists, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Table, Text, and_, any_, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import Subquery
@@ -16,6 +16,7 @@ from services.query.answers import Agent
 from services.query.performance import Place, Sums, Takings
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
+from services.storage.money import day_of, priced
 from services.storage.schema import (
     agent,
     agent_day,
@@ -67,17 +68,18 @@ async def sum_counts(conn: AsyncConnection, window: Window, *by: str, agents: Se
 
 
 async def sum_takings(
-    conn: AsyncConnection, window: Window, *by: str, agents: Sequence[str] | None = None
+    conn: AsyncConnection, window: Window, currency: str, *by: str, agents: Sequence[str] | None = None
 ) -> dict[Place, dict[str, Takings]]:
-    """Return orders and money by currency of a window, split like sum_counts."""
+    """Return orders and money of a window, split like sum_counts: in `currency`, or in their own for want of a rate."""
     table = revenue_day if window.days else revenue_interval
-    sums = cast(func.sum(table.c.orders), BigInteger), func.sum(table.c.amount)
-    keys = [*_keys(table, window, by), table.c.currency]
-    query = select(*keys, *sums).where(_of(table, agents), _inside(table, window)).group_by(*by, table.c.currency)
+    money = priced(table, day_of(table.c.bucket, window.zone), currency)
+    sums = cast(func.sum(table.c.orders), BigInteger), func.sum(table.c.amount * money.factor)
+    keys = [*_keys(table, window, by), money.currency.label("told_in")]
+    query = select(*keys, *sums).select_from(money.rows).where(_of(table, agents), _inside(table, window))
     takings: dict[Place, dict[str, Takings]] = {}
-    for row in await conn.execute(query):
-        currency, orders, amount = row[len(by) :]
-        takings.setdefault(_place(by, row), {})[currency] = Takings(orders, amount)
+    for row in await conn.execute(query.group_by(*by, "told_in")):
+        told_in, orders, amount = row[len(by) :]
+        takings.setdefault(_place(by, row), {})[told_in] = Takings(orders, amount)
     return takings
 
 
@@ -184,8 +186,7 @@ def _of(table: Table, agents: Sequence[str] | None = None) -> ColumnElement[bool
 
 
 def _keys(table: Table, window: Window, by: Sequence[str]) -> list[ColumnElement[Any]]:
-    day = table.c.bucket if window.days else cast(func.timezone(window.zone, table.c.bucket), Date)
-    return [day.label(DAY) if each == DAY else table.c[each] for each in by]
+    return [day_of(table.c.bucket, window.zone).label(DAY) if each == DAY else table.c[each] for each in by]
 
 
 def _place(by: Sequence[str], row: Any) -> Place:

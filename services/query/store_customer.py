@@ -12,6 +12,7 @@ from services.query.performance import Takings
 from services.query.store import CONVERSATION
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
+from services.storage.money import priced
 from services.storage.schema import (
     appointment,
     contribution,
@@ -62,12 +63,13 @@ async def read_talks(conn: AsyncConnection, customer_id: str, recent: Window) ->
     return [Talks(*row) for row in await conn.execute(query)]
 
 
-async def read_takings(conn: AsyncConnection, customer_id: str) -> dict[str, Takings]:
-    """Return the orders and money of the customer's whole life, by currency."""
+async def read_takings(conn: AsyncConnection, customer_id: str, currency: str) -> dict[str, Takings]:
+    """Return the orders and money of the customer's whole life: in `currency`, or in their own for want of a rate."""
     c = customer_revenue_day.c
-    sums = select(c.currency, _whole(func.sum(c.orders)), func.sum(c.amount))
-    rows = await conn.execute(sums.where(_of(customer_revenue_day, customer_id)).group_by(c.currency))
-    return {currency: Takings(orders, amount) for currency, orders, amount in rows}
+    money = priced(customer_revenue_day, c.day, currency)
+    sums = select(money.currency.label("told_in"), _whole(func.sum(c.orders)), func.sum(c.amount * money.factor))
+    query = sums.select_from(money.rows).where(_of(customer_revenue_day, customer_id)).group_by("told_in")
+    return {told_in: Takings(orders, amount) for told_in, orders, amount in await conn.execute(query)}
 
 
 async def read_bookings(conn: AsyncConnection, customer_id: str) -> list[Bookings]:

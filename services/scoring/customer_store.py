@@ -7,15 +7,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Double, Integer, Select, Text, and_, any_, func, literal, select, text, true, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.scores import Customer
 from services.scoring.segments import Thresholds
 from services.storage import schema
+from services.storage.money import priced
+
+#: Columns of a customer's state that are read as they are.
+_STATE = (
+    "customer_id", "engagement_days", "first_day", "last_day", "order_days", "first_order_day", "last_order_day", "orders",
+    "advocate", "segment",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +35,6 @@ class Sweep:
     upsell_percentiles: tuple[float, ...] = ()
 
 
-_CUSTOMERS = """
-    SELECT s.customer_id, s.engagement_days, s.first_day, s.last_day, s.order_days, s.first_order_day, s.last_order_day,
-           s.orders, s.advocate, s.segment,
-           coalesce(m.paid, 0)::float8 AS paid, coalesce(m.paid_orders, 0)::int AS paid_orders,
-           coalesce(m.repeat_orders, 0)::int AS repeat_orders, coalesce(m.repeat_paid, 0)::float8 AS repeat_paid
-    FROM scoring.customer_state AS s
-    LEFT JOIN (
-        SELECT r.customer_id, sum(r.amount) AS paid, sum(r.orders) AS paid_orders,
-               sum(r.orders) FILTER (WHERE r.day > f.first_order_day) AS repeat_orders,
-               sum(r.amount) FILTER (WHERE r.day > f.first_order_day) AS repeat_paid
-        FROM scoring.customer_revenue_day AS r
-        JOIN scoring.customer_state AS f ON f.tenant_id = r.tenant_id AND f.customer_id = r.customer_id
-        WHERE r.tenant_id = :tenant AND r.currency = :currency {some}
-        GROUP BY r.customer_id
-    ) AS m ON m.customer_id = s.customer_id
-    WHERE s.tenant_id = :tenant {mine}
-"""
-_ALL = text(_CUSTOMERS.format(some="", mine=""))
-_SOME = text(_CUSTOMERS.format(some="AND r.customer_id = ANY(:ids)", mine="AND s.customer_id = ANY(:ids)"))
 _SEGMENTS = text(
     """
     WITH new AS (
@@ -63,17 +52,24 @@ _SEGMENTS = text(
 
 
 async def get_customers(conn: AsyncConnection, currency: str, ids: Collection[str] | None = None) -> list[Customer]:
-    """Return the named customers that any fact names, or all of them."""
-    told = {"tenant": current_tenant(), "currency": currency}
-    rows = await (conn.execute(_ALL, told) if ids is None else conn.execute(_SOME, told | {"ids": list(ids)}))
-    return [Customer(**row) for row in rows.mappings()]
+    """Return the named customers that any fact names, or all of them; what they paid is told in `currency`."""
+    s, m = schema.customer_state.c, _payments(currency, ids).subquery()
+    whole = (func.coalesce(m.c[n], 0).cast(Integer).label(n) for n in ("paid_orders", "repeat_orders"))
+    money = (func.coalesce(m.c[n], 0).cast(Double).label(n) for n in ("paid", "repeat_paid"))
+    query = (
+        select(*(s[n] for n in _STATE), *whole, *money)
+        .select_from(schema.customer_state.outerjoin(m, m.c.customer_id == s.customer_id))
+        .where(s.tenant_id == THIS_TENANT, _among(s.customer_id, ids))
+    )
+    return [Customer(**row) for row in (await conn.execute(query)).mappings()]
 
 
 async def get_mean_order(conn: AsyncConnection, currency: str) -> float | None:
-    """Return the tenant's mean order in a currency; None while there is none."""
-    r = schema.revenue_day.c
-    sums = select(func.sum(r.amount), func.sum(r.orders)).where(r.tenant_id == THIS_TENANT, r.currency == currency)
-    amount, orders = (await conn.execute(sums)).one()
+    """Return the tenant's mean order in a currency, of the orders that can be told in it; None while there is none."""
+    r = schema.revenue_day
+    money = priced(r, r.c.bucket, currency)
+    sums = select(func.sum(r.c.amount * money.factor), func.sum(r.c.orders)).select_from(money.rows)
+    amount, orders = (await conn.execute(sums.where(r.c.tenant_id == THIS_TENANT, money.is_known))).one()
     mean = Decimal(amount) / orders if orders else Decimal(0)
     return float(mean) if mean > 0 else None
 
@@ -123,3 +119,27 @@ async def put_segments(conn: AsyncConnection, segments: Sequence[tuple[str, int]
 async def get_tenants(conn: AsyncConnection) -> list[str]:
     """Return every tenant. Asked in a transaction that is bound to no tenant."""
     return list((await conn.execute(select(schema.tenant.c.tenant_id))).scalars())
+
+
+def _payments(currency: str, ids: Collection[str] | None) -> Select[Any]:
+    """Select what customers paid, all in all and after their first order day, as far as it can be told in `currency`."""
+    r, first = schema.customer_revenue_day, schema.customer_state.alias("first")
+    money = priced(r, r.c.day, currency)
+    again, amount = r.c.day > first.c.first_order_day, r.c.amount * money.factor
+    same = and_(first.c.tenant_id == r.c.tenant_id, first.c.customer_id == r.c.customer_id)
+    return (
+        select(
+            r.c.customer_id,
+            func.sum(amount).label("paid"),
+            func.sum(r.c.orders).label("paid_orders"),
+            func.sum(r.c.orders).filter(again).label("repeat_orders"),
+            func.sum(amount).filter(again).label("repeat_paid"),
+        )
+        .select_from(money.rows.join(first, same))
+        .where(r.c.tenant_id == THIS_TENANT, money.is_known, _among(r.c.customer_id, ids))
+        .group_by(r.c.customer_id)
+    )
+
+
+def _among(customer_id: ColumnElement[str], ids: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if ids is None else customer_id == any_(literal(list(ids), ARRAY(Text)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, cast, func, select
+from sqlalchemy import ColumnElement, Table, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
 from services.scoring.agents import Sums
 from services.storage import schema
+from services.storage.money import day_of, priced
 
 _SUMMED = (
     "conversations", "ended", "completed", "escalated", "conversions", "csat_n", "csat_x100", "csat_x100_sq",
@@ -19,26 +20,27 @@ _SUMMED = (
 
 
 async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list[Sums]:
-    """Return the sums of every agent with a conversation or money in the window."""
-    if window.days is not None:
-        counts, money, (start, end) = schema.agent_day.c, schema.revenue_day.c, window.days
-    else:
-        counts, money, (start, end) = schema.agent_interval.c, schema.revenue_interval.c, (window.start, window.end)
-    inside = (counts.tenant_id == THIS_TENANT, counts.bucket >= start, counts.bucket < end, counts.agent_id != "")
-    agents = (
-        select(counts.agent_id, *(cast(func.sum(counts[n]), counts[n].type).label(n) for n in _SUMMED))
-        .where(*inside)
-        .group_by(counts.agent_id)
-    )
-    paid = (money.tenant_id == THIS_TENANT, money.bucket >= start, money.bucket < end)
-    reported = money.currency == currency
-    revenue = select(
-        money.agent_id,
-        func.sum(money.amount).filter(reported).label("revenue"),
-        func.sum(money.amount_sq).filter(reported).label("revenue_sq"),
-        func.bool_or(~reported & (money.amount != 0)).label("is_partly_unconverted"),
-    )
-    a, r = agents.subquery(), revenue.where(*paid).group_by(money.agent_id).subquery()
+    """Return the sums of every agent with a conversation in the window; revenue is told in `currency`."""
+    counts = schema.agent_day if window.days else schema.agent_interval
+    revenue = schema.revenue_day if window.days else schema.revenue_interval
+    a = (
+        select(counts.c.agent_id, *(cast(func.sum(counts.c[n]), counts.c[n].type).label(n) for n in _SUMMED))
+        .where(_inside(counts, window), counts.c.agent_id != "")
+        .group_by(counts.c.agent_id)
+    ).subquery()
+    money = priced(revenue, day_of(revenue.c.bucket, window.zone), currency)
+    amount, amount_sq = (revenue.c.amount * money.factor), (revenue.c.amount_sq * money.factor * money.factor)
+    r = (
+        select(
+            revenue.c.agent_id,
+            func.sum(amount).filter(money.is_known).label("revenue"),
+            func.sum(amount_sq).filter(money.is_known).label("revenue_sq"),
+            func.bool_or(~money.is_known & (amount != 0)).label("is_partly_unconverted"),
+        )
+        .select_from(money.rows)
+        .where(_inside(revenue, window))
+        .group_by(revenue.c.agent_id)
+    ).subquery()
     sums = (func.coalesce(r.c[n], 0).label(n) for n in ("revenue", "revenue_sq"))
     both = select(a, *sums, func.coalesce(r.c.is_partly_unconverted, False).label("is_partly_unconverted"))
     rows = await conn.execute(both.select_from(a.outerjoin(r, and_(a.c.agent_id == r.c.agent_id))))
@@ -49,3 +51,8 @@ async def get_known_agents(conn: AsyncConnection, ids: Collection[str]) -> set[s
     """Return those of the agents that any fact names."""
     c = schema.agent_state.c
     return set((await conn.execute(select(c.agent_id).where(c.tenant_id == THIS_TENANT, c.agent_id.in_(list(ids))))).scalars())
+
+
+def _inside(rollup: Table, window: Window) -> ColumnElement[bool]:
+    first, last = window.days or (window.start, window.end)
+    return and_(rollup.c.tenant_id == THIS_TENANT, rollup.c.bucket >= first, rollup.c.bucket < last)

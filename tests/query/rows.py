@@ -95,11 +95,39 @@ class Rows:
             message_count=1, customer_messages=1, agent_responses=0, industry="", revision=1, content_hash=b"x", **given,
         )  # fmt: skip
 
-    def customer(self, customer_id: str, first: date | None, last: date | None, *, days: int = 1, orders: int = 0) -> None:
+    def customer(
+        self,
+        customer_id: str,
+        first: date | None,
+        last: date | None,
+        *,
+        days: int = 1,
+        orders: int = 0,
+        campaign: str | None = None,
+    ) -> None:
         self.insert(
             "scoring.customer_state",
             customer_id=customer_id, engagement_days=days, first_day=first, last_day=last, order_days=0, orders=orders,
-            advocate=False,
+            advocate=False, campaign=campaign,
+        )  # fmt: skip
+
+    def paid(self, customer_id: str, day: date, amount: str, currency: str = "INR", orders: int = 1) -> None:
+        self.insert(
+            "scoring.customer_revenue_day", customer_id=customer_id, day=day, currency=currency, orders=orders, amount=amount
+        )
+
+    def rate(self, currency: str, day: date, rate: str, into: str = "INR") -> None:
+        self.insert("ingest.exchange_rate", from_currency=currency, to_currency=into, day=day, rate=rate, updated_at=NOW)
+
+    def cost(
+        self, amount: str, first: date, end: date, *, agent_id: str = "", customer_id: str = "", category: int = 1,
+        campaign: str = "", currency: str = "INR",
+    ) -> None:  # fmt: skip
+        """Write a cost for the days [first, end)."""
+        self.insert(
+            "scoring.cost_period",
+            agent_id=agent_id, customer_id=customer_id, category=category, campaign=campaign, currency=currency,
+            first_day=first, end_day=end, n=1, amount=amount,
         )  # fmt: skip
 
     def touch(self, agent_id: str) -> None:
