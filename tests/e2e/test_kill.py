@@ -95,3 +95,6 @@ def test_killing_any_process_under_import_loses_and_doubles_nothing(own_stack: R
         revisions = "SELECT count(*), min(revision), max(revision) FROM ingest.conversation WHERE conversation_id LIKE 'inc-%'"
         assert conn.execute(revisions).fetchone() == (CASES, REVISIONS - 1, REVISIONS - 1)
         assert conn.execute("SELECT count(*) FROM scoring.quarantine").fetchone() == (0,)
+        # What was counted as received and created is what is stored, though its transactions were killed.
+        created = "SELECT sum(created) = (SELECT count(*) FROM ingest.conversation) FROM ingest.sync_quarter WHERE source = 0"
+        assert conn.execute(created).fetchone() == (True,)
