@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import alerts, import_command, load, queries, tenant_settings
+from services.cli import alerts, import_command, load, queries, sync, tenant_settings
 from services.cli.calling import Address, Addresses
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("performance")(queries.performance)
 app.command("customer")(queries.customer)
 app.command("system")(queries.system)
 app.command("compare")(queries.compare)
+app.command("sync")(sync.sync)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(tenant_settings.app, name="settings")
 

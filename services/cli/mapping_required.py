@@ -10,21 +10,21 @@ from google.protobuf.descriptor import Descriptor
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 from rapport.insight.v1.event_pb2 import SyncEvent
 
-from services.cli.mapping_rules import MappingError
+from services.cli.mapping_sources import MappingError
 from services.cli.values import MONEY, TIMESTAMP
 
 # The contract requires these as conditions on the event, which its fields' annotations do not show.
 _BY_KIND = {"agentConfigured": ("agentId",), "agentStatus": ("agentId",), "customerProfile": ("customerId",)}
 
 
-def check_required(kind: str, fields: dict[str, Any]) -> None:
-    """Check a mapping that compiles: each message that it fills has its required fields. Raises MappingError."""
+def check_required(kind: str, fields: dict[str, Any], where: str = "fields") -> None:
+    """Check the fields of a mapping that compiles: each message that they fill has what it requires. Raises MappingError."""
     if kind == "conversation":
-        missing = list(_missing(ConversationInsight.DESCRIPTOR, fields, "fields"))
+        missing = list(_missing(ConversationInsight.DESCRIPTOR, fields, where))
     else:
         body = fields.get(kind, {})
-        missing = list(_missing(SyncEvent.DESCRIPTOR, {**fields, kind: body}, "fields"))
-        missing += [f"fields.{name}" for name in _BY_KIND.get(kind, ()) if name not in fields]
+        missing = list(_missing(SyncEvent.DESCRIPTOR, {**fields, kind: body}, where))
+        missing += [f"{where}.{name}" for name in _BY_KIND.get(kind, ()) if name not in fields]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise MappingError(", ".join(missing), f"{verb} required: without it every row would be refused")

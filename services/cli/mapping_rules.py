@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Collection
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
@@ -11,60 +9,74 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from services.cli.rows import Row
-from services.cli.rules import Amount, Condition, Constant, Holds, Rule, Source, Split, Text, When, Words
-from services.cli.values import DECIMALS, MONEY, TIMESTAMP, Reader, Reading, Unreadable, reader_of
+from services.cli.mapping_sources import COMPARISONS, MappingError, SourceCompiler, allow, decimal_of
+from services.cli.rules import Amount, Constant, FirstOf, Holds, Rounding, Rule, Source, Split, Text, When, Words
+from services.cli.values import MONEY, TIMESTAMP, Reader, Reading, Unreadable, reader_of
 
 _TEXT_KEYS = ("column", "template", "empty", "words", "unlisted")
+_TIME_KEYS = ("format", "time_zone")
+_NUMBER_KEYS = ("scale", "decimal", "absolute")
 _NUMBERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_DOUBLE)
 
 
-class MappingError(Exception):
-    """A mapping that cannot work: where in it, and why."""
-
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where} {problem}" if where else problem)
-
-
 class RuleCompiler:
-    """Compiles rules, and gathers in `columns` the names of the columns that they read."""
+    """Compiles rules, and gathers in `roundings` those that round amounts."""
 
-    def __init__(self, empties: frozenset[str], zone: tzinfo | None) -> None:
-        self._empties = empties
+    def __init__(self, sources: SourceCompiler, zone: tzinfo | None) -> None:
+        self._sources = sources
         self._zone = zone
-        self.columns: set[str] = set()
+        self.roundings: list[Rounding] = []
 
     def rule(self, field: FieldDescriptor, spec: Any, where: str) -> Rule:
         """Return the rule for a field, or for one item of a list. Raises MappingError."""
+        if isinstance(spec, list):
+            return self._alternatives(field, spec, where)
         if not isinstance(spec, dict):
             return Constant(self._constant(field, spec, where))
         rest = {key: value for key, value in spec.items() if key != "when"}
         rule = self._unconditional(field, rest, where)
-        return When(self._conditions(spec["when"], f"{where}.when"), rule) if "when" in spec else rule
+        return When(self._sources.conditions(spec["when"], f"{where}.when"), rule) if "when" in spec else rule
 
     def split(self, field: FieldDescriptor, spec: dict[str, Any], where: str) -> Rule:
         """Return the rule for all items of a list. Raises MappingError."""
-        _allow(spec, ("column", "split"), where)
+        allow(spec, ("column", "split"), where)
         column, separator = spec.get("column"), spec.get("split", "")
         if not isinstance(column, str) or not isinstance(separator, str):
             raise MappingError(where, "must name a column, and may name the text that splits it")
-        self.columns.add(column)
+        self._sources.columns.add(column)
         return Split(column, separator, _reader(field, Reading(self._zone), where))
 
     def _unconditional(self, field: FieldDescriptor, spec: dict[str, Any], where: str) -> Rule:
         kind = field.message_type.full_name if field.message_type is not None else ""
         if "constant" in spec:
-            _allow(spec, ("constant",), where)
+            allow(spec, ("constant",), where)
             return Constant(self._constant(field, spec["constant"], where))
         if kind == MONEY:
-            _allow(spec, ("column", "template", "currency", "decimal"), where)
-            currency = self._currency(spec.get("currency"), f"{where}.currency")
-            return Amount(self._source(spec, where), currency, _decimal(spec, where))
-        if field.type == FieldDescriptor.TYPE_BOOL and ("in" in spec or "above" in spec):
-            return Holds(self._condition(spec, where))
-        extra = ("format", "time_zone") if kind == TIMESTAMP else ("scale", "decimal") if field.cpp_type in _NUMBERS else ()
-        _allow(spec, (*_TEXT_KEYS, *extra), where)
+            return self._amount(spec, where)
+        if field.type == FieldDescriptor.TYPE_BOOL and spec.keys() & {"in", *COMPARISONS}:
+            return Holds(self._sources.condition(spec, where))
+        extra = _TIME_KEYS if kind == TIMESTAMP else _NUMBER_KEYS if field.cpp_type in _NUMBERS else ()
+        allow(spec, (*_TEXT_KEYS, *extra), where)
         return self._text(field, spec, where)
+
+    def _alternatives(self, field: FieldDescriptor, specs: list[Any], where: str) -> Rule:
+        rules = [self.rule(field, spec, f"{where}[{index}]") for index, spec in enumerate(specs)]
+        if not rules:
+            raise MappingError(where, "must have a rule")
+        for index, rule in enumerate(rules[:-1]):
+            if isinstance(rule, Constant | Holds):
+                raise MappingError(f"{where}[{index}]", "always has a value: what follows it is never used")
+        return FirstOf(rules)
+
+    def _amount(self, spec: dict[str, Any], where: str) -> Rule:
+        allow(spec, ("column", "template", "currency", *_NUMBER_KEYS, "round"), where)
+        currency = self._currency(spec.get("currency"), f"{where}.currency")
+        decimals, rounding = spec.get("round"), None
+        if decimals is not None:
+            if decimals not in range(10) or isinstance(decimals, bool):
+                raise MappingError(f"{where}.round", "must be a number of decimals, 0 to 9")
+            self.roundings.append(rounding := Rounding(decimals))
+        return Amount(self._sources.source(spec, where), currency, self._reading(spec, where), rounding)
 
     def _text(self, field: FieldDescriptor, spec: dict[str, Any], where: str) -> Rule:
         read = _reader(field, self._reading(spec, where), where)
@@ -77,7 +89,7 @@ class RuleCompiler:
             table = {text: self._constant(field, word, f"{where}.words.{text}") for text, word in words.items()}
             unlisted = self._optional(field, spec.get("unlisted"), f"{where}.unlisted")
             read = Words(table, "unlisted" not in spec, unlisted).read
-        return Text(self._source(spec, where), read, self._optional(field, spec.get("empty"), f"{where}.empty"))
+        return Text(self._sources.source(spec, where), read, self._optional(field, spec.get("empty"), f"{where}.empty"))
 
     def _reading(self, spec: dict[str, Any], where: str) -> Reading:
         zone = zone_of(spec["time_zone"], f"{where}.time_zone") if "time_zone" in spec else self._zone
@@ -86,67 +98,18 @@ class RuleCompiler:
             raise MappingError(f"{where}.scale", "must be a number above 0")
         if not isinstance(pattern, str):
             raise MappingError(f"{where}.format", "must be a pattern, epoch or epoch_ms")
-        return Reading(zone, pattern, None if scale is None else Decimal(str(scale)), _decimal(spec, where))
-
-    def _source(self, spec: dict[str, Any], where: str) -> Source:
-        """Return what takes a text from a row: the first of some columns that is not empty, or a template filled in."""
-        if ("column" in spec) == ("template" in spec):
-            raise MappingError(where, "must name either a column or a template")
-        if "template" in spec:
-            return self._template(spec["template"], f"{where}.template")
-        names = spec["column"] if isinstance(spec["column"], list) else [spec["column"]]
-        if not names or not all(isinstance(name, str) for name in names):
-            raise MappingError(f"{where}.column", "must be a name or a list of names")
-        self.columns.update(names)
-        if len(names) == 1:
-            name = names[0]
-            return lambda row: self._cell(row, name)
-        return lambda row: next((text for name in names if (text := self._cell(row, name))), "")
-
-    def _template(self, template: Any, where: str) -> Source:
-        try:
-            pieces = [(text, name) for text, name, _, _ in string.Formatter().parse(template)]
-        except (TypeError, ValueError):
-            pieces = []
-        names = [name for _, name in pieces if name]
-        if not names:
-            raise MappingError(where, 'must be a text that names columns, such as "case-{number}"')
-        self.columns.update(names)
-
-        def fill(row: Row) -> str:
-            cells = {name: self._cell(row, name) for name in names}
-            return "".join(text + cells.get(name or "", "") for text, name in pieces) if all(cells.values()) else ""
-
-        return fill
-
-    def _cell(self, row: Row, name: str) -> str:
-        cell = row.get(name, "")
-        if isinstance(cell, tuple):
-            raise Unreadable(f"column {name} holds a list")
-        return "" if cell in self._empties else cell
-
-    def _conditions(self, spec: Any, where: str) -> list[Condition]:
-        return [self._condition(item, where) for item in (spec if isinstance(spec, list) else [spec])]
-
-    def _condition(self, spec: Any, where: str) -> Condition:
-        if not isinstance(spec, dict) or ("in" in spec) == ("above" in spec):
-            raise MappingError(where, "must name a column and either in = [words] or above = number")
-        _allow(spec, ("column", "template", "in", "above", "decimal"), where)
-        source, words, above = self._source(spec, where), spec.get("in"), spec.get("above")
-        if words is not None and (not isinstance(words, list) or not all(isinstance(word, str) for word in words)):
-            raise MappingError(f"{where}.in", "must be a list of texts")
-        if above is not None and (isinstance(above, bool) or not isinstance(above, int | float)):
-            raise MappingError(f"{where}.above", "must be a number")
-        least = None if above is None else Decimal(str(above))
-        return Condition(source, None if words is None else frozenset(words), least, _decimal(spec, where))
+        absolute = spec.get("absolute", False)
+        if not isinstance(absolute, bool):
+            raise MappingError(f"{where}.absolute", "must be true or false")
+        return Reading(zone, pattern, None if scale is None else Decimal(str(scale)), decimal_of(spec, where), absolute)
 
     def _currency(self, spec: Any, where: str) -> Source:
         if isinstance(spec, str):
             return lambda _row: spec
         if not isinstance(spec, dict):
             raise MappingError(where, 'must be a code such as "EUR", or name a column')
-        _allow(spec, ("column", "template"), where)
-        return self._source(spec, where)
+        allow(spec, ("column", "template"), where)
+        return self._sources.source(spec, where)
 
     def _constant(self, field: FieldDescriptor, value: Any, where: str) -> Any:
         if isinstance(value, dict | list):
@@ -173,15 +136,3 @@ def _reader(field: FieldDescriptor, reading: Reading, where: str) -> Reader:
         return reader_of(field, reading)
     except ValueError as error:
         raise MappingError(where, str(error)) from None
-
-
-def _decimal(spec: dict[str, Any], where: str) -> str:
-    sign = spec.get("decimal", "")
-    if "decimal" in spec and sign not in DECIMALS:
-        raise MappingError(f"{where}.decimal", 'must be "," or "."')
-    return str(sign)
-
-
-def _allow(spec: dict[str, Any], keys: Collection[str], where: str) -> None:
-    if unknown := sorted(set(spec) - set(keys)):
-        raise MappingError(f"{where}.{unknown[0]}", f"is not understood here; understood are {', '.join(keys)}")

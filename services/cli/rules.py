@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
 from services.cli.rows import Row
-from services.cli.values import Reader, Unreadable, read_money, read_number
+from services.cli.values import Reader, Reading, Unreadable, money_of, read_scaled
 
 #: Takes one text from a row, "" when there is nothing. Raises Unreadable.
 Source: TypeAlias = Callable[[Row], str]
@@ -32,21 +32,15 @@ class UnknownWord(Unreadable):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds when a text is one of some words, or a number above another."""
+    """Holds when there is a text and it passes a test."""
 
     source: Source
-    words: frozenset[str] | None
-    above: Decimal | None
-    decimal: str = ""
+    test: Callable[[str], bool]
 
     def holds(self, row: Row) -> bool:
         """Tell whether it holds. Where there is nothing, it does not. Raises Unreadable."""
         text = self.source(row)
-        if not text:
-            return False
-        if self.words is not None:
-            return text in self.words
-        return self.above is not None and read_number(text, self.decimal) > self.above
+        return bool(text) and self.test(text)
 
 
 class Rule(Protocol):
@@ -107,18 +101,50 @@ class Text:
         return self.read(text) if text else self.empty
 
 
+@dataclass(slots=True)
+class Rounding:
+    """Rounds amounts to some decimals, half to even, and keeps how many that changed and what it added, by currency."""
+
+    decimals: int
+    amounts: int = 0
+    added: dict[str, Decimal] = field(default_factory=dict)
+
+    def rounded(self, amount: Decimal, currency: str) -> Decimal:
+        """Return the amount as it is to be kept."""
+        kept = round(amount, self.decimals)
+        if kept != amount:
+            self.amounts += 1
+            self.added[currency] = self.added.get(currency, Decimal(0)) + kept - amount
+        return kept
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """An amount of money, and where its currency comes from."""
+    """An amount of money, where its currency comes from, and how it is rounded where the mapping says so."""
 
     source: Source
     currency: Source
-    decimal: str = ""
+    reading: Reading
+    rounding: Rounding | None
 
     def value(self, row: Row, /) -> Any | None:
         """Return the amount."""
         text = self.source(row)
-        return read_money(text, self.currency(row), self.decimal) if text else None
+        if not text:
+            return None
+        amount, currency = read_scaled(text, self.reading), self.currency(row)
+        return money_of(self.rounding.rounded(amount, currency) if self.rounding else amount, currency)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOf:
+    """Alternatives: the first rule that has a value."""
+
+    rules: Sequence[Rule]
+
+    def value(self, row: Row, /) -> Any | None:
+        """Return that value, or None where no rule has one."""
+        return next((value for rule in self.rules if (value := rule.value(row)) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

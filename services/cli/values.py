@@ -60,6 +60,7 @@ class Reading:
     format: str = ""
     scale: Decimal | None = None
     decimal: str = ""
+    absolute: bool = False
 
 
 def reader_of(field: FieldDescriptor, reading: Reading) -> Reader:
@@ -75,7 +76,7 @@ def reader_of(field: FieldDescriptor, reading: Reading) -> Reader:
         numbers = {name: value.number for name, value in field.enum_type.values_by_name.items() if value.number}
         return lambda text: _read_word(text, numbers)
     if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return lambda text: float(_scaled(text, reading))
+        return lambda text: float(read_scaled(text, reading))
     if field.type in _WHOLE:
         return lambda text: _read_whole(text, reading)
     if field.message_type is not None and field.message_type.full_name == TIMESTAMP:
@@ -112,25 +113,27 @@ def _plain(text: str, decimal: str) -> str:
     return f"{sign}{whole}.{decimals}"
 
 
-def read_money(text: str, currency: str, decimal: str = "") -> Money:
-    """Return an amount exactly as written. An amount without a currency is refused."""
+def read_scaled(text: str, reading: Reading) -> Decimal:
+    """Return a number, scaled and without its sign where the mapping says so, and exact."""
+    value = read_number(text, reading.decimal)
+    value = value if reading.scale is None else value * reading.scale
+    return abs(value) if reading.absolute else value
+
+
+def money_of(amount: Decimal, currency: str) -> Money:
+    """Return an amount as the contract has it. One without a currency, or finer than it can be, is refused."""
     if not currency:
         raise Unreadable("the amount has no currency")
-    nanos = read_number(text, decimal) * _NANO
+    nanos = amount * _NANO
     if nanos != nanos.to_integral_value():
-        raise Unreadable(f"{_shown(text)} has more than nine decimals")
+        raise Unreadable(f"{amount:f} has more than nine decimals")
     sign = -1 if nanos < 0 else 1
     units, rest = divmod(abs(int(nanos)), int(_NANO))
     return Money(currency_code=currency, units=sign * units, nanos=sign * rest)
 
 
-def _scaled(text: str, reading: Reading) -> Decimal:
-    value = read_number(text, reading.decimal)
-    return value if reading.scale is None else value * reading.scale
-
-
 def _read_whole(text: str, reading: Reading) -> int:
-    value = _scaled(text, reading)
+    value = read_scaled(text, reading)
     if reading.scale is not None:
         value = value.to_integral_value()
     if value != value.to_integral_value():

@@ -20,7 +20,7 @@ INCIDENT = {
 
 
 def incident(**changes: str) -> ConversationInsight:
-    message = load_mapping(INCIDENTS).message(INCIDENT | changes)
+    (message,) = load_mapping(INCIDENTS).facts(INCIDENT | changes)
     assert isinstance(message, ConversationInsight)
     protovalidate.validate(message)
     return message

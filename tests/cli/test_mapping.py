@@ -9,13 +9,14 @@ import pytest
 from google.protobuf import json_format
 
 from services.cli.mapping import compile_mapping
-from services.cli.mapping_rules import MappingError
+from services.cli.mapping_sources import MappingError
 from services.cli.rules import RowRejected
 
 
 def mapped(fields: str, row: dict[str, Any], head: str = 'kind = "conversation"') -> dict[str, Any]:
     mapping = compile_mapping(tomllib.loads(f"{head}\n[fields]\n{fields}"))
-    return json_format.MessageToDict(mapping.message(row))
+    (fact,) = mapping.facts(row)
+    return json_format.MessageToDict(fact)
 
 
 @pytest.mark.parametrize(

@@ -231,3 +231,20 @@ async def test_wrong_usage_exits_with_two(house: House, rapport: Rapport, words:
 
     assert result.exit_code == 2
     assert not house.query.calls
+
+
+async def test_costs_are_shown_and_a_dash_where_there_are_none(house: House, rapport: Rapport) -> None:
+    house.query.customer = CustomerInsight(customer_id="c1")
+    for command in (("performance", "1"), ("system",), ("customer", "c1")):
+        shown = (await rapport(*command)).stdout
+        assert re.search(r"cost\b.* —", shown)
+    house.query.agent.business_metrics.total_cost = 1234.5
+    overall, worth = house.query.whole.overall_metrics, house.query.customer.business_metrics
+    overall.total_cost, overall.new_customers, overall.customer_acquisition_cost = 70.25, 3, 23.5
+    worth.customer_acquisition_cost, worth.return_on_investment, worth.currency = 250, 3, "INR"
+
+    assert "1,234.50 INR" in (await rapport("performance", "1")).stdout
+    system = (await rapport("system")).stdout
+    assert all(text in system for text in ("70.25 INR", "new customers", "23.50 INR"))
+    customer = (await rapport("customer", "c1")).stdout
+    assert all(text in customer for text in ("250.00 INR", "300.0 %"))
