@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -30,7 +30,17 @@ async def evaluate(
     beginning = [finding.fingerprint for finding in findings if finding.begins]
     episodes = await store.count_episodes(conn, beginning) if beginning else {}
     decided = (decide(finding, now, episodes.get(finding.fingerprint, 0), new_id) for finding in findings)
-    changes = [change for change in decided if change is not None]
+    return await append(conn, [change for change in decided if change is not None], traces, now, new_id)
+
+
+async def append(
+    conn: AsyncConnection,
+    changes: Sequence[Change],
+    traces: Mapping[Subject, str | None],
+    now: datetime,
+    new_id: Callable[[], UUID],
+) -> list[Change]:
+    """Store changes of alerts that are locked, with the log of them, and return them with their revisions."""
     if not changes:
         return []
     first = await store.advance_log(conn, len(changes), epoch=str(new_id()))

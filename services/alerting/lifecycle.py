@@ -142,6 +142,11 @@ def _resolved(finding: Finding, current: Alert, now: datetime) -> Change:
     return Change(EventKind.RESOLVED, current, after)
 
 
+def withdrawn(current: Alert, now: datetime) -> Change:
+    """Return the end of an alert whose subject is not there to be measured any more."""
+    return Change(EventKind.RESOLVED, current, replace(current, state=AlertState.RESOLVED, value=None, resolved_at=now))
+
+
 def _value(finding: Finding) -> float | None:
     judged = finding.rule.usable(finding.reading)
     return None if judged is None else judged.value

@@ -11,14 +11,16 @@ from services.alerting.lifecycle import Alert, Change
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest revision of a tenant's log, the first that is kept, and the log's epoch.
+    """The newest revision of a tenant's log, the first that is kept, the log's epoch, and how often its past was rewritten.
 
-    The epoch is new whenever revisions may be used a second time: after a restore.
+    The epoch is new whenever revisions may be used a second time: after a restore. A rewrite takes an erased customer's id
+    out of what is kept; revisions and positions stay.
     """
 
     revision: int
     first_revision: int
     epoch: str
+    rewrites: int = 0
 
     def continues(self, position: Position) -> bool:
         """Tell whether everything after a position is kept, so that nothing would be skipped."""

@@ -41,9 +41,9 @@ def from_json(stored: Mapping[str, Any]) -> Alert:
 
 async def get_head(conn: AsyncConnection) -> Head | None:
     """Return where the tenant's log stands, or None when there is no log yet."""
-    found = select(log_head.c.revision, log_head.c.first_revision, log_head.c.epoch).where(log_head.c.tenant_id == THIS_TENANT)
-    row = (await conn.execute(found)).one_or_none()
-    return None if row is None else Head(row.revision, row.first_revision, row.epoch)
+    columns = (log_head.c.revision, log_head.c.first_revision, log_head.c.epoch, log_head.c.rewrites)
+    row = (await conn.execute(select(*columns).where(log_head.c.tenant_id == THIS_TENANT))).one_or_none()
+    return None if row is None else Head(*row)
 
 
 async def create_log(conn: AsyncConnection, epoch: str) -> None:

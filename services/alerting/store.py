@@ -10,6 +10,7 @@ from sqlalchemy import and_, delete, func, select, text, union, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerting.erase_store import ERASED
 from services.alerting.lifecycle import Alert, Change, Fingerprint
 from services.alerting.log_store import to_json
 from services.alerting.rules import Measure, Reading, Rule, Subject
@@ -62,7 +63,8 @@ async def mark_swept(conn: AsyncConnection, now: datetime) -> None:
 
 async def drain_touched(conn: AsyncConnection, limit: int) -> dict[Subject, str | None]:
     """Delete the oldest touched rows, at most `limit`, and return their subjects with the trace that touched them last."""
-    oldest = select(touched.c.touched_id).where(touched.c.tenant_id == THIS_TENANT).order_by(touched.c.touched_id).limit(limit)
+    mine = (touched.c.tenant_id == THIS_TENANT, touched.c.subject_kind != ERASED)
+    oldest = select(touched.c.touched_id).where(*mine).order_by(touched.c.touched_id).limit(limit)
     taken = delete(touched).where(touched.c.tenant_id == THIS_TENANT, touched.c.touched_id.in_(oldest))
     rows = await conn.execute(
         taken.returning(touched.c.touched_id, touched.c.subject_kind, touched.c.subject_id, touched.c.trace)

@@ -105,17 +105,21 @@ class Tail:
         """Look at the log once; tell whether there was news."""
         asked_at, newest = self._clock(), self._ring.newest
         head, entries = await self._reader.news(self._tenant_id, None if self._head is None else newest)
-        if self._head is not None and self._head.epoch == head.epoch and _follows(newest, head, entries):
+        if self._head is not None and _is_same_log(self._head, head) and _follows(newest, head, entries):
             self._ring.add(entries)
             moved = bool(entries)
         else:
-            # The beginning, or another log, or what followed is not kept: streams that want more read the stored log.
+            # The beginning, or another or a rewritten log, or what followed is not kept: who wants more reads the stored log.
             self._ring = Ring(head.revision)
             moved = True
         self._head, self._polled_at = head, asked_at
         if moved:
             self.pulse()
         return moved
+
+
+def _is_same_log(known: Head, head: Head) -> bool:
+    return (known.epoch, known.rewrites) == (head.epoch, head.rewrites)
 
 
 def _follows(newest: int, head: Head, entries: list[Entry]) -> bool:

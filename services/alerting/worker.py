@@ -13,6 +13,7 @@ from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import store
+from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
 from services.alerting.lifecycle import Change, EventKind
 from services.alerting.rules import DEFAULT_RULES, Subject
@@ -98,8 +99,9 @@ class Worker:
                 subjects |= await store.list_open_subjects(conn)
                 await store.mark_swept(conn, now)
             changes = await evaluate(conn, subjects, touched, now, self._new_id) if subjects else []
+            ended = await erase(conn, now, self._new_id)
         self._trace(changes, touched)
-        return bool(subjects)
+        return bool(subjects or ended)
 
     async def _take_lease(self, conn: AsyncConnection, now: datetime) -> datetime | None:
         swept_at = await store.take_lease(conn)

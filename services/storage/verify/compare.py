@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
-from services.storage.verify import facts
+from services.storage.verify import facts, horizon
 from services.storage.verify.rollups import ROLLUPS, Rollup, Zeros
 
 #: Differing rows that are shown of a table.
@@ -78,17 +78,30 @@ def tenant_ids(conn: Connection) -> list[str]:
         return [row[0] for row in conn.execute("SELECT tenant_id FROM ingest.tenant ORDER BY tenant_id")]
 
 
-def compare_tenant(conn: Connection, tenant_id: str, deadline: float, on_table: Callable[[str], None]) -> TenantResult:
+def compare_tenant(
+    conn: Connection, tenant_id: str, deadline: float, on_table: Callable[[str], None], as_of: datetime | None = None
+) -> TenantResult:
     """Compare every rollup of a tenant, as soon as none of its changes waits or `deadline` (of time.monotonic) has passed.
 
-    `on_table` is called with each table's name before it is compared.
+    `on_table` is called with each table's name before it is compared. Rollups must be those of the moment `as_of`, now
+    unless it is given; what is due by then and not counted waits like a change.
     """
     while True:
         with _snapshot(conn, tenant_id):
-            waiting = _count(conn, SQL("SELECT count(*) FROM ingest.change WHERE tenant_id = %(tenant)s"), tenant_id)
+            parameters = {"tenant": tenant_id, "as_of": _moment(conn, tenant_id, as_of)}
+            waiting = _count(conn, _WAITING, parameters)
             if waiting == 0 or time.monotonic() >= deadline:
-                return _compare_snapshot(conn, tenant_id, waiting, on_table)
+                return _compare_snapshot(conn, parameters, waiting, on_table)
         time.sleep(_POLL_SECONDS)
+
+
+def _moment(conn: Connection, tenant_id: str, as_of: datetime | None) -> datetime:
+    """Return the moment to compare at: never before the worker counted last, whose clock may be ahead of the database's."""
+    query = "SELECT greatest(coalesce(%s, now()), (SELECT max(drained_at) FROM scoring.progress WHERE tenant_id = %s))"
+    row = conn.execute(query, [as_of, tenant_id]).fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
 
 
 @contextmanager
@@ -99,25 +112,34 @@ def _snapshot(conn: Connection, tenant_id: str) -> Iterator[None]:
         yield
 
 
-def _compare_snapshot(conn: Connection, tenant_id: str, waiting: int, on_table: Callable[[str], None]) -> TenantResult:
+def _compare_snapshot(
+    conn: Connection, parameters: dict[str, Any], waiting: int, on_table: Callable[[str], None]
+) -> TenantResult:
     on_table("facts")
-    _fill_expected(conn, tenant_id)
+    parameters = parameters | horizon.parameters_of(conn, parameters["tenant"])
+    _fill_expected(conn, parameters)
     tables = []
     for rollup in ROLLUPS:
         on_table(rollup.table.fullname)
-        tables.append(_compare_table(conn, tenant_id, rollup))
-    quarantined = _count(conn, SQL("SELECT count(*) FROM scoring.quarantine WHERE tenant_id = %(tenant)s"), tenant_id)
-    return TenantResult(tenant_id, waiting, quarantined, tuple(tables))
+        tables.append(_compare_table(conn, parameters, rollup))
+    quarantined = _count(conn, SQL("SELECT count(*) FROM scoring.quarantine WHERE tenant_id = %(tenant)s"), parameters)
+    return TenantResult(parameters["tenant"], waiting, quarantined, tuple(tables))
 
 
-def _fill_expected(conn: Connection, tenant_id: str) -> None:
-    settings = "SELECT time_zone, attribution_window_days FROM ingest.tenant_settings WHERE tenant_id = %s"
-    time_zone, days = conn.execute(settings, [tenant_id]).fetchone() or ("UTC", 7)
-    parameters = {"tenant": tenant_id, "time_zone": time_zone, "attribution_window": timedelta(days=days)}
+def _fill_expected(conn: Connection, parameters: dict[str, Any]) -> None:
+    settings = "SELECT time_zone, attribution_window_days FROM ingest.tenant_settings WHERE tenant_id = %(tenant)s"
+    time_zone, days = conn.execute(settings, parameters).fetchone() or ("UTC", 7)
+    chosen = {"time_zone": time_zone, "attribution_window": timedelta(days=days)}
     conn.execute(facts.CREATE)
-    for statement in (facts.CONVERSATIONS, facts.TRANSACTIONS, facts.APPOINTMENTS):
-        conn.execute(statement, parameters)
+    for statement in facts.FILL:
+        conn.execute(statement, parameters | chosen)
     conn.execute(facts.ANALYZE)
+
+
+_WAITING = SQL("""
+    SELECT (SELECT count(*) FROM ingest.change WHERE tenant_id = %(tenant)s)
+           + (SELECT count(*) FROM scoring.due WHERE tenant_id = %(tenant)s AND due_at <= %(as_of)s)
+""")
 
 
 _PAIRS = SQL("""
@@ -129,17 +151,17 @@ _PAIRS = SQL("""
 _DIFFERS = SQL("(e.there, {}) IS DISTINCT FROM (s.there, {})")
 
 
-def _compare_table(conn: Connection, tenant_id: str, rollup: Rollup) -> TableResult:
+def _compare_table(conn: Connection, parameters: dict[str, Any], rollup: Rollup) -> TableResult:
     columns = (*rollup.key, *rollup.values)
     differs = _DIFFERS.format(_list(columns, "e"), _list(columns, "s"))
     counts = _pairs(rollup, SQL("count(*), count(*) FILTER (WHERE {})").format(differs))
-    compared, different = conn.execute(counts, {"tenant": tenant_id}).fetchone() or (0, 0)
+    compared, different = conn.execute(counts, parameters).fetchone() or (0, 0)
     if not different:
         return TableResult(rollup.table.fullname, compared, 0, ())
     rows = _pairs(rollup, SQL("e.there, s.there, {}, {}").format(_list(columns, "e"), _list(columns, "s")))
     order = SQL(", ").join(SQL("coalesce(e.{0}, s.{0})").format(Identifier(k)) for k in rollup.key)
     first = SQL("{} AND {} ORDER BY {} LIMIT {}").format(rows, differs, order, EXAMPLES)
-    examples = tuple(_difference(rollup, row) for row in conn.execute(first, {"tenant": tenant_id}))
+    examples = tuple(_difference(rollup, row) for row in conn.execute(first, parameters))
     return TableResult(rollup.table.fullname, compared, different, examples)
 
 
@@ -158,8 +180,9 @@ def _pairs(rollup: Rollup, answer: Composable) -> Composed:
 
 def _is_compared(rollup: Rollup) -> Composable:
     """Return the condition without which rows, expected and stored alike, are left out."""
-    recent = SQL("bucket >= now() - interval '35 days'") if rollup.recent_only else SQL("true")
-    return SQL("{} AND {}").format(recent, SQL("true") if rollup.zeros is Zeros.MAY_REMAIN else rollup.holds_something)
+    recent = SQL("bucket >= %(as_of)s - interval '35 days'") if rollup.recent_only else SQL("true")
+    holds = SQL("true") if rollup.zeros is Zeros.MAY_REMAIN else rollup.holds_something
+    return SQL(" AND ").join([recent, horizon.since_horizon(rollup.table), holds])
 
 
 def _list(columns: tuple[str, ...], alias: str | None = None) -> Composable:
@@ -179,6 +202,6 @@ def _difference(rollup: Rollup, row: tuple[Any, ...]) -> Difference:
     )
 
 
-def _count(conn: Connection, query: SQL, tenant_id: str) -> int:
-    row = conn.execute(query, {"tenant": tenant_id}).fetchone()
+def _count(conn: Connection, query: SQL, parameters: dict[str, Any]) -> int:
+    row = conn.execute(query, parameters).fetchone()
     return int(row[0]) if row else 0

@@ -1,4 +1,7 @@
-"""What every rollup must hold, as SQL over the temporary table `expected` and the stored facts."""
+"""What every rollup must hold, as SQL over the temporary table `expected` and the stored facts.
+
+Parameters are `tenant` and `as_of`, the moment at which it holds.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from psycopg.sql import SQL, Composable, Identifier
 from sqlalchemy import Table
 
 from services.storage import schema
+from services.storage.verify import horizon, remainder
 
 _INTERVAL = SQL("date_bin('15 minutes', at, timestamptz '1970-01-01 00:00:00+00')")
 _DAY = SQL("day")
@@ -28,7 +32,13 @@ class Zeros(Enum):
 
 
 #: When a column holds something, by the type that it has in Python.
-_HOLDS = {bool: SQL("{}"), date: SQL("{} IS NOT NULL"), int: SQL("{} <> 0"), Decimal: SQL("{} <> 0")}
+_HOLDS = {
+    bool: SQL("{}"),
+    date: SQL("{} IS NOT NULL"),
+    str: SQL("{} IS NOT NULL"),
+    int: SQL("{} <> 0"),
+    Decimal: SQL("{} <> 0"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,22 @@ _RESPONSES = SQL("""
     GROUP BY 1, 2, 3, 4
 """)
 
+_TALLIES = SQL("""
+    SELECT agent_id, {bucket} AS bucket, platform, counted.measure, sum(counted.n) AS n
+    FROM expected
+    CROSS JOIN LATERAL (VALUES (outcome, 1::bigint), (expected.measure, quantity)) AS counted (measure, n)
+    WHERE counted.measure IS NOT NULL
+    GROUP BY 1, 2, 3, 4
+""")
+
+_COSTS = SQL("""
+    SELECT agent_id, customer_id, category, coalesce(campaign, '') AS campaign, currency, day AS first_day, end_day,
+           count(*) AS n, sum(cost) AS amount
+    FROM expected
+    WHERE cost IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+""")
+
 _CUSTOMER_DAYS = SQL("""
     SELECT customer_id, day, agent_id, platform, sum(conversations) AS conversations, sum(orders) AS orders
     FROM expected
@@ -111,7 +137,7 @@ _CUSTOMER_REVENUE = SQL("""
 _PRESENCE = SQL("""
     WITH met AS (
         SELECT DISTINCT g.grouping, g.group_id, e.customer_id, e.day
-        FROM expected e
+        FROM {days} AS e
         CROSS JOIN LATERAL (VALUES (1, ''), (2, e.agent_id), (3, e.platform::text)) AS g (grouping, group_id)
         WHERE e.conversations > 0 AND e.customer_id <> ''
     ), paired AS (
@@ -121,10 +147,10 @@ _PRESENCE = SQL("""
                ) AS previous_day
         FROM met m
     )
-    SELECT p.grouping, p.group_id, p.day, p.previous_day, count(*) AS n
-    FROM paired p
+    SELECT p.grouping, p.group_id, p.day, p.previous_day, sum(p.n)::bigint AS n
+    FROM (SELECT grouping, group_id, day, previous_day, 1::bigint AS n FROM paired UNION ALL {erased}) AS p
     GROUP BY 1, 2, 3, 4
-""")
+""").format(days=horizon.DAYS, erased=remainder.PRESENCE)
 
 _CUSTOMERS = SQL("""
     WITH named AS (
@@ -132,17 +158,27 @@ _CUSTOMERS = SQL("""
         UNION SELECT customer_id FROM ingest.event WHERE tenant_id = %(tenant)s
         UNION SELECT customer_id FROM ingest.appointment WHERE tenant_id = %(tenant)s
         UNION SELECT customer_id FROM ingest.transaction WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ingest.cart WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ingest.follow_up WHERE tenant_id = %(tenant)s
+        UNION SELECT customer_id FROM ({known}) AS known
     ), engaged AS (
         SELECT customer_id, day, sum(orders) AS orders
-        FROM expected
+        FROM {days} AS d
         WHERE conversations > 0 OR orders > 0
         GROUP BY 1, 2
     ), advocates AS (
         SELECT DISTINCT customer_id
         FROM ingest.conversation
         WHERE tenant_id = %(tenant)s AND (conversion_type = 4 OR stage = 5)
+        UNION SELECT customer_id FROM ({known}) AS known WHERE advocate
+    ), brought AS (
+        SELECT DISTINCT ON (customer_id) coalesce(i.customer_id, c.customer_id) AS customer_id, i.body ->> 'campaign' AS campaign
+        FROM ingest.event i
+        LEFT JOIN ingest.conversation c ON c.tenant_id = %(tenant)s AND c.conversation_id = i.conversation_id
+        WHERE i.tenant_id = %(tenant)s AND i.kind = 16 AND i.body ->> 'campaign' <> ''
+        ORDER BY 1, i.occurred_at, i.event_id COLLATE "C", i.source
     )
-    SELECT n.customer_id,
+    SELECT n.customer_id, coalesce(min(k.campaign), min(b.campaign)) AS campaign,
            count(e.day) AS engagement_days, min(e.day) AS first_day, max(e.day) AS last_day,
            count(*) FILTER (WHERE e.orders > 0) AS order_days,
            min(e.day) FILTER (WHERE e.orders > 0) AS first_order_day,
@@ -151,9 +187,11 @@ _CUSTOMERS = SQL("""
            n.customer_id IN (SELECT a.customer_id FROM advocates a) AS advocate
     FROM named n
     LEFT JOIN engaged e USING (customer_id)
+    LEFT JOIN brought b USING (customer_id)
+    LEFT JOIN ({known}) AS k USING (customer_id)
     WHERE n.customer_id <> ''
     GROUP BY 1
-""")
+""").format(days=horizon.DAYS, known=horizon.KNOWN)
 
 _AGENTS = SQL("""
     SELECT agent_id
@@ -162,22 +200,36 @@ _AGENTS = SQL("""
         UNION SELECT agent_id FROM ingest.event WHERE tenant_id = %(tenant)s
         UNION SELECT agent_id FROM ingest.appointment WHERE tenant_id = %(tenant)s
         UNION SELECT agent_id FROM ingest.transaction WHERE tenant_id = %(tenant)s
+        UNION SELECT agent_id FROM ingest.cart WHERE tenant_id = %(tenant)s
+        UNION SELECT agent_id FROM ingest.follow_up WHERE tenant_id = %(tenant)s
     ) named
     WHERE agent_id <> ''
 """)
 
+_DUE = SQL("""
+    SELECT 6 AS kind, cart_id AS entity_id, changed_at + interval '24 hours' AS due_at
+    FROM ingest.cart
+    WHERE tenant_id = %(tenant)s AND status IN (1, 2) AND changed_at > %(as_of)s - interval '24 hours'
+    UNION ALL
+    SELECT 7, follow_up_id, due FROM ingest.follow_up WHERE tenant_id = %(tenant)s AND status = 1 AND due > %(as_of)s
+""")
+
 #: In the order in which they are compared. Segments are history and revisions only ever move: neither can be recomputed.
 ROLLUPS = (
-    Rollup(schema.contribution, SQL("SELECT * FROM expected"), zeros=Zeros.COUNT),
+    Rollup(schema.contribution, SQL("SELECT * FROM expected WHERE NOT erased"), zeros=Zeros.COUNT),
     Rollup(schema.agent_interval, _COUNTS.format(bucket=_INTERVAL), recent_only=True),
     Rollup(schema.agent_day, _COUNTS.format(bucket=_DAY)),
     Rollup(schema.revenue_interval, _REVENUE.format(bucket=_INTERVAL), recent_only=True),
     Rollup(schema.revenue_day, _REVENUE.format(bucket=_DAY)),
     Rollup(schema.response_interval, _RESPONSES.format(bucket=_INTERVAL), recent_only=True),
     Rollup(schema.response_day, _RESPONSES.format(bucket=_DAY)),
+    Rollup(schema.tally_interval, _TALLIES.format(bucket=_INTERVAL), recent_only=True),
+    Rollup(schema.tally_day, _TALLIES.format(bucket=_DAY)),
+    Rollup(schema.cost_period, _COSTS),
     Rollup(schema.customer_day, _CUSTOMER_DAYS),
     Rollup(schema.customer_revenue_day, _CUSTOMER_REVENUE),
     Rollup(schema.presence, _PRESENCE),
     Rollup(schema.customer_state, _CUSTOMERS, ignored=frozenset({"segment", "segment_since"}), zeros=Zeros.MAY_REMAIN),
     Rollup(schema.agent_state, _AGENTS, ignored=frozenset({"revision"}), zeros=Zeros.MAY_REMAIN),
+    Rollup(schema.due, _DUE, zeros=Zeros.COUNT),
 )

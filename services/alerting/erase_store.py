@@ -1,0 +1,69 @@
+"""SQL that finds who was erased and puts a pseudonym in the place of their ids, wherever alerts are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting.rules import SubjectKind
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.storage.schema import alert, log_head, touched
+
+#: Marks touched rows of customers who were erased. It is no kind of subject.
+ERASED = 102
+
+_RENAME_ALERTS = text(
+    """
+    WITH new AS (SELECT * FROM unnest(CAST(:customers AS text[]), CAST(:pseudonyms AS text[])) AS n(customer_id, pseudonym))
+    UPDATE alerting.alert AS a SET subject_id = new.pseudonym FROM new
+    WHERE a.tenant_id = :tenant AND a.subject_kind = :kind AND a.subject_id = new.customer_id
+    RETURNING a.alert_id, new.pseudonym
+    """
+)
+#: A state that an alert did not have yet is no object.
+_RENAME_LOGGED = text(
+    """
+    WITH new AS (SELECT * FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[])) AS n(alert_id, pseudonym))
+    UPDATE alerting.alert_log AS l SET
+        before = CASE WHEN jsonb_typeof(l.before) = 'object'
+                      THEN jsonb_set(l.before, '{subject_id}', to_jsonb(new.pseudonym)) ELSE l.before END,
+        after = jsonb_set(l.after, '{subject_id}', to_jsonb(new.pseudonym))
+    FROM new WHERE l.tenant_id = :tenant AND l.alert_id = new.alert_id
+    """
+)
+
+
+async def list_erased(conn: AsyncConnection, limit: int) -> dict[str, str | None]:
+    """Return customers who were erased and may still be named here, with the trace of their erasure; at most `limit`."""
+    t = touched.c
+    found = select(t.subject_id, t.trace).where(t.tenant_id == THIS_TENANT, t.subject_kind == ERASED)
+    return {row.subject_id: row.trace for row in await conn.execute(found.order_by(t.touched_id).limit(limit))}
+
+
+async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> dict[str, datetime]:
+    """Return when the customers' last alerts ended; who had none is left out."""
+    a = alert.c
+    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
+    rows = await conn.execute(select(a.subject_id, func.max(a.resolved_at).label("at")).where(*mine).group_by(a.subject_id))
+    return {row.subject_id: row.at for row in rows if row.at is not None}
+
+
+async def rename(conn: AsyncConnection, pseudonyms: Mapping[str, str]) -> None:
+    """Put pseudonyms in the place of customers in alerts and in the log, and tell its readers that it was rewritten."""
+    names = {"customers": list(pseudonyms), "pseudonyms": list(pseudonyms.values()), "kind": int(SubjectKind.CUSTOMER)}
+    renamed = (await conn.execute(_RENAME_ALERTS, {"tenant": current_tenant()} | names)).all()
+    if renamed:
+        logged = {"alerts": [row.alert_id for row in renamed], "pseudonyms": [row.pseudonym for row in renamed]}
+        await conn.execute(_RENAME_LOGGED, {"tenant": current_tenant()} | logged)
+        told = update(log_head).where(log_head.c.tenant_id == THIS_TENANT)
+        await conn.execute(told.values(rewrites=log_head.c.rewrites + 1))
+
+
+async def forget(conn: AsyncConnection, customers: Collection[str]) -> None:
+    """Delete what said that the customers were erased."""
+    t = touched.c
+    told = (t.tenant_id == THIS_TENANT, t.subject_kind == ERASED, t.subject_id == func.any(list(customers)))
+    await conn.execute(delete(touched).where(*told))
