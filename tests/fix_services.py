@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from services.ingest.servicer import IngestServicer
+from services.ingest.tombstones import Digests
 from services.runtime.database import Database
+from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import set_tenant
 from services.scoring.servicer import ScoringServicer
 from services.scoring.worker import Sweeper, Worker
@@ -61,7 +64,8 @@ class House:
     def differences(self) -> list[str]:
         """Return what `make verify` finds, a line a row, and changes that were not counted."""
         with compare.connect(self.url) as conn:
-            tenants = [compare.compare_tenant(conn, tenant, 0, lambda _: None) for tenant in compare.tenant_ids(conn)]
+            ids, now = compare.tenant_ids(conn), self.clock.now
+            tenants = [compare.compare_tenant(conn, tenant, 0, lambda _: None, now) for tenant in ids]
         rows = [f"{table.table}: {row}" for tenant in tenants for table in tenant.tables for row in table.examples]
         return rows + [f"{t.waiting} waiting, {t.quarantined} quarantined" for t in tenants if t.waiting or t.quarantined]
 
@@ -74,6 +78,13 @@ def clock() -> Clock:
 @pytest.fixture
 async def house(database_url: str, clock: Clock) -> AsyncIterator[House]:
     """Ingest and scoring over a fresh database, for the tenant "default"."""
+    async with open_house(database_url, clock) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_house(database_url: str, clock: Clock) -> AsyncIterator[House]:
+    """Put ingest and scoring together over a database, for as long as the block runs."""
     set_tenant("default")
     ingest, scoring = Database(database_url, "rapport_ingest"), Database(database_url, "rapport_scoring")
     tokens = ConsistencyTokens(KEYS)
@@ -82,7 +93,7 @@ async def house(database_url: str, clock: Clock) -> AsyncIterator[House]:
         clock=clock,
         ingest_database=ingest,
         scoring_database=scoring,
-        ingest=IngestServicer(ingest, tokens, clock),
+        ingest=IngestServicer(ingest, tokens, Signer("exchange_rates", KEYS), Digests(KEYS), clock),
         scoring=ScoringServicer(scoring, tokens, clock),
         worker=Worker(scoring, clock, batch=2000),
         sweeper=Sweeper(scoring, clock),

@@ -19,7 +19,7 @@ from services.ingest import money
 from services.ingest.facts import Conversation, Entity, Event
 from services.ingest.recording import Outcome
 from services.runtime.errors import FieldViolation, invalid_fields
-from services.storage.reading import Settings
+from services.storage.reading import Horizon, Settings
 
 Value = TypeVar("Value")
 
@@ -38,6 +38,8 @@ _ENTITIES = {
     "customer_profile": (Entity.CUSTOMER, "customer_id"),
     "appointment": (Entity.APPOINTMENT, "appointment_id"),
     "transaction": (Entity.TRANSACTION, "transaction_id"),
+    "cart_activity": (Entity.CART, "cart_id"),
+    "follow_up": (Entity.FOLLOW_UP, "follow_up_id"),
 }
 #: The field of a body that holds money.
 _MONEY = {"transaction": "amount", "cost": "amount", "cart_activity": "value"}
@@ -131,14 +133,18 @@ def event_violations(message: event_pb2.SyncEvent, prefix: str, now: datetime) -
     if kind == "customer_profile":
         found += time_zone_violations(body.timezone, f"{prefix}customer_profile.timezone")
     if kind in _MONEY and body.HasField(_MONEY[kind]):
-        found += _amount_violations(getattr(body, _MONEY[kind]), f"{prefix}{kind}.{_MONEY[kind]}")
+        found += _amount_violations(getattr(body, _MONEY[kind]), f"{prefix}{kind}.{_MONEY[kind]}", may_be_finer=kind == "cost")
     return found
 
 
-def _amount_violations(amount: Money, path: str) -> list[FieldViolation]:
+def _amount_violations(amount: Money, path: str, *, may_be_finer: bool) -> list[FieldViolation]:
+    """Return what is wrong with an amount. One that `may_be_finer` than a minor unit is a price of many small things."""
     if amount.units * amount.nanos < 0 or abs(amount.nanos) > 999_999_999:  # noqa: PLR2004  # nanos of google.type.Money
         return [FieldViolation(f"{path}.nanos", "money.nanos", "must have the sign of units and at most nine digits")]
-    found = _money_violations(_amount(amount), amount.currency_code, path, f"{path}.currency_code")
+    if may_be_finer:
+        found = currency_violations(amount.currency_code or "?", f"{path}.currency_code")
+    else:
+        found = _money_violations(_amount(amount), amount.currency_code, path, f"{path}.currency_code")
     if not 0 <= _amount(amount) <= money.LARGEST:
         found.append(FieldViolation(f"{path}.units", "money.range", f"must be 0 to {money.LARGEST:,}"))
     return found
@@ -158,6 +164,7 @@ def currency_violations(code: str, path: str) -> list[FieldViolation]:
     return [FieldViolation(path, "currency.unknown", "must be an active currency of ISO 4217, such as EUR")]
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONES = available_timezones()
 #: How much producers' clocks and time zones may be ahead.
 _LONGEST_AHEAD = timedelta(days=1)
@@ -183,7 +190,7 @@ def _amount(message: Money) -> Decimal:
 
 
 def _moment(message: Timestamp) -> datetime:
-    return message.ToDatetime(tzinfo=UTC)
+    return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
 
 
 def _optional(message: Message, name: str) -> Any:
@@ -191,13 +198,16 @@ def _optional(message: Message, name: str) -> Any:
 
 
 def _intent(message: conversation_pb2.Intent) -> dict[str, Any]:
-    at = _moment(message.timestamp).isoformat() if message.HasField("timestamp") else None
-    told = {"intent": message.intent, "confidence": _optional(message, "confidence"), "timestamp": at}
-    return {name: value for name, value in told.items() if value is not None}
+    told: dict[str, Any] = {"intent": message.intent}
+    if message.HasField("confidence"):
+        told["confidence"] = message.confidence
+    if message.HasField("timestamp"):
+        told["timestamp"] = _moment(message.timestamp).isoformat()
+    return told
 
 
-def settings_to_proto(settings: Settings) -> ingest_service_pb2.TenantSettings:
-    """Return a tenant's settings as the contract has them."""
+def settings_to_proto(settings: Settings, horizon: Horizon | None) -> ingest_service_pb2.TenantSettings:
+    """Return a tenant's settings, and before when facts are gone, as the contract has them."""
     message = ingest_service_pb2.TenantSettings(
         reporting_currency=settings.reporting_currency,
         time_zone=settings.time_zone,
@@ -207,6 +217,8 @@ def settings_to_proto(settings: Settings) -> ingest_service_pb2.TenantSettings:
     )
     if settings.updated_at is not None:
         message.update_time.FromDatetime(settings.updated_at)
+    if horizon is not None:
+        message.retention_horizon.FromDatetime(horizon.at)
     return message
 
 

@@ -1,4 +1,4 @@
-"""What the events of one agent, customer, appointment or transaction amount to, in whatever order they arrived.
+"""What the events of one agent, customer, appointment, transaction, cart or follow-up amount to, in whatever order they came.
 
 Every function takes all stored events of one entity, puts them in order of `occurred_at`, then `event_id`, and returns the
 entity's columns: the same set of events always gives the same entity.
@@ -12,8 +12,8 @@ from typing import Any
 
 from services.ingest.facts import Entity, Event
 
-_BOOKED = 1
-_SETTLED = 2
+_BOOKED, _RESCHEDULED = 1, 2
+_SETTLED, _FAILED = 2, 3
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
@@ -66,7 +66,7 @@ _PROFILE = {
 
 
 def appointment(events: Sequence[Event]) -> dict[str, Any]:
-    """Return an appointment: its last state, whom it concerns, and when it was booked first."""
+    """Return an appointment: its last state, whom it concerns, when it was booked first, and how often it was moved."""
     states = [e.body["status"] for e in events]
     booked = [e.occurred_at for e in events if e.body["status"] == _BOOKED]
     return _concerns(events) | {
@@ -75,11 +75,12 @@ def appointment(events: Sequence[Event]) -> dict[str, Any]:
         "scheduled_for": last_told(events, "scheduled_for"),
         "status_at": since(events, states, states[-1]),
         "service": last_told(events, "service"),
+        "reschedules": states.count(_RESCHEDULED),
     }
 
 
 def transaction(events: Sequence[Event]) -> dict[str, Any]:
-    """Return a transaction: its last state, its first kind, whom it concerns, and since when it has been settled."""
+    """Return a transaction: its last state, its first kind, whom it concerns, and since when it has been settled or failed."""
     states = [e.body["status"] for e in events]
     last = events[-1].body
     return _concerns(events) | {
@@ -89,7 +90,29 @@ def transaction(events: Sequence[Event]) -> dict[str, Any]:
         "currency": last["currency"],
         "original_transaction_id": last_told(events, "original_transaction_id"),
         "settled_at": since(events, states, _SETTLED),
+        "failed_at": since(events, states, _FAILED),
     }
+
+
+def cart(events: Sequence[Event]) -> dict[str, Any]:
+    """Return a cart: what was done with it last, its value as last told, whom it concerns, and its first and last change."""
+    valued = [e.body for e in events if "value" in e.body]
+    last = valued[-1] if valued else {}
+    return _concerns(events) | {
+        "status": events[-1].body["action"],
+        "value": last.get("value"),
+        "currency": last.get("currency"),
+        "created_at": events[0].occurred_at,
+        "changed_at": events[-1].occurred_at,
+    }
+
+
+def follow_up(events: Sequence[Event]) -> dict[str, Any]:
+    """Return a follow-up: its last state, what was told last of what is to be done, and when it was heard of first."""
+    states = [e.body["status"] for e in events]
+    told = {name: last_told(events, name) for name in ("action", "due", "assignee")}
+    began = {"opened_at": events[0].occurred_at, "status_at": since(events, states, states[-1])}
+    return _concerns(events) | told | began | {"status": states[-1]}
 
 
 def _concerns(events: Sequence[Event]) -> dict[str, Any]:
@@ -102,4 +125,6 @@ FOLD: dict[Entity, Callable[[Sequence[Event]], dict[str, Any]]] = {
     Entity.CUSTOMER: customer,
     Entity.APPOINTMENT: appointment,
     Entity.TRANSACTION: transaction,
+    Entity.CART: cart,
+    Entity.FOLLOW_UP: follow_up,
 }

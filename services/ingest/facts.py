@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
+
+import orjson
 
 
 class Change(IntEnum):
@@ -19,6 +21,19 @@ class Change(IntEnum):
     APPOINTMENT = 3
     AGENT = 4
     CUSTOMER = 5
+    CART = 6
+    FOLLOW_UP = 7
+    EVENT = 8
+    # A customer, of whom a conversation was before it was reported anew or deleted: what was due to it may not be any more.
+    LEFT = 10
+    # What they counted for stays, but nobody is to know any more whom they concerned.
+    ERASED_CONVERSATION = 101
+    ERASED_TRANSACTION = 102
+    ERASED_APPOINTMENT = 103
+    ERASED_CART = 106
+    ERASED_FOLLOW_UP = 107
+    ERASED_EVENT = 108
+    ERASED_CUSTOMER = 109
 
 
 class Entity(IntEnum):
@@ -28,6 +43,8 @@ class Entity(IntEnum):
     APPOINTMENT = 3
     AGENT = 4
     CUSTOMER = 5
+    CART = 6
+    FOLLOW_UP = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +104,30 @@ class Event:
 
 
 def row_of(fact: Conversation | Event) -> dict[str, Any]:
-    """Return a fact as a JSON-ready row by column name."""
-    return {f.name: getattr(fact, f.name) for f in fields(fact)}
+    """Return what a fact says by column name: everything but what is absent, and but its revision."""
+    names = fact.__slots__
+    return {name: value for name in names if (value := getattr(fact, name)) is not None and name != "revision"}
 
 
-def content_hash(fact: Conversation | Event) -> bytes:
+def document_of(fact: Conversation | Event) -> bytes:
+    """Return a fact as one JSON object: what the database is given, and what decides whether two records say the same."""
+    return to_json(row_of(fact))
+
+
+def content_hash(document: bytes) -> bytes:
     """Return 16 bytes that differ when anything but the revision does: over normalised fields, never over the wire's bytes."""
-    values = {name: value for name, value in row_of(fact).items() if name != "revision"}
-    return hashlib.blake2b(to_json(values).encode(), digest_size=16).digest()
+    return hashlib.blake2b(document, digest_size=16).digest()
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any) -> bytes:
     """Return compact JSON with times in ISO 8601, amounts as decimal text and bytes as PostgreSQL writes them."""
-    return json.dumps(value, default=_as_text, separators=(",", ":"), ensure_ascii=False)
+    return orjson.dumps(value, default=_as_text)
+
+
+def extended(document: bytes, columns: Mapping[str, Any]) -> bytes:
+    """Return a JSON object with further members; neither it nor they are empty."""
+    return to_json(columns)[:-1] + b"," + document[1:]
 
 
 def _as_text(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    return str(value)
+    return "\\x" + value.hex() if isinstance(value, bytes) else str(value)

@@ -16,7 +16,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from services.ingest import recorder
 from services.ingest.facts import Change, Conversation
+from services.ingest.gate import Gate
 from services.ingest.recording import Incoming, Recorded
+from services.runtime import deadlines
 from services.runtime.database import Database
 from services.runtime.errors import ResourceExhausted
 from services.runtime.tenancy import current_tenant
@@ -25,6 +27,9 @@ from services.runtime.tenancy import current_tenant
 _LARGEST_GROUP = 500
 #: Calls of one tenant that may wait; more than that are told to come back.
 _LONGEST_QUEUE = 5000
+#: How long, after calls that came together were answered, their callers are given to come with the next ones. Without it
+#: the first of them would go alone, and the others would wait for that commit.
+_PAUSE_S = 0.002
 #: What one item's content may bring upon its neighbours: then each goes alone.
 _OF_ONE_ITEM = (DataError, IntegrityError)
 
@@ -40,26 +45,26 @@ class Kept:
 @dataclass(slots=True)
 class _Waiting:
     fact: Conversation
-    content_hash: bytes
     answer: asyncio.Future[Kept]
 
 
 class Gatherer:
     """Records single conversations in groups."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, gate: Gate, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._gate = gate
         self._clock = clock
         self._queues: dict[str, deque[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def record(self, fact: Conversation, content_hash: bytes) -> Kept:
+    async def record(self, fact: Conversation) -> Kept:
         """Record a conversation of the current tenant and return once it is committed.
 
         Raises ResourceExhausted when too many wait, and what the database raises.
         """
         tenant = current_tenant()
-        waiting = _Waiting(fact, content_hash, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(fact, asyncio.get_running_loop().create_future())
         queue = self._queues.get(tenant)
         if queue is None:
             self._queues[tenant] = queue = deque([waiting])
@@ -74,7 +79,8 @@ class Gatherer:
         return await waiting.answer
 
     async def _work(self, tenant: str, queue: deque[_Waiting]) -> None:
-        """Record what waits, group by group, until nothing does."""
+        """Record what waits, group by group, until nothing does. The work is several callers': no one's deadline ends it."""
+        deadlines.begin(None)
         while queue:
             group = [queue.popleft() for _ in range(min(len(queue), _LARGEST_GROUP))]
             try:
@@ -82,6 +88,8 @@ class Gatherer:
             except Exception as error:  # noqa: BLE001  # each caller is told, and the next group goes on
                 for waiting in group:
                     _fail(waiting, error)
+            if len(group) > 1 and len(queue) < len(group):
+                await asyncio.sleep(_PAUSE_S)
         del self._queues[tenant]
 
     async def _record(self, group: list[_Waiting]) -> None:
@@ -97,12 +105,12 @@ class Gatherer:
                     _fail(waiting, error)
 
     async def _commit(self, group: list[_Waiting]) -> None:
-        items = [Incoming(i, w.fact, w.content_hash) for i, w in enumerate(group)]
+        items = [Incoming.of(i, w.fact) for i, w in enumerate(group)]
         async with self._database.transaction() as conn:
-            result = await recorder.record_conversations(conn, items, self._clock())
+            result = await recorder.record_conversations(conn, items, self._clock(), self._gate)
+        span = result.span()
         for item, waiting in zip(items, group, strict=True):
             # Who changed nothing waits for the newest change; its own, if any, is older.
-            span = result.span()
             change = result.changes.get((Change.CONVERSATION, item.fact.conversation_id), span and span[1])
             if not waiting.answer.done():
                 waiting.answer.set_result(Kept(result.recorded[item.index], (change, change) if change else None))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from services.ingest.facts import Conversation, Event
+from services.ingest.facts import Conversation, Event, content_hash, document_of
 
 Fact = TypeVar("Fact", Conversation, Event)
 
@@ -20,15 +20,29 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
     STALE = "stale"
     MISMATCH = "mismatch"
+    CUSTOMER_ERASED = "customer erased"
+    CONVERSATION_DELETED = "conversation deleted"
+    RETENTION_EXPIRED = "retention expired"
+
+
+#: What recording refuses by itself; each stands for an error of its own.
+REFUSED = frozenset((Outcome.MISMATCH, Outcome.CUSTOMER_ERASED, Outcome.CONVERSATION_DELETED, Outcome.RETENTION_EXPIRED))
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[Fact]):
-    """An item of a batch: its place there, what it says, and the hash of that."""
+    """An item of a batch: its place there, what it says, that as JSON, and the hash of the JSON."""
 
     index: int
     fact: Fact
+    document: bytes
     content_hash: bytes
+
+    @classmethod
+    def of(cls, index: int, fact: Fact) -> Incoming[Fact]:
+        """Return a fact as the item at a place."""
+        document = document_of(fact)
+        return cls(index, fact, document, content_hash(document))
 
 
 @dataclass(frozen=True, slots=True)

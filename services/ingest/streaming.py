@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 
-from services.ingest import batches, recorder
+from services.ingest import batches, recorder, sync_store
 from services.ingest.batches import Part
 from services.ingest.facts import Conversation, Event
+from services.ingest.gate import Gate
 from services.runtime.database import Database
-from services.runtime.errors import invalid_field
+from services.runtime.errors import Unavailable, invalid_field
 
 #: Batches read ahead of the one that commits.
 _AHEAD = 4
 #: Items from which on a transaction takes no further batch.
 _ENOUGH = 2000
+
+
+_CLOSING = Unavailable("SERVICE_UNAVAILABLE", "The service ends; send again what was not acknowledged.", retry_after_s=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +64,22 @@ class _Ended:
     error: Exception | None = None
 
 
-async def arrived(requests: AsyncIterable[Any], read: Callable[[Any], Batch]) -> AsyncIterator[list[Batch]]:
+async def arrived(
+    requests: AsyncIterable[Any], read: Callable[[Any], Awaitable[Batch]], closing: asyncio.Event
+) -> AsyncIterator[list[Batch]]:
     """Yield the batches that have arrived, in their order, reading ahead meanwhile.
 
-    Raises InvalidArgument for a batch that breaks its contract or whose sequence does not rise.
+    Raises InvalidArgument for a batch that breaks its contract or whose sequence does not rise, and Unavailable once
+    `closing` is set: what was yielded before can still be recorded, and the producer goes on elsewhere.
     """
     queue: asyncio.Queue[Batch | _Ended] = asyncio.Queue(_AHEAD)
     reading = asyncio.create_task(_read_all(requests, read, queue))
+    waking = asyncio.create_task(_wake(queue, closing))
     try:
         ended = None
         while ended is None:
+            if closing.is_set():
+                raise _CLOSING
             group, ended = _take(await queue.get(), queue)
             if group:
                 yield group
@@ -77,15 +87,28 @@ async def arrived(requests: AsyncIterable[Any], read: Callable[[Any], Batch]) ->
             raise ended.error
     finally:
         reading.cancel()
+        waking.cancel()
 
 
-async def commit(database: Database, group: Sequence[Batch], now: datetime) -> Committed:
+async def _wake(queue: asyncio.Queue[Batch | _Ended], closing: asyncio.Event) -> None:
+    """Wake who waits for a batch once the stream has to end; with batches in the queue nobody waits."""
+    await closing.wait()
+    if queue.empty():
+        queue.put_nowait(_Ended(_CLOSING))
+
+
+async def commit(database: Database, gate: Gate, group: Sequence[Batch], now: datetime) -> Committed:
     """Record batches in one transaction: their conversations in order, then their events."""
     conversations = batches.join(b.conversations for b in group)
     events = batches.join(b.events for b in group)
+    refused = [tally for batch in group for tally in batch.conversations.refusals()]
+    refused_events = [tally for batch in group for tally in batch.events.refusals()]
     async with database.transaction() as conn:
-        first = await recorder.record_conversations(conn, conversations, now)
-        second = await recorder.record_events(conn, events, now)
+        first = await recorder.record_conversations(conn, conversations, now, gate, refused)
+        # Events are counted after they are stored, as everywhere: transactions that count alike must not wait in a ring.
+        second = await recorder.record_events(conn, events, now, gate, [*first.uncounted, *refused_events])
+        if first.has_taken() and second.uncounted:
+            await sync_store.add(conn, second.uncounted, now)
     return Committed(group, first, second)
 
 
@@ -119,12 +142,14 @@ def _outcomes(done: Committed) -> Iterator[tuple[int, Any, list[Any], list[pb.Re
         yield batch.sequence, pb.BATCH_PART_EVENTS, *batches.answers(batch.events, of_events)
 
 
-async def _read_all(requests: AsyncIterable[Any], read: Callable[[Any], Batch], queue: asyncio.Queue[Batch | _Ended]) -> None:
+async def _read_all(
+    requests: AsyncIterable[Any], read: Callable[[Any], Awaitable[Batch]], queue: asyncio.Queue[Batch | _Ended]
+) -> None:
     last = 0
     try:
         async for request in requests:
             last = _risen(request.sequence, last)
-            await queue.put(read(request))
+            await queue.put(await read(request))
     except Exception as error:  # noqa: BLE001  # it is raised where the batches are taken, after those before it
         await queue.put(_Ended(error))
     else:

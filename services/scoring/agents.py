@@ -15,7 +15,7 @@ from services.scoring.shrinkage import Adjusted, Sample
 class Sums:
     """Sums of one agent's window; money is in the reporting currency, with the sum of squared amounts.
 
-    `is_partly_unconverted`: there is money in other currencies too, so that the revenue is not known.
+    `is_partly_unconverted`: there is money without an exchange rate too, so that the revenue is not known.
     """
 
     agent_id: str

@@ -1,4 +1,4 @@
-"""What single facts count for, and where. The definitions stand in docs/numbers.md."""
+"""What conversations, transactions and appointments count for, and where. The definitions stand in docs/numbers.md."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
+from typing import Any
+
+from services.scoring.measures import Outcome
 
 #: The numbers of the contract's enumerations that decide here.
 ABANDONED, RESOLVED = 2, 1
 PURCHASE = 2
-REFUND, SETTLED = 2, 2
-#: What the last states of an appointment count in: COMPLETED, CANCELLED, NO_SHOW.
-_OUTCOMES = {3: "kept", 4: "cancelled", 5: "no_show"}
+REFUND = 2
+SETTLED, FAILED = 2, 3
+#: What the last states of an appointment count in, and how it came out: COMPLETED, CANCELLED, NO_SHOW.
+_OUTCOMES = {3: ("kept", Outcome.SUCCESS), 4: ("cancelled", Outcome.CANCELLATION), 5: ("no_show", Outcome.NO_SHOW)}
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -28,6 +32,11 @@ class Kind(IntEnum):
     TRANSACTION = 2
     BOOKING = 3
     OUTCOME = 4
+    CART = 5
+    FOLLOW_UP_OPENED = 6
+    FOLLOW_UP = 7
+    EVENT = 8
+    CONSENT = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,13 @@ class Contribution:
     orders: int = 0
     amount: Decimal | None = None
     currency: str | None = None
+    outcome: int | None = None
+    measure: int | None = None
+    quantity: int | None = None
+    cost: Decimal | None = None
+    category: int | None = None
+    campaign: str | None = None
+    end_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,12 @@ class Belonging:
     agent_id: str = ""
     platform: int = 0
     customer_id: str = ""
+
+    @classmethod
+    def of(cls, agent_id: str | None, customer_id: str | None, link: Belonging | None) -> Belonging:
+        """Return whom a fact belongs to by what it names itself and, where it does not, by the conversation that it names."""
+        link = link or cls()
+        return cls(agent_id or link.agent_id, link.platform, customer_id or link.customer_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +100,8 @@ class ConversationFact:
     platform: int
     start_time: datetime
     end_time: datetime | None
+    customer_messages: int
+    agent_responses: int
     response_ms: int | None
     csat_x100: int | None
     conversion_type: int | None
@@ -104,6 +128,7 @@ class TransactionFact:
     amount: Decimal
     currency: str
     settled_at: datetime | None
+    failed_at: datetime | None
     agent_id: str | None
     customer_id: str | None
     link: Belonging | None
@@ -122,6 +147,19 @@ class AppointmentFact:
     agent_id: str | None
     customer_id: str | None
     link: Belonging | None
+
+
+def placed(kind: Kind, fact_id: str, belongs: Belonging, at: datetime, day_of: DayOf) -> Contribution:
+    """Return a contribution that says where it counts, and nothing yet of what."""
+    return Contribution(
+        kind=kind,
+        fact_id=fact_id,
+        agent_id=belongs.agent_id,
+        platform=belongs.platform,
+        customer_id=belongs.customer_id,
+        at=at,
+        day=day_of(at),
+    )
 
 
 def of_conversation(fact: ConversationFact, day_of: DayOf) -> Contribution:
@@ -147,6 +185,7 @@ def of_conversation(fact: ConversationFact, day_of: DayOf) -> Contribution:
         orders=int(sells),
         amount=fact.conversion_value if sells else None,
         currency=fact.conversion_currency if sells else None,
+        outcome=outcome_of(fact),
     )
 
 
@@ -157,24 +196,33 @@ def is_completed(fact: ConversationFact) -> bool:
     return not fact.escalated or fact.resolution == RESOLVED or fact.escalation_resolved_by is not None
 
 
-def of_transaction(fact: TransactionFact, day_of: DayOf) -> Contribution | None:
-    """Return what a transaction counts for, when it was settled; None while it is not."""
-    if fact.status != SETTLED or fact.settled_at is None:
+def outcome_of(fact: ConversationFact) -> Outcome | None:
+    """Return how a conversation came out; None while it goes on."""
+    if fact.resolution == ABANDONED:
+        return Outcome.ABANDONED_CONVERSATION
+    if fact.end_time is None:
         return None
-    belongs = belonging(fact)
+    if fact.customer_messages > 0 and fact.agent_responses == 0:
+        return Outcome.UNANSWERED_CONVERSATION
+    # What ended, was not abandoned and is not completed was escalated to nobody who resolved it.
+    return Outcome.SUCCESS if is_completed(fact) else Outcome.UNRESOLVED_ESCALATION
+
+
+def of_transaction(fact: TransactionFact, day_of: DayOf) -> Contribution | None:
+    """Return what a transaction counts for: money when it was settled, a miss when a charge failed; else None."""
     refunds = fact.kind == REFUND
-    return Contribution(
-        kind=Kind.TRANSACTION,
-        fact_id=fact.transaction_id,
-        agent_id=belongs.agent_id,
-        platform=belongs.platform,
-        customer_id=belongs.customer_id,
-        at=fact.settled_at,
-        day=day_of(fact.settled_at),
-        orders=0 if refunds else 1,
-        amount=-fact.amount if refunds else fact.amount,
-        currency=fact.currency,
-    )
+    if fact.status == SETTLED and fact.settled_at is not None:
+        return replace(
+            placed(Kind.TRANSACTION, fact.transaction_id, belonging(fact), fact.settled_at, day_of),
+            orders=0 if refunds else 1,
+            amount=-fact.amount if refunds else fact.amount,
+            currency=fact.currency,
+            outcome=None if refunds else Outcome.SUCCESS,
+        )
+    if fact.status == FAILED and fact.failed_at is not None and not refunds:
+        failed = placed(Kind.TRANSACTION, fact.transaction_id, belonging(fact), fact.failed_at, day_of)
+        return replace(failed, outcome=Outcome.FAILED_CHARGE)
+    return None
 
 
 def belonging(fact: TransactionFact) -> Belonging:
@@ -191,22 +239,11 @@ def belonging(fact: TransactionFact) -> Belonging:
 
 def of_appointment(fact: AppointmentFact, day_of: DayOf) -> Iterator[Contribution]:
     """Yield what an appointment counts for: its booking when it was made, its outcome when it was due."""
-    link = fact.link or Belonging()
-
-    def counted(kind: Kind, at: datetime, **counts: int) -> Contribution:
-        empty = Contribution(
-            kind=kind,
-            fact_id=fact.appointment_id,
-            agent_id=fact.agent_id or link.agent_id,
-            platform=link.platform,
-            customer_id=fact.customer_id or link.customer_id,
-            at=at,
-            day=day_of(at),
-        )
-        return replace(empty, **counts)  # type: ignore[arg-type]  # names of counts
-
+    belongs = Belonging.of(fact.agent_id, fact.customer_id, fact.link)
     if fact.booked_at is not None:
-        yield counted(Kind.BOOKING, fact.booked_at, booked=1)
+        yield replace(placed(Kind.BOOKING, fact.appointment_id, belongs, fact.booked_at, day_of), booked=1)
     due = fact.scheduled_for or fact.status_at
     if due is not None and fact.status in _OUTCOMES:
-        yield counted(Kind.OUTCOME, due, **{_OUTCOMES[fact.status]: 1})
+        count, outcome = _OUTCOMES[fact.status]
+        told: dict[str, Any] = {count: 1, "outcome": outcome}
+        yield replace(placed(Kind.OUTCOME, fact.appointment_id, belongs, due, day_of), **told)

@@ -65,6 +65,19 @@ class Money:
         self.amount_sq = _EXACT.add(self.amount_sq, _EXACT.multiply(signed, c.amount))
 
 
+@dataclass(slots=True)
+class Cost:
+    """How many costs, and their amount."""
+
+    n: int = 0
+    amount: Decimal = Decimal(0)
+
+    def add(self, cost: Decimal, sign: int) -> None:
+        """Add a cost, or take it back."""
+        self.n += sign
+        self.amount = _EXACT.add(self.amount, cost if sign > 0 else _EXACT.minus(cost))
+
+
 def _vector() -> list[int]:
     return [0] * len(COUNTS)
 
@@ -76,6 +89,7 @@ class Rollups:
     counts: dict[tuple[str, Any, int], list[int]] = field(default_factory=lambda: defaultdict(_vector))
     money: dict[tuple[str, Any, int, str], Money] = field(default_factory=lambda: defaultdict(Money))
     responses: dict[tuple[str, Any, int, int], int] = field(default_factory=lambda: defaultdict(int))
+    tallies: dict[tuple[str, Any, int, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, c: Contribution, bucket: date | datetime, sign: int) -> None:
         """Add what a contribution counts for in a bucket, or take it back."""
@@ -86,6 +100,10 @@ class Rollups:
             self.money[c.agent_id, bucket, c.platform, c.currency].add(c, sign)
         if c.response_ms is not None:
             self.responses[c.agent_id, bucket, c.platform, log_bucket(c.response_ms)] += sign
+        if c.outcome is not None:
+            self.tallies[c.agent_id, bucket, c.platform, c.outcome] += sign
+        if c.measure is not None and c.quantity is not None:
+            self.tallies[c.agent_id, bucket, c.platform, c.measure] += sign * c.quantity
 
 
 @dataclass(slots=True)
@@ -98,12 +116,20 @@ class Deltas:
     customer_days: dict[tuple[str, date, str, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     #: (customer, day, currency)
     customer_money: dict[tuple[str, date, str], Money] = field(default_factory=lambda: defaultdict(Money))
+    #: (agent, customer, category, campaign, currency, first day, end day)
+    costs: dict[tuple[str, str, int, str, str, date, date], Cost] = field(default_factory=lambda: defaultdict(Cost))
 
     def add(self, c: Contribution, sign: int, intervals_from: datetime) -> None:
         """Add what a contribution counts for, or take it back."""
         self.days.add(c, c.day, sign)
         if c.at >= intervals_from:
             self.intervals.add(c, quarter_of(c.at), sign)
+        if c.cost is not None:
+            assert c.category is not None
+            assert c.currency is not None
+            assert c.end_day is not None
+            period = (c.agent_id, c.customer_id, c.category, c.campaign or "", c.currency, c.day, c.end_day)
+            self.costs[period].add(c.cost, sign)
         if not c.customer_id:
             return
         if c.conversations or c.orders:
@@ -112,6 +138,13 @@ class Deltas:
             counts[1] += sign * c.orders
         if c.amount is not None and c.currency is not None:
             self.customer_money[c.customer_id, c.day, c.currency].add(c, sign)
+
+
+def since(pairs: Iterable[Pair], day: date | None) -> Iterable[Pair]:
+    """Return what changed on a day or after it; before it what was counted stays counted, and nothing is added."""
+    if day is None:
+        return pairs
+    return [tuple(c if c is not None and c.day >= day else None for c in pair) for pair in pairs]  # type: ignore[misc]  # two
 
 
 def between(pairs: Iterable[Pair], intervals_from: datetime) -> Deltas:

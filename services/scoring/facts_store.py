@@ -1,42 +1,20 @@
-"""SQL with which the worker takes changes and reads the facts that they name."""
+"""SQL with which the worker reads conversations and transactions, and what facts counted for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, delete, exists, or_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, bindparam, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.scoring.contributions import (
-    AppointmentFact,
-    Belonging,
-    Contribution,
-    ConversationFact,
-    TransactionFact,
-)
+from services.scoring.contributions import Belonging, Contribution, ConversationFact, Kind, TransactionFact
 from services.storage import schema
 
-#: Advisory lock that ingest takes, not shared, to change settings.
-_SETTINGS_LOCK = text("SELECT pg_advisory_xact_lock_shared(1380012, hashtext(:tenant))")
-
 _CHARGE = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change to count: what kind of thing changed, which one, and the trace that it belongs to."""
-
-    change_id: int
-    kind: int
-    entity_id: str
-    recorded_at: datetime
-    trace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,61 +31,28 @@ def _is_any(column: ColumnElement[str], values: Collection[str]) -> ColumnElemen
     return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
 
 
-async def tenants_with_changes(conn: AsyncConnection) -> list[str]:
-    """Return the tenants that have something to count. Asked in a transaction that is bound to no tenant."""
-    return list((await conn.execute(select(schema.change.c.tenant_id).distinct())).scalars())
-
-
-async def take_lease(conn: AsyncConnection) -> bool:
-    """Make this transaction the only one that scores the tenant; False when another one does."""
-    table = schema.progress
-    await conn.execute(insert(table).values(tenant_id=current_tenant()).on_conflict_do_nothing())
-    mine = select(table.c.tenant_id).where(table.c.tenant_id == THIS_TENANT).with_for_update(skip_locked=True)
-    if (await conn.execute(mine)).one_or_none() is None:
-        return False
-    await conn.execute(_SETTINGS_LOCK, {"tenant": current_tenant()})
-    return True
-
-
-async def take_changes(conn: AsyncConnection, limit: int) -> list[Change]:
-    """Delete the oldest changes and return them."""
-    c = schema.change.c
-    oldest = select(c.change_id).where(c.tenant_id == THIS_TENANT).order_by(c.change_id).limit(limit)
-    taken = delete(schema.change).where(c.tenant_id == THIS_TENANT, c.change_id.in_(oldest.scalar_subquery()))
-    rows = await conn.execute(taken.returning(c.change_id, c.kind, c.entity_id, c.recorded_at, c.trace))
-    return sorted((Change(*row) for row in rows), key=lambda change: change.change_id)
-
-
-async def quarantine(conn: AsyncConnection, change: Change, error: str) -> int:
-    """Set a change aside that cannot be counted; return how many that were: 0 when somebody else has taken it meanwhile."""
-    c = schema.change.c
-    taken = delete(schema.change).where(c.tenant_id == THIS_TENANT, c.change_id == change.change_id).returning(c.change_id)
-    if (await conn.execute(taken)).one_or_none() is None:
-        return 0
-    row = {"change_id": change.change_id, "kind": change.kind, "entity_id": change.entity_id, "recorded_at": change.recorded_at}
-    await conn.execute(insert(schema.quarantine).values(tenant_id=current_tenant(), error=error, **row))
-    return 1
-
-
 async def get_conversations(conn: AsyncConnection, ids: Collection[str]) -> list[ConversationFact]:
     """Return those of the named conversations that are stored."""
     c, t = schema.conversation.c, schema.transaction.c
-    paid = exists().where(t.tenant_id == c.tenant_id, t.conversation_id == c.conversation_id, t.kind == _CHARGE)
+    p = schema.paid_conversation.c
+    charged = exists().where(t.tenant_id == c.tenant_id, t.conversation_id == c.conversation_id, t.kind == _CHARGE)
+    paid = or_(charged, exists().where(p.tenant_id == c.tenant_id, p.conversation_id == c.conversation_id))
     columns = [c[name] for name in ConversationFact.__slots__ if name != "is_paid_for"]
     found = select(*columns, paid.label("is_paid_for")).where(c.tenant_id == THIS_TENANT, _is_any(c.conversation_id, ids))
     return [ConversationFact(**row) for row in (await conn.execute(found)).mappings()]
 
 
-async def get_contributions(conn: AsyncConnection, kind: int, ids: Collection[str]) -> dict[str, Contribution]:
-    """Return what facts of one kind count for now, by their ids."""
+async def get_contributions(conn: AsyncConnection, ids: Mapping[Kind, Collection[str]]) -> dict[tuple[int, str], Contribution]:
+    """Return what facts counted for when they were counted last, by kind and id; `ids` is by kind."""
     c = schema.contribution.c
     columns = [c[name] for name in Contribution.__slots__]
-    found = select(*columns).where(c.tenant_id == THIS_TENANT, c.kind == int(kind), _is_any(c.fact_id, ids))
-    return {row["fact_id"]: Contribution(**row) for row in (await conn.execute(found)).mappings()}
+    wanted = or_(*(and_(c.kind == int(kind), _is_any(c.fact_id, some)) for kind, some in ids.items()))
+    rows = (await conn.execute(select(*columns).where(c.tenant_id == THIS_TENANT, wanted))).mappings()
+    return {(row["kind"], row["fact_id"]): Contribution(**row) for row in rows}
 
 
 #: Transactions that may belong elsewhere once some conversations changed: those that name one, and those that were paid
-#: (or whose original was) by a customer of one while payments were due to it.
+#: (or whose original was), or that failed, by a customer of one while payments were due to it.
 _MOVED = text(
     """
     SELECT t.transaction_id FROM ingest.transaction AS t
@@ -118,6 +63,13 @@ _MOVED = text(
          AS s(customer_id, lo, hi)
     JOIN ingest.transaction AS t
       ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.settled_at BETWEEN s.lo AND s.hi
+    WHERE t.agent_id IS NULL
+    UNION
+    SELECT t.transaction_id
+    FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+         AS s(customer_id, lo, hi)
+    JOIN ingest.transaction AS t
+      ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.failed_at BETWEEN s.lo AND s.hi
     WHERE t.agent_id IS NULL
     """
 )
@@ -136,6 +88,8 @@ async def moved_transactions(
     conn: AsyncConnection, changed: Collection[str], conversations: Collection[str], spans: Sequence[Span], window: timedelta
 ) -> set[str]:
     """Return the changed transactions and all whose owner may be another since conversations changed."""
+    if not changed and not conversations and not spans:
+        return set()
     told = {
         "tenant": current_tenant(),
         "conversations": list(conversations),
@@ -152,7 +106,7 @@ async def moved_transactions(
 #: Transactions with whom they may belong to. `n` is what speaks for a transaction: a refund's stored original, else itself.
 _TRANSACTIONS = text(
     """
-    SELECT t.transaction_id, t.kind, t.status, t.amount, t.currency, t.settled_at, n.agent_id, n.customer_id,
+    SELECT t.transaction_id, t.kind, t.status, t.amount, t.currency, t.settled_at, t.failed_at, n.agent_id, n.customer_id,
            link.agent_id AS link_agent, link.platform AS link_platform, link.customer_id AS link_customer,
            touch.agent_id AS touch_agent, touch.platform AS touch_platform
     FROM ingest.transaction AS t
@@ -162,7 +116,7 @@ _TRANSACTIONS = text(
         SELECT CASE WHEN o.tenant_id IS NULL THEN t.agent_id ELSE o.agent_id END AS agent_id,
                CASE WHEN o.tenant_id IS NULL THEN t.customer_id ELSE o.customer_id END AS customer_id,
                CASE WHEN o.tenant_id IS NULL THEN t.conversation_id ELSE o.conversation_id END AS conversation_id,
-               CASE WHEN o.status = 2 THEN o.settled_at ELSE t.settled_at END AS at
+               CASE WHEN o.status = 2 THEN o.settled_at ELSE coalesce(t.settled_at, t.failed_at) END AS at
     ) AS n
     LEFT JOIN ingest.conversation AS link ON link.tenant_id = t.tenant_id AND link.conversation_id = n.conversation_id
     LEFT JOIN LATERAL (
@@ -188,6 +142,7 @@ async def get_transactions(conn: AsyncConnection, ids: Collection[str], window: 
             amount=Decimal(r.amount),
             currency=r.currency,
             settled_at=r.settled_at,
+            failed_at=r.failed_at,
             agent_id=r.agent_id,
             customer_id=r.customer_id,
             link=_belonging(r.link_agent, r.link_platform, r.link_customer),
@@ -195,23 +150,6 @@ async def get_transactions(conn: AsyncConnection, ids: Collection[str], window: 
         )
         for r in rows
     ]
-
-
-async def get_appointments(conn: AsyncConnection, ids: Collection[str], conversations: Collection[str]) -> list[AppointmentFact]:
-    """Return the named appointments and those that name one of the conversations."""
-    a, c = schema.appointment.c, schema.conversation.c
-    linked = (c.tenant_id == a.tenant_id) & (c.conversation_id == a.conversation_id)
-    wanted = or_(_is_any(a.appointment_id, ids), _is_any(a.conversation_id, conversations))
-    own = [a[n] for n in AppointmentFact.__slots__ if n != "link"]
-    link = [c.agent_id.label("link_agent"), c.platform.label("link_platform"), c.customer_id.label("link_customer")]
-    found = select(*own, *link).select_from(schema.appointment.outerjoin(schema.conversation, linked))
-    rows = await conn.execute(found.where(a.tenant_id == THIS_TENANT, wanted, a.status.is_not(None)))
-    return [_appointment(dict(row)) for row in rows.mappings()]
-
-
-def _appointment(row: dict[str, Any]) -> AppointmentFact:
-    link = _belonging(row.pop("link_agent"), row.pop("link_platform"), row.pop("link_customer"))
-    return AppointmentFact(**row, link=link)
 
 
 def _belonging(agent_id: str | None, platform: int | None, customer_id: str | None) -> Belonging | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.contributions import Contribution
-from services.scoring.deltas import COUNTS, Money, Rollups
+from services.scoring.deltas import COUNTS, Cost, Money, Rollups
+from services.scoring.measures import Measure
 from services.scoring.presence import CustomerDays, Day, Place
 from services.storage import schema
 
@@ -35,11 +36,13 @@ def _merge(table: Table, *, adds: bool) -> Any:
 
 _ADDING = (
     schema.agent_day, schema.agent_interval, schema.revenue_day, schema.revenue_interval, schema.response_day,
-    schema.response_interval, schema.presence, schema.customer_revenue_day, schema.agent_state,
+    schema.response_interval, schema.tally_day, schema.tally_interval, schema.presence, schema.customer_revenue_day,
+    schema.cost_period, schema.agent_state,
 )  # fmt: skip
 _ADD = {table.name: _merge(table, adds=True) for table in _ADDING}
 _PUT_CONTRIBUTIONS = _merge(schema.contribution, adds=False)
 _PUT_CUSTOMER_DAYS = _merge(schema.customer_day, adds=False)
+#: Once retention has deleted facts, what they told of a customer does not go back: nobody could tell it again.
 _PUT_CUSTOMER_STATES = text(
     """
     INSERT INTO scoring.customer_state AS t
@@ -47,7 +50,24 @@ _PUT_CUSTOMER_STATES = text(
     ON CONFLICT (tenant_id, customer_id) DO UPDATE SET
         engagement_days = EXCLUDED.engagement_days, first_day = EXCLUDED.first_day, last_day = EXCLUDED.last_day,
         order_days = EXCLUDED.order_days, first_order_day = EXCLUDED.first_order_day,
-        last_order_day = EXCLUDED.last_order_day, orders = EXCLUDED.orders, advocate = EXCLUDED.advocate
+        last_order_day = EXCLUDED.last_order_day, orders = EXCLUDED.orders,
+        advocate = EXCLUDED.advocate OR (
+            t.advocate AND EXISTS (SELECT FROM ingest.horizon AS h WHERE h.tenant_id = EXCLUDED.tenant_id)
+        )
+    """
+)
+#: The events of one moment go by their ids, which stand behind their sources.
+_PUT_CAMPAIGNS = text(
+    """
+    UPDATE scoring.customer_state AS s SET campaign = coalesce((
+        SELECT s.campaign FROM ingest.horizon AS h WHERE h.tenant_id = :tenant
+    ), (
+        SELECT k.campaign FROM scoring.contribution AS k
+        WHERE k.tenant_id = :tenant AND k.customer_id = s.customer_id AND k.campaign IS NOT NULL AND k.measure = :interaction
+        ORDER BY k.at, substr(k.fact_id, strpos(k.fact_id, '/') + 1) COLLATE "C", k.fact_id COLLATE "C"
+        LIMIT 1
+    ))
+    WHERE s.tenant_id = :tenant AND s.customer_id = ANY(:customers)
     """
 )
 _DELETE_CONTRIBUTIONS = text(
@@ -74,7 +94,7 @@ _TOUCH = text(
 
 async def put_contributions(conn: AsyncConnection, contributions: Iterable[Contribution]) -> None:
     """Write what facts count for."""
-    await _execute(conn, _PUT_CONTRIBUTIONS, [asdict(c) for c in contributions])
+    await _execute(conn, _PUT_CONTRIBUTIONS, [_row_of(c) for c in contributions])
 
 
 async def delete_contributions(conn: AsyncConnection, keys: Collection[tuple[int, str]]) -> None:
@@ -94,6 +114,8 @@ async def add_rollups(conn: AsyncConnection, grain: str, rollups: Rollups) -> No
     await _execute(conn, _ADD[f"agent_{grain}"], counts)
     await _execute(conn, _ADD[f"revenue_{grain}"], money)
     await _execute(conn, _ADD[f"response_{grain}"], responses)
+    tallies = [_place(*k[:3]) | {"measure": k[3], "n": n} for k, n in rollups.tallies.items() if n]
+    await _execute(conn, _ADD[f"tally_{grain}"], tallies)
 
 
 async def add_presence(conn: AsyncConnection, moved: Mapping[Place, int]) -> None:
@@ -110,6 +132,13 @@ async def add_customer_revenue(conn: AsyncConnection, money: Mapping[tuple[str, 
         if m.orders or m.amount
     ]
     await _execute(conn, _ADD["customer_revenue_day"], rows)
+
+
+async def add_costs(conn: AsyncConnection, costs: Mapping[tuple[str, str, int, str, str, date, date], Cost]) -> None:
+    """Add to what was spent for some days."""
+    names = ("agent_id", "customer_id", "category", "campaign", "currency", "first_day", "end_day")
+    rows = [dict(zip(names, k, strict=True)) | {"n": c.n, "amount": c.amount} for k, c in costs.items() if c != Cost()]
+    await _execute(conn, _ADD["cost_period"], rows)
 
 
 async def get_customer_days(conn: AsyncConnection, customers: Collection[str]) -> dict[str, dict[Day, tuple[int, int]]]:
@@ -142,9 +171,16 @@ async def put_customer_days(
 
 
 async def put_customer_states(conn: AsyncConnection, states: Mapping[str, CustomerDays], advocates: Collection[str]) -> None:
-    """Write what the customer models need; segments stay as they are."""
+    """Write what the customer models need; segments and campaigns stay as they are."""
     rows = [{"customer_id": k, "advocate": k in advocates} | asdict(v) for k, v in states.items()]
     await _execute(conn, _PUT_CUSTOMER_STATES, rows)
+
+
+async def put_campaigns(conn: AsyncConnection, customers: Collection[str]) -> None:
+    """Write which campaign brought each of the customers: that of the first counted interaction that names one."""
+    if customers:
+        told = {"tenant": current_tenant(), "customers": list(customers), "interaction": int(Measure.INTERACTION)}
+        await conn.execute(_PUT_CAMPAIGNS, told)
 
 
 async def bump_agents(conn: AsyncConnection, agents: Collection[str]) -> None:
@@ -166,8 +202,16 @@ async def set_drained(conn: AsyncConnection, now: datetime) -> None:
 
 async def prune_intervals(conn: AsyncConnection, before: datetime) -> None:
     """Delete numbers by quarter of an hour that are too old to be kept."""
-    for table in (schema.agent_interval, schema.revenue_interval, schema.response_interval):
+    for table in (schema.agent_interval, schema.revenue_interval, schema.response_interval, schema.tally_interval):
         await conn.execute(delete(table).where(table.c.tenant_id == THIS_TENANT, table.c.bucket < before))
+
+
+_COLUMNS = tuple(f.name for f in fields(Contribution))
+
+
+def _row_of(c: Contribution) -> Row:
+    """Return a contribution as a row, without the columns that it leaves absent."""
+    return {name: value for name in _COLUMNS if (value := getattr(c, name)) is not None}
 
 
 def _place(agent_id: str, bucket: date | datetime, platform: int) -> Row:

@@ -1,7 +1,8 @@
 """Counts changes as they come: one tenant at a time under its lease, in batches, whole or not at all.
 
-A batch's changes are deleted in the transaction that counts them, so a crash anywhere repeats or undoes both. A change
-that cannot be counted is found by making the batch smaller, and set aside.
+A batch's changes are deleted in the transaction that counts them, so a crash anywhere repeats or undoes both. What time
+alone changes is noted with the moment when it will, and comes back like a change. A change that cannot be counted is found
+by making the batch smaller, and set aside.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from services.runtime.database import Database
 from services.runtime.failures import as_service_error
 from services.runtime.tracing import extract_trace
 from services.runtime.windows import INTERVALS_KEPT
-from services.scoring import facts_store, rollup_store, sweeping
+from services.scoring import erasing, horizon_store, queue_store, rollup_store, sweeping
 from services.scoring.counting import count
-from services.scoring.facts_store import Change
+from services.scoring.queue_store import Change
 from services.storage.reading import get_settings
 
 _log = logging.getLogger(__name__)
@@ -53,13 +54,13 @@ class Worker:
                 continue
 
     async def go_round(self) -> int:
-        """Count one batch of every tenant that has changes and return how many changes that were.
+        """Count one batch of every tenant that has changes, or something due, and return how many changes that were.
 
         What keeps one tenant's batch from the database does not keep the others'.
         """
         try:
             async with self._database.probe() as conn:
-                tenants = await facts_store.tenants_with_changes(conn)
+                tenants = await queue_store.tenants_with_work(conn, self._clock())
         except Exception as error:  # noqa: BLE001  # what it is decides `_waits`
             return self._waits(error)
         return sum([await self._drain_safely(tenant) for tenant in tenants])
@@ -102,9 +103,9 @@ class Worker:
     async def _count(self, tenant_id: str, limit: int) -> int:
         now = self._clock()
         async with self._database.transaction(tenant_id) as conn:
-            if not await facts_store.take_lease(conn):
+            if not await queue_store.take_lease(conn):
                 return 0
-            changes = await facts_store.take_changes(conn, limit)
+            changes = await queue_store.take_work(conn, now, limit)
             if changes:
                 await self._count_taken(conn, changes, now)
         return len(changes)
@@ -113,17 +114,21 @@ class Worker:
         with _tracer.start_as_current_span("count changes", extract_trace(changes[-1].trace or "")) as span:
             span.set_attribute("rapport.changes", len(changes))
             try:
-                await count(conn, changes, await get_settings(conn), now)
+                counted = [c for c in changes if not erasing.is_erasure(c)]
+                if counted:
+                    await count(conn, counted, await get_settings(conn), now)
+                if len(counted) < len(changes):
+                    await erasing.erase(conn, [c for c in changes if erasing.is_erasure(c)], now)
                 await rollup_store.set_drained(conn, now)
             except Exception as error:
                 raise _UncountableError(changes, error) from error
 
     async def _set_aside(self, tenant_id: str, change: Change, error: str) -> int:
         async with self._database.transaction(tenant_id) as conn:
-            if not await facts_store.take_lease(conn):
+            if not await queue_store.take_lease(conn):
                 return 0
             _log.error("a change is quarantined", extra={"fields": {"change_id": change.change_id, "error": error}})
-            return await facts_store.quarantine(conn, change, error)
+            return await queue_store.set_aside(conn, change, error)
 
 
 class _UncountableError(Exception):
@@ -159,8 +164,9 @@ class Sweeper:
         for tenant in tenants:
             async with self._database.transaction(tenant) as conn:
                 now = self._clock()
-                if await sweeping.is_due(conn, now) and await facts_store.take_lease(conn):
+                if await sweeping.is_due(conn, now) and await queue_store.take_lease(conn):
                     await rollup_store.prune_intervals(conn, now - INTERVALS_KEPT)
+                    await horizon_store.prune_contributions(conn)
                     await sweeping.sweep(conn, now)
 
 

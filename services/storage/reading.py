@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,6 +38,15 @@ class Settings:
     @property
     def attribution_window(self) -> timedelta:
         return timedelta(days=self.attribution_window_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The day before which facts are deleted and refused, when it began, and the day before which all are deleted."""
+
+    day: date
+    at: datetime
+    cleared_day: date | None
 
 
 async def get_settings(conn: AsyncConnection) -> Settings:

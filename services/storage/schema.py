@@ -83,6 +83,20 @@ tenant_settings = _table(
     readers="scoring query alerting",
 )
 
+#: What one unit of a currency is worth in another, from a day on. Money is converted when it is read.
+exchange_rate = _table(
+    "ingest",
+    "exchange_rate",
+    Column("from_currency", Text, primary_key=True),
+    Column("to_currency", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("rate", Numeric, nullable=False),
+    _time("updated_at", nullable=False),
+    # Lists begin with the newest day.
+    Index(None, "tenant_id", "day"),
+    readers="scoring query alerting",
+)
+
 conversation = _table(
     "ingest",
     "conversation",
@@ -144,6 +158,9 @@ event = _table(
     Column("content_hash", LargeBinary, nullable=False),
     _time("recorded_at", nullable=False, server_default=text("now()")),
     Index(None, "tenant_id", "entity_kind", "entity_id", postgresql_where=text("entity_id IS NOT NULL")),
+    # Whoever a conversation belongs to, the events that name it belong to.
+    Index(None, "tenant_id", "conversation_id", postgresql_where=text("conversation_id IS NOT NULL")),
+    Index(None, "tenant_id", "customer_id", postgresql_where=text("customer_id IS NOT NULL")),
     readers="scoring query alerting",
 )
 
@@ -185,6 +202,7 @@ appointment = _table(
     _time("scheduled_for"),
     _time("status_at"),
     Column("service", Text),
+    Column("reschedules", Integer, nullable=False, server_default=text("0"), comment="how often RESCHEDULED was reported"),
     Index(None, "tenant_id", "customer_id"),
     Index(None, "tenant_id", "conversation_id"),
     readers="scoring query",
@@ -203,9 +221,83 @@ transaction = _table(
     Column("customer_id", Text),
     Column("conversation_id", Text),
     _time("settled_at", comment="when it became SETTLED and stayed so; absent while it is not"),
+    _time("failed_at", comment="when it became FAILED and stayed so; absent while it is not"),
     Index(None, "tenant_id", "customer_id", "settled_at"),
+    Index(None, "tenant_id", "customer_id", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
     Index(None, "tenant_id", "conversation_id"),
     Index(None, "tenant_id", "original_transaction_id"),
+    readers="scoring query",
+)
+
+cart = _table(
+    "ingest",
+    "cart",
+    Column("cart_id", Text, primary_key=True),
+    Column("status", SmallInteger, comment="what was done with it last"),
+    Column("value", Numeric),
+    Column("currency", Text),
+    Column("agent_id", Text),
+    Column("customer_id", Text),
+    Column("conversation_id", Text),
+    _time("created_at", comment="its first event"),
+    _time("changed_at", comment="its last event"),
+    Index(None, "tenant_id", "customer_id"),
+    Index(None, "tenant_id", "conversation_id"),
+    readers="scoring query",
+)
+
+follow_up = _table(
+    "ingest",
+    "follow_up",
+    Column("follow_up_id", Text, primary_key=True),
+    Column("action", Text),
+    _time("due"),
+    Column("assignee", Text),
+    Column("status", SmallInteger),
+    Column("agent_id", Text),
+    Column("customer_id", Text),
+    Column("conversation_id", Text),
+    _time("opened_at", comment="its first event"),
+    _time("status_at", comment="since when it has had its status"),
+    Index(None, "tenant_id", "customer_id"),
+    Index(None, "tenant_id", "conversation_id"),
+    readers="scoring query",
+)
+
+#: What was erased or deleted, as keyed digests: whoever sends it again is refused. Kept for good.
+tombstone = _table(
+    "ingest",
+    "tombstone",
+    Column("digest", LargeBinary, primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    _time("at", nullable=False, server_default=text("now()")),
+)
+
+#: The keys that a tenant's tombstones were made with, by fingerprint: without each of them erased customers could come back.
+tombstone_key = _table(
+    "ingest",
+    "tombstone_key",
+    Column("key_id", LargeBinary, primary_key=True),
+    probers=("ingest",),
+)
+
+#: Conversations that an erased charge named: payments spoke for their money, and still do.
+paid_conversation = _table(
+    "ingest",
+    "paid_conversation",
+    Column("conversation_id", Text, primary_key=True),
+    readers="scoring query",
+)
+
+#: The day before which facts are deleted and refused. What it replaced holds for changes up to `after_change`.
+horizon = _table(
+    "ingest",
+    "horizon",
+    Column("day", Date, nullable=False),
+    _time("at", nullable=False, comment="when the day began in the tenant's time zone"),
+    Column("previous_day", Date),
+    Column("after_change", BigInteger, nullable=False),
+    Column("cleared_day", Date, comment="the day before which everything is deleted that nothing later needs"),
     readers="scoring query",
 )
 
@@ -220,6 +312,22 @@ change = _table(
     _time("recorded_at", nullable=False, server_default=text("clock_timestamp()")),
     readers="scoring query",
     deleters=("scoring",),
+)
+
+#: How many reports came in, by source and quarter of an hour of receipt. A quarter's lanes are summed when read.
+sync_quarter = _table(
+    "ingest",
+    "sync_quarter",
+    Column("source", SmallInteger, primary_key=True, comment="0 for conversations, else the contract's number"),
+    _time("quarter", primary_key=True),
+    Column("lane", SmallInteger, primary_key=True),
+    _count("created"),
+    _count("updated"),
+    _count("duplicate"),
+    _count("stale"),
+    _count("rejected"),
+    _time("last_event"),
+    _time("last_received", nullable=False),
 )
 
 # --- scoring: what facts amount to -------------------------------------------------------------------------------------
@@ -260,11 +368,22 @@ contribution = _table(
     Column("cancelled", SmallInteger, nullable=False),
     Column("orders", SmallInteger, nullable=False),
     Column("amount", Numeric),
-    Column("currency", Text),
+    Column("currency", Text, comment="of the amount or the cost"),
+    Column("outcome", SmallInteger, comment="success, or which kind of miss; absent while neither"),
+    Column("measure", SmallInteger, comment="what an event is counted in"),
+    Column("quantity", BigInteger, comment="how much it counts there"),
+    Column("cost", Numeric),
+    Column("category", SmallInteger, comment="what a cost is for"),
+    Column("campaign", Text, comment="of a cost or an interaction"),
+    Column("end_day", Date, comment="the day after the last that a cost is for"),
     Index(None, "tenant_id", "customer_id", "at"),
     Index(None, "tenant_id", "at"),
-    readers="query alerting",
+    Index("contribution_campaign_idx", "tenant_id", "customer_id", "at", postgresql_where=text("campaign IS NOT NULL")),
+    readers="query alerting ingest",
 )
+
+#: A contribution's columns but those that say whose it is.
+_ANONYMOUS = [c for c in contribution.columns if c.name not in {"tenant_id", "customer_id"}]
 
 #: Counts and sums that every rollup by agent and platform keeps, in this order.
 COUNTS = (
@@ -274,8 +393,8 @@ COUNTS = (
 )  # fmt: skip
 
 
-def _rollups(grain: str, bucket: type[Date] | DateTime) -> tuple[Table, Table, Table]:
-    """Return the rollups of one grain: counts, money by currency, and the histogram of response times."""
+def _rollups(grain: str, bucket: type[Date] | DateTime) -> tuple[Table, Table, Table, Table]:
+    """Return the rollups of one grain: counts, money by currency, the histogram of response times, and sparse tallies."""
     key = (
         lambda: Column("agent_id", Text, primary_key=True),
         lambda: Column("bucket", bucket, primary_key=True),
@@ -311,13 +430,40 @@ def _rollups(grain: str, bucket: type[Date] | DateTime) -> tuple[Table, Table, T
             Index(None, "tenant_id", "bucket"),
             readers="query alerting",
         ),
+        _table(
+            "scoring",
+            f"tally_{grain}",
+            *(k() for k in key),
+            Column("measure", SmallInteger, primary_key=True),
+            _count("n"),
+            Index(None, "tenant_id", "bucket"),
+            readers="query alerting",
+        ),
     )
 
 
 #: By quarter of an hour in UTC, kept for 35 days.
-agent_interval, revenue_interval, response_interval = _rollups("interval", DateTime(timezone=True))
+agent_interval, revenue_interval, response_interval, tally_interval = _rollups("interval", DateTime(timezone=True))
 #: By day in the tenant's time zone, kept for good.
-agent_day, revenue_day, response_day = _rollups("day", Date)
+agent_day, revenue_day, response_day, tally_day = _rollups("day", Date)
+
+#: Costs by the days that they are for, the last excluded: whoever reads shares them out over the days.
+cost_period = _table(
+    "scoring",
+    "cost_period",
+    Column("agent_id", Text, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
+    Column("category", SmallInteger, primary_key=True),
+    Column("campaign", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("first_day", Date, primary_key=True),
+    Column("end_day", Date, primary_key=True),
+    _count("n"),
+    _sum("amount"),
+    Index(None, "tenant_id", "customer_id"),
+    Index(None, "tenant_id", "first_day"),
+    readers="query ingest",
+)
 
 #: What each customer did on each day, by agent and platform.
 customer_day = _table(
@@ -329,7 +475,7 @@ customer_day = _table(
     Column("platform", SmallInteger, primary_key=True),
     _count("conversations"),
     _count("orders"),
-    readers="query alerting",
+    readers="query alerting ingest",
 )
 
 customer_revenue_day = _table(
@@ -340,13 +486,44 @@ customer_revenue_day = _table(
     Column("currency", Text, primary_key=True),
     _count("orders"),
     _sum("amount"),
-    readers="query",
+    readers="query ingest",
 )
 
 #: Customers present on a day, by the day they were present before: distinct[s, e) = sum of n with s <= day < e, previous < s.
 presence = _table(
     "scoring",
     "presence",
+    Column("grouping", SmallInteger, primary_key=True),
+    Column("group_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("previous_day", Date, primary_key=True),
+    _count("n"),
+    readers="query",
+)
+
+#: What erased facts counted for, without whom they concerned: `fact_id` is random, `at` the quarter of an hour.
+remainder = _table(
+    "scoring",
+    "remainder",
+    *(Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable, comment=c.comment) for c in _ANONYMOUS),
+    readers="query",
+)
+
+#: When customers who were erased first had a conversation or an order, to the quarter of an hour, and what brought them.
+remainder_customer = _table(
+    "scoring",
+    "remainder_customer",
+    Column("random_id", UUID(as_uuid=True), primary_key=True),
+    Column("first_day", Date, nullable=False),
+    _time("first_at"),
+    Column("campaign", Text),
+    readers="query",
+)
+
+#: Pairs of days in `presence` that no stored customer accounts for any more; where customers' other days remain, n may be < 0.
+remainder_presence = _table(
+    "scoring",
+    "remainder_presence",
     Column("grouping", SmallInteger, primary_key=True),
     Column("group_id", Text, primary_key=True),
     Column("day", Date, primary_key=True),
@@ -379,7 +556,23 @@ customer_state = _table(
     Column("advocate", Boolean, nullable=False),
     Column("segment", SmallInteger),
     _time("segment_since"),
+    Column("campaign", Text, comment="of the first interaction that names one"),
+    # Who came in a period, and by which campaign.
+    Index(None, "tenant_id", "first_day", "campaign"),
+    readers="query ingest",
+)
+
+#: Facts that time alone changes, and when it will.
+due = _table(
+    "scoring",
+    "due",
+    Column("kind", SmallInteger, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    _time("due_at", nullable=False),
+    # Asked for every tenant's at once, which tenants have something due.
+    Index(None, "due_at"),
     readers="query",
+    probers=("scoring",),
 )
 
 #: A customer's going from one segment to another, as the daily sweep found it.
@@ -390,7 +583,7 @@ segment_transition = _table(
     _time("at", primary_key=True),
     Column("previous", SmallInteger),
     Column("segment", SmallInteger, nullable=False),
-    readers="query alerting",
+    readers="query alerting ingest",
 )
 
 #: What the last daily sweep found of all customers together.
@@ -482,15 +675,19 @@ alert = _table(
     ),
     Index("alert_episode_key", "tenant_id", "rule_id", "subject_kind", "subject_id", "episode", unique=True),
     Index(None, "tenant_id", "fired_at", "alert_id"),
+    Index(None, "tenant_id", "subject_kind", "subject_id"),
+    readers="ingest",
 )
 
-#: The tenant's last revision. Locked last, so that revisions commit in their order and leave no gaps.
+#: The tenant's last revision. Locked last, so that revisions commit in their order and leave no gaps. `rewrites` counts how
+#: often a customer was erased from what the log holds.
 log_head = _table(
     "alerting",
     "log_head",
     Column("revision", BigInteger, nullable=False),
     Column("first_revision", BigInteger, nullable=False),
     Column("epoch", Text, nullable=False),
+    _count("rewrites"),
     readers="query",
 )
 
@@ -505,6 +702,7 @@ alert_log = _table(
     Column("after", JSONB, nullable=False),
     Column("trace", Text),
     _time("at", nullable=False),
+    readers="ingest",
 )
 
 #: Health probes of the services, counted by quarter of an hour; those answered well are `good`, the last found `state`.

@@ -2,6 +2,9 @@
 
 COPY is bare binary COPY of the same rows into the production table; echo is an empty servicer for the same message. The
 database syncs every commit to disk, and everything is validated, as in production. Rates are conversations a second.
+
+`N` conversations go through the stream and the batches, `UNARY` through single calls; `WORKERS` processes serve, each fed by a
+stream of its own. Memory is that of the largest process.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from rich.table import Table
 from sqlalchemy.dialects.postgresql import dialect
 
 from services.ingest.convert import conversation_of
-from services.ingest.facts import content_hash, row_of
+from services.ingest.facts import content_hash, document_of, row_of
 from services.stack import postgres
 from services.stack.home import ROOT
 from services.stack.settings import free_ports
@@ -45,6 +48,9 @@ BATCH = 1000
 CALLERS = 64
 N = int(os.environ.get("N", "40000"))
 UNARY = int(os.environ.get("UNARY", "6000"))
+WORKERS = int(os.environ.get("WORKERS", "1"))
+#: Rows of the bare COPY: its rate does not depend on how many there are, and its rows are made beforehand.
+COPIED = min(N, 100_000)
 
 console = Console(stderr=True)
 
@@ -106,8 +112,9 @@ def copy(url: str, table: str, messages: Sequence[Any]) -> float:
     rows = []
     for message in messages:
         fact = conversation_of(message)
-        row = row_of(fact) | {"tenant_id": "copied", "content_hash": content_hash(fact), "intents": Jsonb(fact.intents)}
-        rows.append([row[c.name] for c in columns])
+        row = row_of(fact) | {"tenant_id": "copied", "content_hash": content_hash(document_of(fact)), "revision": fact.revision}
+        row["intents"] = Jsonb(fact.intents)
+        rows.append([row.get(c.name) for c in columns])
     types = [str(c.type.compile(dialect=dialect())).lower().replace("timestamp with time zone", "timestamptz") for c in columns]
     with psycopg.connect(url) as conn, conn.cursor() as cursor:
         began = time.perf_counter()
@@ -119,17 +126,27 @@ def copy(url: str, table: str, messages: Sequence[Any]) -> float:
         return len(rows) / (time.perf_counter() - began)
 
 
-async def stream(stub: Any, messages: Sequence[Any]) -> float:
-    """Return the rate of the stream, from the first byte to the last acknowledgement."""
+async def stream(address: str, messages: Sequence[Any], streams: int) -> float:
+    """Return the rate of streams side by side, each on its own connection, from the first byte to the last acknowledgement."""
+    shares = [messages[n::streams] for n in range(streams)]
     requests = [
-        pb.RecordRequest(sequence=n // BATCH + 1, conversations=messages[n : n + BATCH]) for n in range(0, len(messages), BATCH)
+        [pb.RecordRequest(sequence=n // BATCH + 1, conversations=share[n : n + BATCH]) for n in range(0, len(share), BATCH)]
+        for share in shares
     ]
+    channels = [grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in shares]
+    await asyncio.gather(*(until_ready(channel) for channel in channels))
+
+    async def feed(channel: grpc.aio.Channel, share: Sequence[pb.RecordRequest]) -> int:
+        answers = ingest_service_pb2_grpc.IngestServiceStub(channel).Record(iter(share))
+        return sum([answer.counts.created async for answer in answers])
+
     began = time.perf_counter()
-    created = 0
-    async for answer in stub.Record(iter(requests)):
-        created += answer.counts.created
+    created = sum(await asyncio.gather(*(feed(*fed) for fed in zip(channels, requests, strict=True))))
+    took = time.perf_counter() - began
     assert created == len(messages), created
-    return len(messages) / (time.perf_counter() - began)
+    for channel in channels:
+        await channel.close()
+    return len(messages) / took
 
 
 async def in_batches(stub: Any, messages: Sequence[Any], callers: int = 2) -> float:
@@ -188,7 +205,7 @@ async def measure(url: str, fresh: Callable[[], str]) -> dict[str, float]:
     """Measure everything and return the figures by name."""
     figures: dict[str, float] = {}
     ports = free_ports()
-    messages = conversations("copy", N)
+    messages = conversations("copy", COPIED)
     with console.status("bare COPY"):
         figures["copy_rows_per_s"] = copy(fresh(), "ingest.conversation", messages)
         plain = fresh()
@@ -201,15 +218,17 @@ async def measure(url: str, fresh: Callable[[], str]) -> dict[str, float]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['query']}") as channel:
             await until_ready(channel)
             figures["echo_per_s"] = await one_by_one(ingest_service_pb2_grpc.IngestServiceStub(channel), messages[:UNARY])
-    with service("services.ingest", RAPPORT_DATABASE_URL=url, RAPPORT_PORT=str(ports["ingest"])) as process:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['ingest']}") as channel:
+    address = f"127.0.0.1:{ports['ingest']}"
+    settings = {"RAPPORT_DATABASE_URL": url, "RAPPORT_PORT": str(ports["ingest"]), "RAPPORT_WORKERS": str(WORKERS)}
+    with service("services.ingest", **settings) as process:
+        async with grpc.aio.insecure_channel(address) as channel:
             await until_ready(channel)
             stub = ingest_service_pb2_grpc.IngestServiceStub(channel)
             await in_batches(stub, conversations("warm", 2 * BATCH))
             with console.status("stream"):
-                figures["stream_per_s"] = await stream(stub, conversations("stream", N))
+                figures["stream_per_s"] = await stream(address, conversations("stream", N), WORKERS)
             with console.status("batches"):
-                figures["batch_per_s"] = await in_batches(stub, conversations("batch", N))
+                figures["batch_per_s"] = await in_batches(stub, conversations("batch", COPIED))
             with console.status("unary calls"):
                 figures["unary_per_s"] = await one_by_one(stub, conversations("unary", UNARY))
                 p50, p99 = await latencies(stub, conversations("half", UNARY // 2), figures["unary_per_s"] / 2)
@@ -221,8 +240,8 @@ async def measure(url: str, fresh: Callable[[], str]) -> dict[str, float]:
 
 
 def _peak_rss_mb(process: psutil.Process) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    found = [Path(f"/proc/{p.pid}/status").read_text().splitlines() for p in (process, *process.children())]
+    return max(int(line.split()[1]) for lines in found for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def main() -> None:
@@ -242,7 +261,7 @@ def main() -> None:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table(title=f"{N:,} conversations; unary {UNARY:,}")
+    table = Table(title=f"{N:,} conversations; unary {UNARY:,}; processes {WORKERS}")
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in figures.items():

@@ -73,7 +73,66 @@ def test_an_appointment_keeps_its_first_booking_and_what_was_told_last() -> None
         "scheduled_for": "2026-05-03T10:00:00Z",
         "status_at": NOON + timedelta(hours=3),
         "service": "check-up",
+        "reschedules": 1,
     }
+
+
+def test_completed_after_a_no_show_is_completed_and_the_other_way_round() -> None:
+    came, missed = event(1, "came", status=3), event(2, "missed", status=5)
+    assert entities.appointment([came, missed])["status"] == 5
+    later = event(3, "came after all", status=3)
+    assert [entities.appointment(entities.in_order(o))["status"] for o in permutations([came, missed, later])] == [3] * 6
+
+
+def test_a_charge_is_failed_since_it_failed_and_stayed_so() -> None:
+    states = [payment(0, 3), payment(1, 2), payment(2, 3), payment(3, 3)]
+    folded = entities.transaction(states)
+    assert (folded["status"], folded["failed_at"], folded["settled_at"]) == (3, NOON + timedelta(hours=2), None)
+    settled = entities.transaction([*states, payment(4, 2)])
+    assert (settled["failed_at"], settled["settled_at"]) == (None, NOON + timedelta(hours=4))
+
+
+def test_a_cart_is_what_was_done_with_it_last_and_keeps_what_was_told() -> None:
+    states = [
+        event(0, action=1, conversation="c-1"),
+        event(1, action=2, value="30", currency="EUR", agent="a-1"),
+        event(2, action=2, value="0", currency="USD"),
+        event(3, action=3),
+    ]
+    for order in permutations(states):
+        assert entities.cart(entities.in_order(order)) == {
+            "agent_id": "a-1",
+            "customer_id": None,
+            "conversation_id": "c-1",
+            "status": 3,
+            "value": "0",
+            "currency": "USD",
+            "created_at": NOON,
+            "changed_at": NOON + timedelta(hours=3),
+        }
+    assert entities.cart([*states, event(4, action=2)])["status"] == 2  # it went back: open again
+    assert entities.cart(states[:1])["value"] is None
+
+
+def test_a_follow_up_keeps_what_was_told_and_since_when_it_has_its_state() -> None:
+    states = [
+        event(0, status=1, action="call back", due="2026-05-03T10:00:00Z", assignee="Ada"),
+        event(1, status=2),
+        event(2, status=1, due="2026-05-04T10:00:00Z"),
+        event(3, status=1, assignee="Bo", conversation="c-1"),
+    ]
+    for order in permutations(states):
+        assert entities.follow_up(entities.in_order(order)) == {
+            "agent_id": None,
+            "customer_id": None,
+            "conversation_id": "c-1",
+            "action": "call back",
+            "due": "2026-05-04T10:00:00Z",
+            "assignee": "Bo",
+            "status": 1,
+            "opened_at": NOON,
+            "status_at": NOON + timedelta(hours=2),
+        }
 
 
 def test_a_profile_is_replaced_field_by_field() -> None:

@@ -22,8 +22,8 @@ def commits(house: House, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     real = recorder.record_conversations
 
-    async def counted(conn: Any, items: Any, now: Any) -> Any:
-        result = await real(conn, items, now)
+    async def counted(conn: Any, items: Any, *others: Any) -> Any:
+        result = await real(conn, items, *others)
         sizes.append(len(items))
         return result
 

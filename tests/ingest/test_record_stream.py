@@ -14,7 +14,7 @@ from rapport.ingest.v1 import ingest_service_pb2 as pb
 
 from services.ingest import streaming
 from tests.fix_services import House
-from tests.ingest.test_ingest_calls import GOOD, payment, told
+from tests.ingest.test_ingest_calls import GOOD, payment, record, told
 
 
 def batch(sequence: int, *ids: str, events: list[Any] | None = None, **changes: Any) -> pb.RecordRequest:
@@ -106,7 +106,7 @@ async def test_bytes_that_are_no_batch_end_the_stream_after_what_was_before(chan
     assert stored(house) == 1
 
 
-def an_empty_batch(request: pb.RecordRequest) -> streaming.Batch:
+async def an_empty_batch(request: pb.RecordRequest) -> streaming.Batch:
     nothing: Any = streaming.Part([], [], {})
     return streaming.Batch(request.sequence, nothing, nothing)
 
@@ -120,7 +120,7 @@ async def test_no_more_is_read_ahead_than_a_few_batches() -> None:
             read += 1
             yield pb.RecordRequest(sequence=read)
 
-    arrived = streaming.arrived(endless(), an_empty_batch)
+    arrived = streaming.arrived(endless(), an_empty_batch, asyncio.Event())
     await anext(arrived)
     await asyncio.sleep(0.05)
     assert read <= 2 * streaming._AHEAD + 2
@@ -138,9 +138,23 @@ async def test_a_consumer_that_leaves_ends_the_reading() -> None:
             ended.set()
 
     requests = endless()
-    arrived = streaming.arrived(requests, an_empty_batch)
+    arrived = streaming.arrived(requests, an_empty_batch, asyncio.Event())
     await anext(arrived)
     await arrived.aclose()  # type: ignore[attr-defined]
     await asyncio.sleep(0)
     left = [t for t in asyncio.all_tasks() if "_read_all" in repr(t)]
     assert left == []
+
+
+async def test_a_stream_ends_in_order_when_the_service_does(ingest: Any, house: House) -> None:
+    stream = ingest.Record()
+    await stream.write(pb.RecordRequest(sequence=1, conversations=[record(conversationId="c-1").conversation]))
+    answer = await stream.read()
+    assert answer.acknowledged_sequence == 1
+    await house.ingest.end_streams()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        async with asyncio.timeout(5):
+            await stream.read()
+    assert told(ended.value) == ("UNAVAILABLE", "SERVICE_UNAVAILABLE", [])
+    with pytest.raises(grpc.aio.AioRpcError):  # whoever comes now is sent elsewhere
+        await anext(aiter(ingest.Record(iter([pb.RecordRequest(sequence=1)]))))

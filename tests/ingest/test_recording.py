@@ -10,7 +10,7 @@ from google.protobuf.json_format import ParseDict
 from rapport.insight.v1 import conversation_pb2
 
 from services.ingest.convert import conversation_of
-from services.ingest.facts import content_hash
+from services.ingest.facts import content_hash, document_of
 from services.ingest.recording import Incoming, Outcome, Stored, decide, fold_conversations, fold_events
 
 A, B = b"a", b"b"
@@ -46,7 +46,7 @@ def conversation(**changes: Any) -> conversation_pb2.ConversationInsight:
 
 def incoming(index: int, **changes: Any) -> Incoming[Any]:
     fact = conversation_of(conversation(**changes))
-    return Incoming(index, fact, content_hash(fact))
+    return Incoming.of(index, fact)
 
 
 def test_a_batch_is_folded_in_its_order_and_each_item_keeps_its_outcome() -> None:
@@ -70,19 +70,22 @@ def test_nothing_is_written_when_nothing_is_new() -> None:
 
 
 def test_of_one_event_the_first_stays() -> None:
-    first, again, other = (Incoming(i, None, content) for i, content in enumerate((A, A, B)))
+    first, again, other = (Incoming(i, None, b"", content) for i, content in enumerate((A, A, B)))
     folded = fold_events([first, again, other], None)
     assert [r.outcome for r in folded.recorded] == [Outcome.CREATED, Outcome.DUPLICATE, Outcome.MISMATCH]
     assert fold_events([again], B).recorded[0].outcome is Outcome.MISMATCH
 
 
 def test_the_hash_is_over_what_is_meant_not_over_how_it_is_written() -> None:
-    base = content_hash(conversation_of(conversation()))
-    assert content_hash(conversation_of(conversation(revision="9"))) == base
-    assert content_hash(conversation_of(conversation(startTime="2026-05-01T12:00:00+02:00"))) == base
-    assert content_hash(conversation_of(conversation(startTime="2026-05-01T10:00:00.0000004Z"))) == base  # finer than stored
-    assert content_hash(conversation_of(conversation(customerSatisfactionScore=4))) != base
-    assert content_hash(conversation_of(conversation(responseTimeAvg="0"))) != base  # 0 is not absent
+    def hash_of(message: Any) -> bytes:
+        return content_hash(document_of(conversation_of(message)))
+
+    base = hash_of(conversation())
+    assert hash_of(conversation(revision="9")) == base
+    assert hash_of(conversation(startTime="2026-05-01T12:00:00+02:00")) == base
+    assert hash_of(conversation(startTime="2026-05-01T10:00:00.0000004Z")) == base  # finer than stored
+    assert hash_of(conversation(customerSatisfactionScore=4)) != base
+    assert hash_of(conversation(responseTimeAvg="0")) != base  # 0 is not absent
 
 
 def test_numbers_are_exact() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import psycopg
 import pytest
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 from sqlalchemy.exc import OperationalError
 
-from services.scoring import counting, rollup_store
+from services.scoring import counting, event_store, rollup_store
 from services.scoring.worker import Worker
-from tests.facts import Facts
+from tests.facts import END, Facts
 from tests.fix_services import House
 
 
@@ -35,8 +36,12 @@ async def in_zone(house: House, zone: str) -> None:
 async def test_rollups_equal_a_recomputation_from_the_facts(house: House, seed: int, zone: str) -> None:
     await in_zone(house, zone)
     facts, order = Facts(seed), random.Random(seed)
+    house.clock.now = END - timedelta(hours=12)  # some carts and follow-ups are open, and time goes on
     for _ in range(4):
         await record(house, facts, order, rounds=6)
+        await house.drain()
+        assert house.differences() == []
+        house.clock.advance(hours=order.choice([1, 24, 100]))
         await house.drain()
         assert house.differences() == []
 
@@ -57,6 +62,18 @@ async def test_without_taking_back_the_old_amounts_the_comparison_objects(house:
     await record(house, Facts(1), random.Random(1), rounds=8)
     await house.drain()
     assert house.differences() != []
+
+
+async def test_without_following_conversations_the_comparison_objects(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: a worker that leaves events where they were when the conversation that they name comes or changes."""
+
+    async def nothing(*_: object) -> dict[int, set[str]]:
+        return {}
+
+    monkeypatch.setattr(event_store, "get_naming", nothing)
+    await record(house, Facts(1), random.Random(1), rounds=8)
+    await house.drain()
+    assert {line.split(":")[0] for line in house.differences()} >= {"scoring.contribution", "scoring.tally_day"}
 
 
 async def test_a_batch_that_fails_half_way_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 
 from services.runtime.database import Database
 from services.runtime.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
-from services.scoring import counting
+from services.scoring import recounting
 from services.scoring.worker import Worker
 from tests.fix_services import House
 
@@ -80,14 +80,14 @@ async def test_a_read_that_cannot_wait_longer_fails_instead_of_answering_older(h
 async def test_a_change_that_cannot_be_counted_is_set_aside_and_the_others_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = counting.of_conversation
+    real = recounting.of_conversation
 
     def poisoned(fact: Any, day_of: Any) -> Any:
         if fact.conversation_id == "c-3":
             raise ZeroDivisionError("a defect")
         return real(fact, day_of)
 
-    monkeypatch.setattr(counting, "of_conversation", poisoned)
+    monkeypatch.setattr(recounting, "of_conversation", poisoned)
     token = await record(house, *({} for _ in range(7)))
     await house.drain()
     with psycopg.connect(house.url) as conn:
@@ -116,7 +116,7 @@ async def test_only_the_change_that_failed_is_set_aside(house: House, monkeypatc
     def poisoned(fact: Any, day_of: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(counting, "of_conversation", poisoned)
+    monkeypatch.setattr(recounting, "of_conversation", poisoned)
     monkeypatch.setattr(Worker, "_set_aside", overtaken)
     await Worker(house.scoring_database, house.clock, 1).drain("default")
     with psycopg.connect(house.url) as conn:

@@ -19,6 +19,8 @@ ADVOCACY = 5
 CHARGE, REFUND = 1, 2
 PENDING, SETTLED, FAILED = 1, 2, 3
 BOOKED, COMPLETED, CANCELLED, NO_SHOW = 1, 3, 4, 5
+CREATED, UPDATED, CHECKED_OUT = 1, 2, 3
+OPEN, DONE, CALLED_OFF = 1, 2, 3
 
 Row = dict[str, Any]
 
@@ -50,6 +52,14 @@ def appointment(appointment_id: str, status: int, **more: Any) -> Row:
     return {"appointment_id": appointment_id, "status": status, **more}
 
 
+def cart(cart_id: str, status: int, created: str, changed: str, **names: Any) -> Row:
+    return {"cart_id": cart_id, "status": status, "created_at": created, "changed_at": changed, **names}
+
+
+def follow_up(follow_up_id: str, status: int, opened: str, due: str | None, **names: Any) -> Row:
+    return {"follow_up_id": follow_up_id, "status": status, "opened_at": opened, "due": due, **names}
+
+
 def event(event_id: str, source: int, kind: int, **names: Any) -> Row:
     rest = {"occurred_at": "2040-03-01T00:00Z", "body": "{}", "content_hash": b""}
     return {"event_id": event_id, "source": source, "kind": kind, **rest, **names}
@@ -75,8 +85,8 @@ NORTH: dict[str, list[Row]] = {
         # Escalated and settled by somebody: completed.
         conversation("c5", "a2", "cleo", WEB, "2040-03-26T10:05Z", "2040-03-26T10:15Z", resolution=TRANSFERRED,
                      escalated=True, escalation_resolved_by="lead", response_ms=1000, conversion_type=REFERRAL),
-        # Begins with c5. In byte order c5 is the last of the two.
-        conversation("C9", "a1", "cleo", WHATSAPP, "2040-03-26T10:05Z", "2040-03-26T10:06Z"),
+        # Begins with c5. In byte order c5 is the last of the two. Nobody answered: completed, but no success.
+        conversation("C9", "a1", "cleo", WHATSAPP, "2040-03-26T10:05Z", "2040-03-26T10:06Z", customer_messages=2),
         # Five days long: still within the window when c7, which began later, is not. Escalated and resolved: completed.
         conversation("c6", "a2", "ben", WHATSAPP, "2040-03-28T09:00Z", "2040-04-02T09:00Z", escalated=True, resolution=RESOLVED),
         conversation("c7", "a1", "ben", WEB, "2040-03-30T09:00Z", "2040-03-30T09:01Z"),
@@ -86,7 +96,7 @@ NORTH: dict[str, list[Row]] = {
         conversation("c8", "a1", "anna", WHATSAPP, "2020-06-01T12:00Z", "2020-06-01T12:01Z", csat_x100=500, response_ms=5000),
     ],
     "ingest.transaction": [
-        transaction("t1", CHARGE, FAILED, "80", "EUR", conversation_id="c3"),
+        transaction("t1", CHARGE, FAILED, "80", "EUR", conversation_id="c3", failed_at="2040-03-25T23:00Z"),
         # The customer that it names comes before the conversation's.
         transaction("t2", CHARGE, SETTLED, "75", "EUR", "2040-03-26T11:00Z", conversation_id="c3", customer_id="dora"),
         # Last touch, to the second: seven days after c6 ended.
@@ -123,8 +133,44 @@ NORTH: dict[str, list[Row]] = {
         appointment("p4", BOOKED, agent_id="a3", conversation_id="nowhere", booked_at="2040-03-27T09:00Z",
                     scheduled_for="2040-04-02T10:00Z", status_at="2040-03-27T09:00Z"),
     ],
-    # An agent and a customer of whom nothing else is known.
-    "ingest.event": [event("e1", 1, 10, agent_id="a4"), event("e2", 6, 23, customer_id="finn")],
+    "ingest.cart": [
+        # Checked out three days after its last change: still a success.
+        cart("k1", CHECKED_OUT, "2040-03-26T10:30Z", "2040-03-29T10:30Z", conversation_id="c4"),
+        # Open until a day after its last change.
+        cart("k2", UPDATED, "2040-04-01T10:00Z", "2040-04-02T10:00Z", agent_id="a1", customer_id="gus"),
+        # Left alone for long.
+        cart("k3", CREATED, "2020-06-01T12:00Z", "2020-06-01T12:00Z", agent_id="a1", customer_id="anna"),
+    ],
+    "ingest.follow_up": [
+        # Done; it was due half past midnight in Berlin.
+        follow_up("f1", DONE, "2040-03-26T10:20Z", "2040-03-27T23:30Z", conversation_id="c5"),
+        # Open for as long as it likes.
+        follow_up("f2", OPEN, "2040-03-26T11:00Z", None, agent_id="a1"),
+        follow_up("f3", OPEN, "2020-06-01T12:00Z", "2020-06-03T00:00Z", agent_id="a1"),
+        follow_up("f4", OPEN, "2040-03-26T11:00Z", "2040-05-01T10:00Z", agent_id="a1"),
+        # Called off: neither done nor overdue.
+        follow_up("f5", CALLED_OFF, "2040-03-26T11:05Z", "2020-06-03T00:00Z", agent_id="a1"),
+        follow_up("f6", DONE, "2040-03-26T11:14Z", None, agent_id="a1"),
+    ],
+    "ingest.event": [
+        # An agent and a customer of whom nothing else is known.
+        event("e1", 1, 10, agent_id="a4"), event("e2", 6, 23, customer_id="finn"),
+        # As often as it says. Ten past midnight in Berlin.
+        event("e3", 5, 14, agent_id="a1", occurred_at="2040-03-25T22:10Z", body='{"action": 4, "count": 5}'),
+        # The platform is its own, agent and customer are the conversation's.
+        event("e4", 7, 16, conversation_id="c5", occurred_at="2040-03-26T09:00Z",
+              body='{"platform": 5, "campaign": "spring", "consent": true}'),
+        # Earlier, but it names no campaign.
+        event("e5", 7, 16, customer_id="cleo", occurred_at="2040-03-20T12:00Z", body='{"platform": 4, "consent": false}'),
+        # From midnight to midnight in Berlin, over the end of winter time: seven days.
+        event("e6", 4, 13, customer_id="ben", conversation_id="c4", body='{"category": 4, "amount": "30.50", "currency": "EUR", '
+              '"campaign": "spring", "period_start": "2040-03-24T23:00:00Z", "period_end": "2040-03-31T22:00:00Z"}'),
+        # Into the same days.
+        event("e7", 4, 13, agent_id="a2", customer_id="ben", body='{"category": 4, "amount": "1.25", "currency": "EUR", '
+              '"campaign": "spring", "period_start": "2040-03-25T12:00:00Z", "period_end": "2040-03-30T22:00:01Z"}'),
+        # Without a period it is for its own day.
+        event("e8", 4, 13, agent_id="a4", body='{"category": 1, "amount": "2", "currency": "USD"}'),
+    ],
 }  # fmt: skip
 
 SOUTH: dict[str, list[Row]] = {

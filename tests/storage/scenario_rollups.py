@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.storage import scenario_events as events
+from tests.storage.scenario_events import fact
 from tests.storage.scenario_facts import WEB, WHATSAPP, Row
 
 NEVER = "0001-01-01"
-_COUNTED = ("conversations", "ended", "completed", "escalated", "conversions", "booked", "kept", "no_show", "cancelled", "orders")
-
 # The functions below take a table's columns in their order.
 # ruff: noqa: PLR0917
-
-
-def fact(kind: int, fact_id: str, agent_id: str, platform: int, customer_id: str, at: str, day: str, **counts: Any) -> Row:
-    where = {"agent_id": agent_id, "platform": platform, "customer_id": customer_id, "at": at, "day": day}
-    return {"kind": kind, "fact_id": fact_id, **where, **dict.fromkeys(_COUNTED, 0), **counts}
 
 
 def counts(agent_id: str, bucket: str, platform: int, **counts: int) -> Row:
@@ -54,6 +49,7 @@ def customer(customer_id: str, engaged: tuple[Any, ...], ordered: tuple[Any, ...
 
 _ENDED = {"conversations": 1, "ended": 1}
 _COMPLETED = {**_ENDED, "completed": 1}
+_SUCCESS = {**_COMPLETED, "outcome": 1}
 _NO_DAYS = (0, None, None)
 #: c1, and c4 with c5, whose rows by interval and by day are the same.
 _C1 = {**_COMPLETED, "conversions": 1, "duration_ms": 600001, "csat_n": 1, "csat_x100": 450, "csat_x100_sq": 202500,
@@ -63,38 +59,40 @@ _C4_C5 = {"conversations": 2, "ended": 2, "completed": 1, "escalated": 1, "conve
 
 NORTH: dict[str, list[Row]] = {
     "scoring.contribution": [
-        fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-25", **_COMPLETED, conversions=1, duration_ms=600001,
+        fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-25", **_SUCCESS, conversions=1, duration_ms=600001,
              csat_x100=450, response_ms=35000, sentiment=1, orders=1, amount="120.50", currency="EUR"),
         fact(1, "c2", "a1", WHATSAPP, "anna", "2040-03-25T22:30Z", "2040-03-26", **_ENDED, escalated=1, conversions=1,
-             duration_ms=300000, csat_x100=200, response_ms=0, sentiment=3),
+             duration_ms=300000, csat_x100=200, response_ms=0, sentiment=3, outcome=4),
         fact(1, "c3", "a1", WEB, "ben", "2040-03-25T22:44:59.999Z", "2040-03-26", conversations=1, conversions=1),
         fact(1, "c4", "a2", WEB, "ben", "2040-03-26T10:00Z", "2040-03-26", **_ENDED, duration_ms=1200000, response_ms=1000,
-             sentiment=2),
-        fact(1, "c5", "a2", WEB, "cleo", "2040-03-26T10:05Z", "2040-03-26", **_COMPLETED, escalated=1, conversions=1,
+             sentiment=2, outcome=2),
+        fact(1, "c5", "a2", WEB, "cleo", "2040-03-26T10:05Z", "2040-03-26", **_SUCCESS, escalated=1, conversions=1,
              duration_ms=600000, response_ms=1000),
-        fact(1, "C9", "a1", WHATSAPP, "cleo", "2040-03-26T10:05Z", "2040-03-26", **_COMPLETED, duration_ms=60000),
-        fact(1, "c6", "a2", WHATSAPP, "ben", "2040-03-28T09:00Z", "2040-03-28", **_COMPLETED, escalated=1, duration_ms=432000000),
+        fact(1, "C9", "a1", WHATSAPP, "cleo", "2040-03-26T10:05Z", "2040-03-26", **_COMPLETED, duration_ms=60000, outcome=3),
+        fact(1, "c6", "a2", WHATSAPP, "ben", "2040-03-28T09:00Z", "2040-03-28", **_SUCCESS, escalated=1, duration_ms=432000000),
         fact(1, "c0", "a3", WEB, "cleo", "2040-03-26T09:00Z", "2040-03-26", conversations=1, conversions=1),
-        fact(1, "c7", "a1", WEB, "ben", "2040-03-30T09:00Z", "2040-03-30", **_COMPLETED, duration_ms=60000),
-        fact(1, "c8", "a1", WHATSAPP, "anna", "2020-06-01T12:00Z", "2020-06-01", **_COMPLETED, duration_ms=60000,
+        fact(1, "c7", "a1", WEB, "ben", "2040-03-30T09:00Z", "2040-03-30", **_SUCCESS, duration_ms=60000),
+        fact(1, "c8", "a1", WHATSAPP, "anna", "2020-06-01T12:00Z", "2020-06-01", **_SUCCESS, duration_ms=60000,
              csat_x100=500, response_ms=5000),
-        fact(2, "t2", "a1", WEB, "dora", "2040-03-26T11:00Z", "2040-03-26", orders=1, amount="75", currency="EUR"),
-        fact(2, "t3", "a2", WHATSAPP, "ben", "2040-04-09T09:00Z", "2040-04-09", orders=1, amount="10", currency="USD"),
-        fact(2, "t4", "a1", WEB, "ben", "2040-04-06T09:00Z", "2040-04-06", orders=1, amount="20", currency="EUR"),
-        fact(2, "t5", "", 0, "ben", "2040-04-20T00:00Z", "2040-04-20", orders=1, amount="5", currency="EUR"),
-        fact(2, "t6", "a2", 0, "", "2040-03-26T10:01Z", "2040-03-26", orders=1, amount="7.25", currency="EUR"),
+        fact(2, "t1", "a1", WEB, "ben", "2040-03-25T23:00Z", "2040-03-26", outcome=5),
+        fact(2, "t2", "a1", WEB, "dora", "2040-03-26T11:00Z", "2040-03-26", orders=1, amount="75", currency="EUR", outcome=1),
+        fact(2, "t3", "a2", WHATSAPP, "ben", "2040-04-09T09:00Z", "2040-04-09", orders=1, amount="10", currency="USD", outcome=1),
+        fact(2, "t4", "a1", WEB, "ben", "2040-04-06T09:00Z", "2040-04-06", orders=1, amount="20", currency="EUR", outcome=1),
+        fact(2, "t5", "", 0, "ben", "2040-04-20T00:00Z", "2040-04-20", orders=1, amount="5", currency="EUR", outcome=1),
+        fact(2, "t6", "a2", 0, "", "2040-03-26T10:01Z", "2040-03-26", orders=1, amount="7.25", currency="EUR", outcome=1),
         fact(2, "t7", "a1", WEB, "ben", "2040-05-01T08:00Z", "2040-05-01", amount="-20", currency="EUR"),
         fact(2, "t8", "a2", WEB, "cleo", "2040-03-26T12:00Z", "2040-03-26", amount="-3", currency="EUR"),
         fact(2, "t10", "a1", WHATSAPP, "anna", "2040-03-25T22:10Z", "2040-03-26", amount="-1.50", currency="EUR"),
-        fact(2, "t11", "", 0, "", "2040-03-26T23:00Z", "2040-03-27", orders=1, amount="9", currency="EUR"),
-        fact(2, "t12", "a1", WEB, "ben", "2040-03-26T11:14:59Z", "2040-03-26", orders=1, amount="30", currency="EUR"),
+        fact(2, "t11", "", 0, "", "2040-03-26T23:00Z", "2040-03-27", orders=1, amount="9", currency="EUR", outcome=1),
+        fact(2, "t12", "a1", WEB, "ben", "2040-03-26T11:14:59Z", "2040-03-26", orders=1, amount="30", currency="EUR", outcome=1),
         fact(2, "t13", "", 0, "", "2040-05-02T08:00Z", "2040-05-02", amount="-0.50", currency="EUR"),
         fact(3, "p1", "a1", WEB, "cleo", "2040-03-26T10:10Z", "2040-03-26", booked=1),
-        fact(4, "p1", "a1", WEB, "cleo", "2040-03-27T09:00Z", "2040-03-27", kept=1),
-        fact(4, "p2", "a2", WEB, "eve", "2040-03-27T09:05Z", "2040-03-27", no_show=1),
+        fact(4, "p1", "a1", WEB, "cleo", "2040-03-27T09:00Z", "2040-03-27", kept=1, outcome=1),
+        fact(4, "p2", "a2", WEB, "eve", "2040-03-27T09:05Z", "2040-03-27", no_show=1, outcome=6),
         fact(3, "p3", "", 0, "", "2040-03-27T09:10Z", "2040-03-27", booked=1),
-        fact(4, "p3", "", 0, "", "2040-04-01T10:00Z", "2040-04-01", cancelled=1),
+        fact(4, "p3", "", 0, "", "2040-04-01T10:00Z", "2040-04-01", cancelled=1, outcome=7),
         fact(3, "p4", "a3", 0, "", "2040-03-27T09:00Z", "2040-03-27", booked=1),
+        *events.CONTRIBUTIONS,
     ],
     "scoring.agent_interval": [
         counts("a1", "2040-03-24T23:30Z", WHATSAPP, **_C1),
@@ -221,18 +219,21 @@ NORTH: dict[str, list[Row]] = {
     "scoring.customer_state": [
         customer("anna", (3, "2020-06-01", "2040-03-26"), (1, "2040-03-25", "2040-03-25"), 1, True),
         customer("ben", (6, "2040-03-26", "2040-04-20"), (4, "2040-03-26", "2040-04-20"), 4, False),
-        customer("cleo", (1, "2040-03-26", "2040-03-26"), _NO_DAYS, 0, True),
+        {**customer("cleo", (1, "2040-03-26", "2040-03-26"), _NO_DAYS, 0, True), "campaign": "spring"},
         customer("dora", (1, "2040-03-26", "2040-03-26"), (1, "2040-03-26", "2040-03-26"), 1, False),
         customer("eve", _NO_DAYS, _NO_DAYS, 0, False),
         customer("finn", _NO_DAYS, _NO_DAYS, 0, False),
+        customer("gus", _NO_DAYS, _NO_DAYS, 0, False),
     ],
     "scoring.agent_state": [{"agent_id": agent_id} for agent_id in ("a1", "a2", "a3", "a4", "a9")],
+    **events.NORTH,
 }  # fmt: skip
 
+_PAID = {"orders": 1, "amount": "60", "currency": "GBP"}
 SOUTH: dict[str, list[Row]] = {
     "scoring.contribution": [
-        fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-24", **_COMPLETED, conversions=1, duration_ms=600000),
-        fact(2, "t2", "a1", WHATSAPP, "anna", "2040-03-31T23:40Z", "2040-03-31", orders=1, amount="60", currency="GBP"),
+        fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-24", **_SUCCESS, conversions=1, duration_ms=600000),
+        fact(2, "t2", "a1", WHATSAPP, "anna", "2040-03-31T23:40Z", "2040-03-31", outcome=1, **_PAID),
     ],
     "scoring.agent_interval": [counts("a1", "2040-03-24T23:30Z", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
     "scoring.agent_day": [counts("a1", "2040-03-24", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
@@ -246,4 +247,5 @@ SOUTH: dict[str, list[Row]] = {
     "scoring.presence": [met(grouping, name, "2040-03-24", NEVER, 1) for grouping, name in ((1, ""), (2, "a1"), (3, "1"))],
     "scoring.customer_state": [customer("anna", (2, "2040-03-24", "2040-03-31"), (1, "2040-03-31", "2040-03-31"), 1, False)],
     "scoring.agent_state": [{"agent_id": "a1"}],
+    **events.SOUTH,
 }

@@ -325,7 +325,7 @@ class BusinessMetrics(_message.Message):
     conversion_rate: _builtins.float
     """Percent of conversations that led to a success. Absent without conversations."""
     average_order_value: _builtins.float
-    """Revenue per order, of the orders in the reporting currency. Absent without such orders."""
+    """Revenue per order, of the orders whose money can be told in the reporting currency. Absent without such orders."""
     appointments_booked: _builtins.int
     """Appointments made in the window."""
     appointment_completion_rate: _builtins.float
