@@ -79,7 +79,14 @@ async def test_a_batch_over_http_has_at_most_1000_items_and_names_the_bad_one(ht
     assert [(r["index"], r["id"]) for r in body["rejections"]] == [(1, "mixed-2")]
 
 
+async def every_service_was_asked(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while len((await http.get("/api/analytics/system/health")).json()["health"]["services"]) < 4:  # noqa: ASYNC110 it is asked
+            await asyncio.sleep(0.2)
+
+
 async def test_the_live_stream_begins_at_once(http: httpx.AsyncClient) -> None:
+    await every_service_was_asked(http)
     async with asyncio.timeout(10), http.stream("GET", "/api/analytics/realtime/1") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for line in answer.aiter_lines():
