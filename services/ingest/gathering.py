@@ -27,9 +27,10 @@ from services.runtime.tenancy import current_tenant
 _LARGEST_GROUP = 500
 #: Calls of one tenant that may wait; more than that are told to come back.
 _LONGEST_QUEUE = 5000
-#: How long, after calls that came together were answered, their callers are given to come with the next ones. Without it
-#: the first of them would go alone, and the others would wait for that commit.
-_PAUSE_S = 0.002
+#: After calls that came together were answered, their callers come with the next ones: those are waited for as long as one
+#: comes in each of these moments, and no longer than in all. Without that the first of them would go alone, and the others
+#: would wait for its commit.
+_MOMENT_S, _LONGEST_WAIT_S = 0.001, 0.02
 #: What one item's content may bring upon its neighbours: then each goes alone.
 _OF_ONE_ITEM = (DataError, IntegrityError)
 
@@ -88,9 +89,17 @@ class Gatherer:
             except Exception as error:  # noqa: BLE001  # each caller is told, and the next group goes on
                 for waiting in group:
                     _fail(waiting, error)
-            if len(group) > 1 and len(queue) < len(group):
-                await asyncio.sleep(_PAUSE_S)
+            if len(group) > 1:
+                await self._company(queue)
         del self._queues[tenant]
+
+    async def _company(self, queue: deque[_Waiting]) -> None:
+        """Wait while callers keep coming."""
+        loop = asyncio.get_running_loop()
+        ends, before = loop.time() + _LONGEST_WAIT_S, -1
+        while before < len(queue) < _LARGEST_GROUP and loop.time() < ends:
+            before = len(queue)
+            await asyncio.sleep(_MOMENT_S)
 
     async def _record(self, group: list[_Waiting]) -> None:
         try:

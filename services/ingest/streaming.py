@@ -23,9 +23,9 @@ from services.runtime.database import Database
 from services.runtime.errors import Unavailable, invalid_field
 
 #: Batches read ahead of the one that commits.
-_AHEAD = 4
+_AHEAD = 2
 #: Items from which on a transaction takes no further batch.
-_ENOUGH = 2000
+_ENOUGH = 1000
 
 
 _CLOSING = Unavailable("SERVICE_UNAVAILABLE", "The service ends; send again what was not acknowledged.", retry_after_s=1)

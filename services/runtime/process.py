@@ -29,7 +29,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     # What is loaded by now stays: the collector need not look at it again and again. Calls make many objects that die at
     # once, and few in cycles; at Python's own pace a good part of a batch's time went into looking for cycles.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(10_000, 20, 20)
     try:
         uvloop.run(main)
     except StartError as error:
