@@ -11,6 +11,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 _MAC_BYTES = 16
@@ -43,5 +44,9 @@ class Signer:
         return payload
 
     def _mac(self, key: bytes, body: bytes, bound_to: Sequence[str]) -> bytes:
-        context = json.dumps([self._kind, *bound_to]).encode()
-        return hmac.digest(key, context + b"\n" + body, "sha256")[:_MAC_BYTES]
+        return hmac.digest(key, _context(self._kind, *bound_to) + b"\n" + body, "sha256")[:_MAC_BYTES]
+
+
+@lru_cache(maxsize=1024)
+def _context(*names: str) -> bytes:
+    return json.dumps(names).encode()
