@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import alerts, import_command, load, queries, sync, tenant_settings
+from services.cli import alerts, import_command, load, privacy, queries, sync, tenant_settings
 from services.cli.calling import Address, Addresses
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("system")(queries.system)
 app.command("compare")(queries.compare)
 app.command("sync")(sync.sync)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(tenant_settings.app, name="settings")
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import grpc
+from google.api import httpbody_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -53,6 +54,10 @@ class Ingest(IngestServiceServicer):
     sync_status: ingest.GetSyncStatusResponse = field(default_factory=ingest.GetSyncStatusResponse)
     #: By day, from and to.
     rates: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    #: What is held about customers, as exported.
+    held: dict[str, bytes] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
     calls: list[Message] = field(default_factory=list)
     failures: list[status_pb2.Status] = field(default_factory=list)
     #: Given a fact, says why it is refused.
@@ -110,6 +115,22 @@ class Ingest(IngestServiceServicer):
     async def GetSyncStatus(self, request, context):  # noqa: N802 - the contract names it
         self.calls.append(request)
         return self.sync_status
+
+    async def ExportCustomer(self, request, context):  # noqa: N802 - the contract names it
+        if request.customer_id not in self.held:
+            await refuse(context, status("NOT_FOUND", "CUSTOMER_NOT_FOUND", "nothing is held about the customer"))
+        document = self.held[request.customer_id]
+        for begin in range(0, len(document), 10):
+            yield httpbody_pb2.HttpBody(content_type="application/json", data=document[begin : begin + 10])
+
+    async def EraseCustomer(self, request, context):  # noqa: N802 - the contract names it
+        self.erased.append(request.customer_id)
+        return ingest.EraseCustomerResponse(consistency_token="token", conversations=1, events=2)
+
+    async def DeleteConversation(self, request, context):  # noqa: N802 - the contract names it
+        known = request.conversation_id in self.deleted
+        self.deleted.append(request.conversation_id)
+        return ingest.DeleteConversationResponse(consistency_token="" if known else "token")
 
     async def PutExchangeRates(self, request, context):  # noqa: N802 - the contract names it
         self.calls.append(request)
