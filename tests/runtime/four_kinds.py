@@ -120,6 +120,14 @@ class Watched:
         scopes = [s for resource in (data.resource_metrics if data else ()) for s in resource.scope_metrics]
         return [point for scope in scopes for m in scope.metrics if m.name == name for point in m.data.data_points]
 
+    async def served(self) -> Any:
+        """Return the span of the one call that was served. A caller may know the answer before the call has ended."""
+        async with asyncio.timeout(5):
+            while not (spans := [s for s in self.spans.get_finished_spans() if s.name.startswith(NAME)]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        (span,) = spans
+        return span
+
 
 def settings(**chosen: Any) -> ServiceSettings:
     return ServiceSettings(**{"database_url": "postgresql://nobody@localhost/none", "port": 0, "drain_seconds": 2} | chosen)

@@ -84,7 +84,7 @@ async def test_a_defect_names_the_trace_that_its_log_is_under(connect, hello, ki
     assert dict(info.metadata) == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
     watched = Watched()
     error = await failure(await connect(FourKinds(raising(ValueError())), watched=watched), kind)
-    (span,) = watched.spans.get_finished_spans()
+    span = await watched.served()
     info = detail(rich(error), error_details_pb2.ErrorInfo)
     assert info.metadata["trace_id"] == format(span.context.trace_id, "032x")
 
@@ -301,7 +301,7 @@ async def test_in_flight_and_durations_are_counted(connect, hello, kind):
     watched = Watched()
     channel = await connect(FourKinds(hello), watched=watched)
     await call(channel, kind)
-    await asyncio.sleep(0)
+    await watched.served()
     (point,) = watched.points("rpc.server.call.duration")
     assert dict(point.attributes) == {
         "rpc.system.name": "grpc",
@@ -319,7 +319,7 @@ async def test_a_span_belongs_to_the_callers_trace(connect, kind):
     channel = await connect(FourKinds(raising(errors.Unavailable("SERVICE_UNAVAILABLE", "Gone."))), watched=watched)
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await failure(channel, kind, metadata=(("traceparent", parent),))
-    (span,) = watched.spans.get_finished_spans()
+    span = await watched.served()
     assert span.name == f"rapport.test.v1.FourKinds/{kind}"
     assert format(span.context.trace_id, "032x") == parent.split("-")[1]
     assert format(span.parent.span_id, "016x") == parent.split("-")[2]
@@ -329,7 +329,9 @@ async def test_a_span_belongs_to_the_callers_trace(connect, kind):
 
 async def test_a_failed_call_is_one_log_line(connect, caplog):
     caplog.set_level(logging.INFO)
-    await failure(await connect(FourKinds(raising(errors.NotFound("AGENT_NOT_FOUND", "No.")))), "One")
+    watched = Watched()
+    await failure(await connect(FourKinds(raising(errors.NotFound("AGENT_NOT_FOUND", "No."))), watched=watched), "One")
+    await watched.served()
     (line,) = [record for record in caplog.records if record.message == "call failed"]
     assert line.levelno == logging.INFO
     assert line.fields["method"] == "rapport.test.v1.FourKinds/One"

@@ -8,7 +8,7 @@ from rapport.ingest.v1.ingest_service_pb2 import RecordConversationResponse
 
 from services.runtime import errors, tracing
 from services.runtime.channels import client_channel
-from tests.runtime.four_kinds import NAME, FourKinds, Watched, call, good_request, reason, rich, serving
+from tests.runtime.four_kinds import FourKinds, Watched, call, good_request, reason, rich, serving
 
 
 @pytest.mark.parametrize("kind", ["One", "Many"])
@@ -17,7 +17,7 @@ async def test_the_trace_goes_along(hello, kind):
     async with serving(FourKinds(hello), watched=watched) as server, client_channel(server.address) as channel:
         with watched.telemetry.tracer.start_as_current_span("caller") as span:
             await call(channel, kind, metadata=(("x-other", "kept"),))
-    served = next(s for s in watched.spans.get_finished_spans() if s.name.startswith(NAME))
+    served = await watched.served()
     assert served.context.trace_id == span.get_span_context().trace_id
     assert served.parent.span_id == span.get_span_context().span_id
 
