@@ -125,7 +125,6 @@ def _business(agent: AgentPerformance) -> Table:
         ("revenue", number(metrics.total_revenue, 2, metrics.currency)),
         ("orders", number(metrics.orders)),
         ("average order", number(optional(metrics, "average_order_value"), 2, metrics.currency)),
-        ("cost", number(optional(metrics, "total_cost"), 2, metrics.currency)),
         ("conversions", f"{metrics.conversions_generated} ({number(optional(metrics, 'conversion_rate'), 1, '%')})"),
         ("appointments booked", number(metrics.appointments_booked)),
         ("appointments kept", number(optional(metrics, "appointment_completion_rate"), 1, "%")),
