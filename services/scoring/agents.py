@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.scoring import shrinkage
-from services.scoring.grading import Grade, Metric, Policy, grade
+from services.scoring.grading import Grade, Metric, grade
+from services.scoring.policy import Policy
 from services.scoring.shrinkage import Adjusted, Sample
 
 

@@ -11,7 +11,8 @@ from rapport.scoring.v1 import policy_pb2, scoring_service_pb2
 
 from services.runtime.windows import Window
 from services.scoring.agents import GradedAgent
-from services.scoring.grading import Policy, Recommendation, SubScore
+from services.scoring.grading import Recommendation, SubScore
+from services.scoring.policy import Policy
 from services.scoring.scores import Score
 from services.scoring.shrinkage import LEVEL
 from services.scoring.sweeping import percentile_of
@@ -24,7 +25,12 @@ def moment(message: Message, name: str) -> datetime | None:
 
 
 def policy_to_proto(policy: Policy) -> policy_pb2.ScoringPolicy:
-    return policy_pb2.ScoringPolicy(**asdict(policy))
+    told = asdict(policy)
+    amount = told["segments"].pop("high_value_amount")
+    segments = policy_pb2.SegmentPolicy(**told.pop("segments"), high_value_amount=amount)
+    industries = [policy_pb2.IndustryPolicy(**industry) for industry in told.pop("industries")]
+    cut_offs = policy_pb2.CutOffs(**told.pop("cut_offs"))
+    return policy_pb2.ScoringPolicy(**told, segments=segments, industries=industries, cut_offs=cut_offs)
 
 
 def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:

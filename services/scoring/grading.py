@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from services.scoring.policy import Policy
+
 
 class Metric(Enum):
     """What a sub-score measures, by its number in the contract."""
@@ -17,25 +19,6 @@ class Metric(Enum):
     REVENUE = 4
     RESPONSE = 5
     ESCALATION = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How grades are made. Rates are percent, times milliseconds, money in the reporting currency; shares add up to 1."""
-
-    version: int = 1
-    quality_weight: float = 0.40
-    conversion_weight: float = 0.35
-    efficiency_weight: float = 0.25
-    satisfaction_share: float = 0.7
-    conversion_rate_share: float = 0.5
-    response_share: float = 0.5
-    conversion_rate_target: float = 30.0
-    revenue_target: float = 1500.0
-    response_target_ms: float = 10_000.0
-    response_limit_ms: float = 300_000.0
-    escalation_limit: float = 25.0
-    provisional_below: int = 30
 
 
 #: Lowest score of each grade, best first.

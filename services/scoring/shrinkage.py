@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from services.scoring.grading import Metric, Policy, sub_score, target, total_score, weights
+from services.scoring.grading import Metric, sub_score, target, total_score, weights
+from services.scoring.policy import Policy
 
 #: Weight of the peers, in conversations, as long as the data cannot tell it: as many as make a grade more than provisional.
 DEFAULT_K = 30.0

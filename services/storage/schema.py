@@ -583,6 +583,7 @@ segment_transition = _table(
     _time("at", primary_key=True),
     Column("previous", SmallInteger),
     Column("segment", SmallInteger, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
     readers="query alerting ingest",
 )
 
@@ -599,6 +600,65 @@ customer_sweep = _table(
     readers="query",
 )
 
+#: Versions of how grades and segments are made, in the contract's JSON. Versions are only ever added.
+policy = _table(
+    "scoring",
+    "policy",
+    Column("version", Integer, primary_key=True),
+    Column("body", JSONB, nullable=False),
+    Column("changed_paths", ARRAY(Text), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    _time("created_at", nullable=False),
+    readers="query",
+)
+
+#: Grades as the end of each day found them, over the days of a window that ends with it.
+grade_day = _table(
+    "scoring",
+    "grade_day",
+    Column("agent_id", Text, primary_key=True),
+    Column("window_days", SmallInteger, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("grade", Text),
+    Column("score", Double),
+    Column("adjusted_score", Double),
+    Column("adjusted_low", Double),
+    Column("adjusted_high", Double),
+    Column("rank", Integer),
+    Column("provisional", Boolean, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("coverage", Double),
+    Column("policy_version", Integer, nullable=False),
+    readers="query",
+)
+
+#: Versions of a tenant's customer models: parameters, fit and back-test.
+model = _table(
+    "scoring",
+    "model",
+    Column("version", Integer, primary_key=True),
+    Column("fitted_on", Date, nullable=False),
+    _time("fitted_at", nullable=False),
+    Column("body", JSONB, nullable=False),
+    readers="query",
+)
+
+#: What the last daily sweep foretold of each customer; money in the reporting currency of that day.
+customer_score = _table(
+    "scoring",
+    "customer_score",
+    Column("customer_id", Text, primary_key=True),
+    Column("scored_on", Date, nullable=False),
+    Column("churn_risk", Double),
+    Column("p_alive", Double),
+    Column("upsell_potential", Double),
+    Column("predicted_value", Double),
+    Column("model_version", Integer, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    readers="query alerting ingest",
+)
+
 #: Changes that could not be applied; the error is a class name or SQLSTATE, never a value.
 quarantine = _table(
     "scoring",
@@ -609,6 +669,7 @@ quarantine = _table(
     _time("recorded_at", nullable=False),
     Column("error", Text, nullable=False),
     _time("quarantined_at", nullable=False, server_default=text("now()")),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
     readers="query",
 )
 

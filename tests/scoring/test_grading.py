@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from services.scoring.agents import Sums, grade_agents, samples
-from services.scoring.grading import CUT_OFFS, Metric, Policy, full_weights, grade, letter, sub_score, total_score
+from services.scoring.grading import CUT_OFFS, Metric, full_weights, grade, letter, sub_score, total_score
+from services.scoring.policy import Policy
 from services.scoring.shrinkage import Sample, prior, shrink
 
 POLICY = Policy()

@@ -78,6 +78,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the record happened before the horizon that the tenant's retention has reached."""
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 25
     """NOT_FOUND: no such conversation is stored."""
+    ERROR_REASON_POLICY_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """NOT_FOUND: the scoring policy never had this version."""
+    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND: the customer models never had this version, or it is kept no longer."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. ErrorInfo.domain is "rapport"; ErrorInfo.reason is the value's name without ERROR_REASON_."""
@@ -138,4 +142,8 @@ ERROR_REASON_RETENTION_EXPIRED: ErrorReason.ValueType  # 24
 """FAILED_PRECONDITION: the record happened before the horizon that the tenant's retention has reached."""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 25
 """NOT_FOUND: no such conversation is stored."""
+ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 26
+"""NOT_FOUND: the scoring policy never had this version."""
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND: the customer models never had this version, or it is kept no longer."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

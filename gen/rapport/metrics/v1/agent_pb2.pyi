@@ -432,6 +432,11 @@ class SubScore(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    PEER_MEAN_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    SIGNIFICANT_FIELD_NUMBER: _builtins.int
     metric: Global___Metric.ValueType
     """What was measured."""
     value: _builtins.float
@@ -444,6 +449,22 @@ class SubScore(_message.Message):
     """Share of the whole score that it decides, 0 to 1, after missing parts gave theirs away."""
     points: _builtins.float
     """What it adds to the score: score × weight. 0 without a value."""
+    n: _builtins.int
+    """Values that it rests on: conversations for rates and revenue, ratings, measured response times. 0 without a value."""
+    peer_mean: _builtins.float
+    """The peers' mean, each agent weighted by its values, the agent itself left out. Absent without peers."""
+    p_value: _builtins.float
+    """Probability that chance alone makes the value differ from the peers' by as much (two-sided z-test). Absent below 30
+    values, or without peers.
+    """
+    significant: _builtins.bool
+    """True when the value differs from the peers' beyond chance: of all agents and metrics with 100 values or more that are
+    compared at once, at most 5 % of those flagged are flagged wrongly (Benjamini and Hochberg).
+    """
+    @_builtins.property
+    def interval(self) -> _common_pb2.Interval:
+        """Where the true value of a rate lies (Wilson's interval). Absent for what is no rate, and without a value."""
+
     def __init__(
         self,
         *,
@@ -453,15 +474,28 @@ class SubScore(_message.Message):
         score: _builtins.float | None = ...,
         weight: _builtins.float = ...,
         points: _builtins.float = ...,
+        n: _builtins.int = ...,
+        interval: _common_pb2.Interval | None = ...,
+        peer_mean: _builtins.float | None = ...,
+        p_value: _builtins.float | None = ...,
+        significant: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_value", b"_value", "score", b"score", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "_peer_mean", b"_peer_mean", "_score", b"_score", "_value", b"_value", "interval", b"interval", "p_value", b"p_value", "peer_mean", b"peer_mean", "score", b"score", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_value", b"_value", "metric", b"metric", "points", b"points", "score", b"score", "target", b"target", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "_peer_mean", b"_peer_mean", "_score", b"_score", "_value", b"_value", "interval", b"interval", "metric", b"metric", "n", b"n", "p_value", b"p_value", "peer_mean", b"peer_mean", "points", b"points", "score", b"score", "significant", b"significant", "target", b"target", "value", b"value", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__p_value: _TypeAlias = _typing.Literal["p_value"]  # noqa: Y015
+    _WhichOneofArgType__p_value: _TypeAlias = _typing.Literal["_p_value", b"_p_value"]  # noqa: Y015
+    _WhichOneofReturnType__peer_mean: _TypeAlias = _typing.Literal["peer_mean"]  # noqa: Y015
+    _WhichOneofArgType__peer_mean: _TypeAlias = _typing.Literal["_peer_mean", b"_peer_mean"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_value) -> _WhichOneofReturnType__p_value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peer_mean) -> _WhichOneofReturnType__peer_mean | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
     @_typing.overload

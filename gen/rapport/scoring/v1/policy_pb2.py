@@ -22,15 +22,101 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frapport/scoring/v1/policy.proto\x12\x12rapport.scoring.v1\"\xe5\x02\n\rScoringPolicy\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x16\n\x0equality_weight\x18\x02 \x01(\x01\x12\x19\n\x11\x63onversion_weight\x18\x03 \x01(\x01\x12\x19\n\x11\x65\x66\x66iciency_weight\x18\x04 \x01(\x01\x12\x1a\n\x12satisfaction_share\x18\x05 \x01(\x01\x12\x1d\n\x15\x63onversion_rate_share\x18\x06 \x01(\x01\x12\x16\n\x0eresponse_share\x18\x07 \x01(\x01\x12\x1e\n\x16\x63onversion_rate_target\x18\x08 \x01(\x01\x12\x16\n\x0erevenue_target\x18\t \x01(\x01\x12\x1a\n\x12response_target_ms\x18\n \x01(\x01\x12\x19\n\x11response_limit_ms\x18\x0b \x01(\x01\x12\x18\n\x10\x65scalation_limit\x18\x0c \x01(\x01\x12\x19\n\x11provisional_below\x18\r \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frapport/scoring/v1/policy.proto\x12\x12rapport.scoring.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x08\n\rScoringPolicy\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12/\n\x0equality_weight\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x32\n\x11\x63onversion_weight\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x32\n\x11\x65\x66\x66iciency_weight\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x33\n\x12satisfaction_share\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x36\n\x15\x63onversion_rate_share\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12/\n\x0eresponse_share\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x37\n\x16\x63onversion_rate_target\x18\x08 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12/\n\x0erevenue_target\x18\t \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\xa2\x94\x1amB!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x33\n\x12response_target_ms\x18\n \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\xf0?\x12\x32\n\x11response_limit_ms\x18\x0b \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\xf0?\x12\x31\n\x10\x65scalation_limit\x18\x0c \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12&\n\x11provisional_below\x18\r \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12-\n\x08\x63ut_offs\x18\x0e \x01(\x0b\x32\x1b.rapport.scoring.v1.CutOffs\x12\x41\n\rtarget_source\x18\x0f \x01(\x0e\x32 .rapport.scoring.v1.TargetSourceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x13strong_satisfaction\x18\x10 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x14@)\x00\x00\x00\x00\x00\x00\xf0?\x12\x33\n\x12strong_response_ms\x18\x11 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x37\n\x16strong_escalation_rate\x18\x12 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00\x12@\n\nindustries\x18\x13 \x03(\x0b\x32\".rapport.scoring.v1.IndustryPolicyB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x33\n\x08segments\x18\x14 \x01(\x0b\x32!.rapport.scoring.v1.SegmentPolicy\x12.\n\ncreated_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x16 \x01(\t\x12\x0f\n\x07\x63omment\x18\x17 \x01(\t\x12\x15\n\rchanged_paths\x18\x18 \x03(\t\"\xf0\x01\n\x07\x43utOffs\x12\'\n\x06\x61_plus\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\"\n\x01\x61\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\'\n\x06\x62_plus\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\"\n\x01\x62\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\'\n\x06\x63_plus\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\"\n\x01\x63\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00\"\xa4\x05\n\x0eIndustryPolicy\x12\x1c\n\x08industry\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12<\n\x16\x63onversion_rate_target\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x34\n\x0erevenue_target\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\xa2\x94\x1amB!\x00\x00\x00\x00\x00\x00\x00\x00H\x01\x88\x01\x01\x12\x38\n\x12response_target_ms\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\xf0?H\x02\x88\x01\x01\x12\x37\n\x11response_limit_ms\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\xf0?H\x03\x88\x01\x01\x12\x36\n\x10\x65scalation_limit\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00H\x04\x88\x01\x01\x12\x34\n\x0equality_weight\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x05\x88\x01\x01\x12\x37\n\x11\x63onversion_weight\x18\x08 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x06\x88\x01\x01\x12\x37\n\x11\x65\x66\x66iciency_weight\x18\t \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x07\x88\x01\x01\x42\x19\n\x17_conversion_rate_targetB\x11\n\x0f_revenue_targetB\x15\n\x13_response_target_msB\x14\n\x12_response_limit_msB\x13\n\x11_escalation_limitB\x11\n\x0f_quality_weightB\x14\n\x12_conversion_weightB\x14\n\x12_efficiency_weight\"\xb1\x02\n\rSegmentPolicy\x12%\n\x11new_customer_days\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc2\x1c(\x01\x12.\n\rat_risk_below\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12*\n\tsafe_from\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12%\n\x11high_value_orders\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x37\n\x11high_value_amount\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\xa2\x94\x1amB!\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\'\n\x13regular_repeat_days\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x42\x14\n\x12_high_value_amount*e\n\x0cTargetSource\x12\x1d\n\x19TARGET_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TARGET_SOURCE_CONSTANT\x10\x01\x12\x1a\n\x16TARGET_SOURCE_PEER_P75\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rapport.scoring.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCORINGPOLICY']._serialized_start=56
-  _globals['_SCORINGPOLICY']._serialized_end=413
+  _globals['_SCORINGPOLICY'].fields_by_name['quality_weight']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['quality_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_weight']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['efficiency_weight']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['efficiency_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['satisfaction_share']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['satisfaction_share']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_rate_share']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_rate_share']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['response_share']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['response_share']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_rate_target']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['conversion_rate_target']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['revenue_target']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['revenue_target']._serialized_options = b'\272H\024\022\022\031\000\000\000\242\224\032mB!\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['response_target_ms']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['response_target_ms']._serialized_options = b'\272H\024\022\022\031\000\000\000\000e\315\315A)\000\000\000\000\000\000\360?'
+  _globals['_SCORINGPOLICY'].fields_by_name['response_limit_ms']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['response_limit_ms']._serialized_options = b'\272H\024\022\022\031\000\000\000\000e\315\315A)\000\000\000\000\000\000\360?'
+  _globals['_SCORINGPOLICY'].fields_by_name['escalation_limit']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['escalation_limit']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['provisional_below']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['provisional_below']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['target_source']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['target_source']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_satisfaction']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_satisfaction']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\024@)\000\000\000\000\000\000\360?'
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_response_ms']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_response_ms']._serialized_options = b'\272H\024\022\022\031\000\000\000\000e\315\315A!\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_escalation_rate']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['strong_escalation_rate']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@)\000\000\000\000\000\000\000\000'
+  _globals['_SCORINGPOLICY'].fields_by_name['industries']._loaded_options = None
+  _globals['_SCORINGPOLICY'].fields_by_name['industries']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_CUTOFFS'].fields_by_name['a_plus']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['a_plus']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_CUTOFFS'].fields_by_name['a']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['a']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_CUTOFFS'].fields_by_name['b_plus']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['b_plus']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_CUTOFFS'].fields_by_name['b']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['b']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_CUTOFFS'].fields_by_name['c_plus']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['c_plus']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_CUTOFFS'].fields_by_name['c']._loaded_options = None
+  _globals['_CUTOFFS'].fields_by_name['c']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['industry']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['industry']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['conversion_rate_target']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['conversion_rate_target']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['revenue_target']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['revenue_target']._serialized_options = b'\272H\024\022\022\031\000\000\000\242\224\032mB!\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['response_target_ms']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['response_target_ms']._serialized_options = b'\272H\024\022\022\031\000\000\000\000e\315\315A)\000\000\000\000\000\000\360?'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['response_limit_ms']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['response_limit_ms']._serialized_options = b'\272H\024\022\022\031\000\000\000\000e\315\315A)\000\000\000\000\000\000\360?'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['escalation_limit']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['escalation_limit']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000Y@!\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['quality_weight']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['quality_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['conversion_weight']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['conversion_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_INDUSTRYPOLICY'].fields_by_name['efficiency_weight']._loaded_options = None
+  _globals['_INDUSTRYPOLICY'].fields_by_name['efficiency_weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SEGMENTPOLICY'].fields_by_name['new_customer_days']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['new_customer_days']._serialized_options = b'\272H\007\032\005\030\302\034(\001'
+  _globals['_SEGMENTPOLICY'].fields_by_name['at_risk_below']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['at_risk_below']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SEGMENTPOLICY'].fields_by_name['safe_from']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['safe_from']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SEGMENTPOLICY'].fields_by_name['high_value_orders']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['high_value_orders']._serialized_options = b'\272H\007\032\005\030\350\007(\001'
+  _globals['_SEGMENTPOLICY'].fields_by_name['high_value_amount']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['high_value_amount']._serialized_options = b'\272H\024\022\022\031\000\000\000\242\224\032mB!\000\000\000\000\000\000\000\000'
+  _globals['_SEGMENTPOLICY'].fields_by_name['regular_repeat_days']._loaded_options = None
+  _globals['_SEGMENTPOLICY'].fields_by_name['regular_repeat_days']._serialized_options = b'\272H\007\032\005\030\350\007(\001'
+  _globals['_TARGETSOURCE']._serialized_start=2500
+  _globals['_TARGETSOURCE']._serialized_end=2601
+  _globals['_SCORINGPOLICY']._serialized_start=118
+  _globals['_SCORINGPOLICY']._serialized_end=1268
+  _globals['_CUTOFFS']._serialized_start=1271
+  _globals['_CUTOFFS']._serialized_end=1511
+  _globals['_INDUSTRYPOLICY']._serialized_start=1514
+  _globals['_INDUSTRYPOLICY']._serialized_end=2190
+  _globals['_SEGMENTPOLICY']._serialized_start=2193
+  _globals['_SEGMENTPOLICY']._serialized_end=2498
 # @@protoc_insertion_point(module_scope)

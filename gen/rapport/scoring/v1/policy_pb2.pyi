@@ -3,8 +3,12 @@
 isort:skip_file
 What grades and segments are made by."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,9 +20,39 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _TargetSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TargetSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TargetSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TARGET_SOURCE_UNSPECIFIED: _TargetSource.ValueType  # 0
+    """Not stated: constant."""
+    TARGET_SOURCE_CONSTANT: _TargetSource.ValueType  # 1
+    """The policy's own numbers."""
+    TARGET_SOURCE_PEER_P75: _TargetSource.ValueType  # 2
+    """The 75th percentile of the tenant's agents with at least 30 conversations in the window, where there are at least five
+    of them; else the policy's own numbers.
+    """
+
+class TargetSource(_TargetSource, metaclass=_TargetSourceEnumTypeWrapper):
+    """Where targets come from."""
+
+TARGET_SOURCE_UNSPECIFIED: TargetSource.ValueType  # 0
+"""Not stated: constant."""
+TARGET_SOURCE_CONSTANT: TargetSource.ValueType  # 1
+"""The policy's own numbers."""
+TARGET_SOURCE_PEER_P75: TargetSource.ValueType  # 2
+"""The 75th percentile of the tenant's agents with at least 30 conversations in the window, where there are at least five
+of them; else the policy's own numbers.
+"""
+Global___TargetSource: _TypeAlias = TargetSource  # noqa: Y015
+
 @_typing.final
 class ScoringPolicy(_message.Message):
-    """A version of a tenant's scoring policy. Every grade and segment names the version that made it."""
+    """A version of a tenant's scoring policy. Versions never change; every grade and segment names the one that made it. A
+    tenant that never chose one has version 1, the published default that each field states.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,32 +69,77 @@ class ScoringPolicy(_message.Message):
     RESPONSE_LIMIT_MS_FIELD_NUMBER: _builtins.int
     ESCALATION_LIMIT_FIELD_NUMBER: _builtins.int
     PROVISIONAL_BELOW_FIELD_NUMBER: _builtins.int
+    CUT_OFFS_FIELD_NUMBER: _builtins.int
+    TARGET_SOURCE_FIELD_NUMBER: _builtins.int
+    STRONG_SATISFACTION_FIELD_NUMBER: _builtins.int
+    STRONG_RESPONSE_MS_FIELD_NUMBER: _builtins.int
+    STRONG_ESCALATION_RATE_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    CHANGED_PATHS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Counts versions, from 1."""
+    """Counts versions, from 1. Output only."""
     quality_weight: _builtins.float
-    """Share of quality in the score, 0 to 1."""
+    """Share of quality in the score, 0 to 1; the three weights add up to 1. Default 0.40."""
     conversion_weight: _builtins.float
-    """Share of conversion in the score, 0 to 1."""
+    """Share of conversion in the score, 0 to 1. Default 0.35."""
     efficiency_weight: _builtins.float
-    """Share of efficiency in the score, 0 to 1."""
+    """Share of efficiency in the score, 0 to 1. Default 0.25."""
     satisfaction_share: _builtins.float
-    """Share of satisfaction in quality, 0 to 1; completion has the rest."""
+    """Share of satisfaction in quality, 0 to 1; completion has the rest. Default 0.7."""
     conversion_rate_share: _builtins.float
-    """Share of the conversion rate in conversion, 0 to 1; revenue has the rest."""
+    """Share of the conversion rate in conversion, 0 to 1; revenue has the rest. Default 0.5."""
     response_share: _builtins.float
-    """Share of the response time in efficiency, 0 to 1; escalation has the rest."""
+    """Share of the response time in efficiency, 0 to 1; escalation has the rest. Default 0.5."""
     conversion_rate_target: _builtins.float
-    """Conversion rate in percent that scores 100."""
+    """Conversion rate in percent that scores 100. Default 30."""
     revenue_target: _builtins.float
-    """Revenue per conversation in the reporting currency that scores 100."""
+    """Revenue per conversation in the reporting currency that scores 100. Default 1,500."""
     response_target_ms: _builtins.float
-    """Response time in milliseconds that scores 100."""
+    """Response time in milliseconds that scores 100. Default 10,000. Must be below response_limit_ms."""
     response_limit_ms: _builtins.float
-    """Response time in milliseconds that scores 0."""
+    """Response time in milliseconds that scores 0. Default 300,000."""
     escalation_limit: _builtins.float
-    """Escalation rate in percent that scores 0."""
+    """Escalation rate in percent that scores 0. Default 25."""
     provisional_below: _builtins.int
-    """Conversations below which a grade is provisional."""
+    """Conversations below which a grade is provisional, and then at most A. Default 30."""
+    target_source: Global___TargetSource.ValueType
+    """Where the targets of conversion rate and revenue come from. Default TARGET_SOURCE_CONSTANT."""
+    strong_satisfaction: _builtins.float
+    """Mean rating from which satisfaction is a strength, 1 to 5. Default 4.5."""
+    strong_response_ms: _builtins.float
+    """Mean response time in milliseconds up to which it is a strength. Default 60,000."""
+    strong_escalation_rate: _builtins.float
+    """Escalation rate in percent up to which it is a strength. Default 5."""
+    created_by: _builtins.str
+    """Who made this version: the caller's subject. Empty for the published default and where callers are not told apart.
+    Output only.
+    """
+    comment: _builtins.str
+    """Why this version was made, as its author said. Output only."""
+    @_builtins.property
+    def cut_offs(self) -> Global___CutOffs:
+        """Lowest score of each grade but D, which has the rest. Absent on writing: unchanged."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndustryPolicy]:
+        """What differs for agents of some industries. At most 50, each industry once; the whole list is replaced on writing."""
+
+    @_builtins.property
+    def segments(self) -> Global___SegmentPolicy:
+        """How customers are grouped. Absent on writing: unchanged."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When this version was made. Absent for the published default. Output only."""
+
+    @_builtins.property
+    def changed_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of the fields in which this version differs from the one before. Output only."""
+
     def __init__(
         self,
         *,
@@ -77,11 +156,195 @@ class ScoringPolicy(_message.Message):
         response_limit_ms: _builtins.float = ...,
         escalation_limit: _builtins.float = ...,
         provisional_below: _builtins.int = ...,
+        cut_offs: Global___CutOffs | None = ...,
+        target_source: Global___TargetSource.ValueType = ...,
+        strong_satisfaction: _builtins.float = ...,
+        strong_response_ms: _builtins.float = ...,
+        strong_escalation_rate: _builtins.float = ...,
+        industries: _abc.Iterable[Global___IndustryPolicy] | None = ...,
+        segments: Global___SegmentPolicy | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        created_by: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        changed_paths: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "cut_offs", b"cut_offs", "segments", b"segments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate_share", b"conversion_rate_share", "conversion_rate_target", b"conversion_rate_target", "conversion_weight", b"conversion_weight", "efficiency_weight", b"efficiency_weight", "escalation_limit", b"escalation_limit", "provisional_below", b"provisional_below", "quality_weight", b"quality_weight", "response_limit_ms", b"response_limit_ms", "response_share", b"response_share", "response_target_ms", b"response_target_ms", "revenue_target", b"revenue_target", "satisfaction_share", b"satisfaction_share", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_paths", b"changed_paths", "comment", b"comment", "conversion_rate_share", b"conversion_rate_share", "conversion_rate_target", b"conversion_rate_target", "conversion_weight", b"conversion_weight", "created_at", b"created_at", "created_by", b"created_by", "cut_offs", b"cut_offs", "efficiency_weight", b"efficiency_weight", "escalation_limit", b"escalation_limit", "industries", b"industries", "provisional_below", b"provisional_below", "quality_weight", b"quality_weight", "response_limit_ms", b"response_limit_ms", "response_share", b"response_share", "response_target_ms", b"response_target_ms", "revenue_target", b"revenue_target", "satisfaction_share", b"satisfaction_share", "segments", b"segments", "strong_escalation_rate", b"strong_escalation_rate", "strong_response_ms", b"strong_response_ms", "strong_satisfaction", b"strong_satisfaction", "target_source", b"target_source", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoringPolicy: _TypeAlias = ScoringPolicy  # noqa: Y015
+
+@_typing.final
+class CutOffs(_message.Message):
+    """Lowest score of each grade, 0 to 100, each below the one before. What is below c is a D."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    A_PLUS_FIELD_NUMBER: _builtins.int
+    A_FIELD_NUMBER: _builtins.int
+    B_PLUS_FIELD_NUMBER: _builtins.int
+    B_FIELD_NUMBER: _builtins.int
+    C_PLUS_FIELD_NUMBER: _builtins.int
+    C_FIELD_NUMBER: _builtins.int
+    a_plus: _builtins.float
+    """Lowest score of an A+. Default 95."""
+    a: _builtins.float
+    """Lowest score of an A. Default 90."""
+    b_plus: _builtins.float
+    """Lowest score of a B+. Default 85."""
+    b: _builtins.float
+    """Lowest score of a B. Default 80."""
+    c_plus: _builtins.float
+    """Lowest score of a C+. Default 75."""
+    c: _builtins.float
+    """Lowest score of a C. Default 70."""
+    def __init__(
+        self,
+        *,
+        a_plus: _builtins.float = ...,
+        a: _builtins.float = ...,
+        b_plus: _builtins.float = ...,
+        b: _builtins.float = ...,
+        c_plus: _builtins.float = ...,
+        c: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "a_plus", b"a_plus", "b", b"b", "b_plus", b"b_plus", "c", b"c", "c_plus", b"c_plus"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CutOffs: _TypeAlias = CutOffs  # noqa: Y015
+
+@_typing.final
+class IndustryPolicy(_message.Message):
+    """What differs for the agents of one industry. An absent field is the tenant's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDUSTRY_FIELD_NUMBER: _builtins.int
+    CONVERSION_RATE_TARGET_FIELD_NUMBER: _builtins.int
+    REVENUE_TARGET_FIELD_NUMBER: _builtins.int
+    RESPONSE_TARGET_MS_FIELD_NUMBER: _builtins.int
+    RESPONSE_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    ESCALATION_LIMIT_FIELD_NUMBER: _builtins.int
+    QUALITY_WEIGHT_FIELD_NUMBER: _builtins.int
+    CONVERSION_WEIGHT_FIELD_NUMBER: _builtins.int
+    EFFICIENCY_WEIGHT_FIELD_NUMBER: _builtins.int
+    industry: _builtins.str
+    """The industry, as agents are configured with it; letter case does not matter."""
+    conversion_rate_target: _builtins.float
+    """Conversion rate in percent that scores 100."""
+    revenue_target: _builtins.float
+    """Revenue per conversation in the reporting currency that scores 100."""
+    response_target_ms: _builtins.float
+    """Response time in milliseconds that scores 100."""
+    response_limit_ms: _builtins.float
+    """Response time in milliseconds that scores 0."""
+    escalation_limit: _builtins.float
+    """Escalation rate in percent that scores 0."""
+    quality_weight: _builtins.float
+    """Share of quality in the score; told with the other two weights or not at all."""
+    conversion_weight: _builtins.float
+    """Share of conversion in the score."""
+    efficiency_weight: _builtins.float
+    """Share of efficiency in the score."""
+    def __init__(
+        self,
+        *,
+        industry: _builtins.str = ...,
+        conversion_rate_target: _builtins.float | None = ...,
+        revenue_target: _builtins.float | None = ...,
+        response_target_ms: _builtins.float | None = ...,
+        response_limit_ms: _builtins.float | None = ...,
+        escalation_limit: _builtins.float | None = ...,
+        quality_weight: _builtins.float | None = ...,
+        conversion_weight: _builtins.float | None = ...,
+        efficiency_weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_conversion_rate_target", b"_conversion_rate_target", "_conversion_weight", b"_conversion_weight", "_efficiency_weight", b"_efficiency_weight", "_escalation_limit", b"_escalation_limit", "_quality_weight", b"_quality_weight", "_response_limit_ms", b"_response_limit_ms", "_response_target_ms", b"_response_target_ms", "_revenue_target", b"_revenue_target", "conversion_rate_target", b"conversion_rate_target", "conversion_weight", b"conversion_weight", "efficiency_weight", b"efficiency_weight", "escalation_limit", b"escalation_limit", "quality_weight", b"quality_weight", "response_limit_ms", b"response_limit_ms", "response_target_ms", b"response_target_ms", "revenue_target", b"revenue_target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_conversion_rate_target", b"_conversion_rate_target", "_conversion_weight", b"_conversion_weight", "_efficiency_weight", b"_efficiency_weight", "_escalation_limit", b"_escalation_limit", "_quality_weight", b"_quality_weight", "_response_limit_ms", b"_response_limit_ms", "_response_target_ms", b"_response_target_ms", "_revenue_target", b"_revenue_target", "conversion_rate_target", b"conversion_rate_target", "conversion_weight", b"conversion_weight", "efficiency_weight", b"efficiency_weight", "escalation_limit", b"escalation_limit", "industry", b"industry", "quality_weight", b"quality_weight", "response_limit_ms", b"response_limit_ms", "response_target_ms", b"response_target_ms", "revenue_target", b"revenue_target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__conversion_rate_target: _TypeAlias = _typing.Literal["conversion_rate_target"]  # noqa: Y015
+    _WhichOneofArgType__conversion_rate_target: _TypeAlias = _typing.Literal["_conversion_rate_target", b"_conversion_rate_target"]  # noqa: Y015
+    _WhichOneofReturnType__conversion_weight: _TypeAlias = _typing.Literal["conversion_weight"]  # noqa: Y015
+    _WhichOneofArgType__conversion_weight: _TypeAlias = _typing.Literal["_conversion_weight", b"_conversion_weight"]  # noqa: Y015
+    _WhichOneofReturnType__efficiency_weight: _TypeAlias = _typing.Literal["efficiency_weight"]  # noqa: Y015
+    _WhichOneofArgType__efficiency_weight: _TypeAlias = _typing.Literal["_efficiency_weight", b"_efficiency_weight"]  # noqa: Y015
+    _WhichOneofReturnType__escalation_limit: _TypeAlias = _typing.Literal["escalation_limit"]  # noqa: Y015
+    _WhichOneofArgType__escalation_limit: _TypeAlias = _typing.Literal["_escalation_limit", b"_escalation_limit"]  # noqa: Y015
+    _WhichOneofReturnType__quality_weight: _TypeAlias = _typing.Literal["quality_weight"]  # noqa: Y015
+    _WhichOneofArgType__quality_weight: _TypeAlias = _typing.Literal["_quality_weight", b"_quality_weight"]  # noqa: Y015
+    _WhichOneofReturnType__response_limit_ms: _TypeAlias = _typing.Literal["response_limit_ms"]  # noqa: Y015
+    _WhichOneofArgType__response_limit_ms: _TypeAlias = _typing.Literal["_response_limit_ms", b"_response_limit_ms"]  # noqa: Y015
+    _WhichOneofReturnType__response_target_ms: _TypeAlias = _typing.Literal["response_target_ms"]  # noqa: Y015
+    _WhichOneofArgType__response_target_ms: _TypeAlias = _typing.Literal["_response_target_ms", b"_response_target_ms"]  # noqa: Y015
+    _WhichOneofReturnType__revenue_target: _TypeAlias = _typing.Literal["revenue_target"]  # noqa: Y015
+    _WhichOneofArgType__revenue_target: _TypeAlias = _typing.Literal["_revenue_target", b"_revenue_target"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_rate_target) -> _WhichOneofReturnType__conversion_rate_target | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_weight) -> _WhichOneofReturnType__conversion_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__efficiency_weight) -> _WhichOneofReturnType__efficiency_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_limit) -> _WhichOneofReturnType__escalation_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_weight) -> _WhichOneofReturnType__quality_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_limit_ms) -> _WhichOneofReturnType__response_limit_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_target_ms) -> _WhichOneofReturnType__response_target_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revenue_target) -> _WhichOneofReturnType__revenue_target | None: ...
+
+Global___IndustryPolicy: _TypeAlias = IndustryPolicy  # noqa: Y015
+
+@_typing.final
+class SegmentPolicy(_message.Message):
+    """How customers are grouped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEW_CUSTOMER_DAYS_FIELD_NUMBER: _builtins.int
+    AT_RISK_BELOW_FIELD_NUMBER: _builtins.int
+    SAFE_FROM_FIELD_NUMBER: _builtins.int
+    HIGH_VALUE_ORDERS_FIELD_NUMBER: _builtins.int
+    HIGH_VALUE_AMOUNT_FIELD_NUMBER: _builtins.int
+    REGULAR_REPEAT_DAYS_FIELD_NUMBER: _builtins.int
+    new_customer_days: _builtins.int
+    """Days since the first engagement below which a customer with at most one repeat day is new. Default 30."""
+    at_risk_below: _builtins.float
+    """Probability of not having left below which a customer who came back before is at risk. Default 0.5."""
+    safe_from: _builtins.float
+    """Probability from which a customer at risk is so no longer; at least at_risk_below. Default 0.6."""
+    high_value_orders: _builtins.int
+    """Orders from which a customer may be of high value. Default 2."""
+    high_value_amount: _builtins.float
+    """Expected value of the next 52 weeks, in the reporting currency, from which a customer is of high value as long as the
+    tenant has fewer than 30 customers who are not new. Absent: nobody is then.
+    """
+    regular_repeat_days: _builtins.int
+    """Repeat days from which a customer is regular. Default 2."""
+    def __init__(
+        self,
+        *,
+        new_customer_days: _builtins.int = ...,
+        at_risk_below: _builtins.float = ...,
+        safe_from: _builtins.float = ...,
+        high_value_orders: _builtins.int = ...,
+        high_value_amount: _builtins.float | None = ...,
+        regular_repeat_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high_value_amount", b"_high_value_amount", "high_value_amount", b"high_value_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high_value_amount", b"_high_value_amount", "at_risk_below", b"at_risk_below", "high_value_amount", b"high_value_amount", "high_value_orders", b"high_value_orders", "new_customer_days", b"new_customer_days", "regular_repeat_days", b"regular_repeat_days", "safe_from", b"safe_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high_value_amount: _TypeAlias = _typing.Literal["high_value_amount"]  # noqa: Y015
+    _WhichOneofArgType__high_value_amount: _TypeAlias = _typing.Literal["_high_value_amount", b"_high_value_amount"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high_value_amount) -> _WhichOneofReturnType__high_value_amount | None: ...
+
+Global___SegmentPolicy: _TypeAlias = SegmentPolicy  # noqa: Y015

@@ -24,15 +24,19 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rapport.auth.v1 import scope_pb2 as rapport_dot_auth_dot_v1_dot_scope__pb2
 from rapport.insight.v1 import vocabulary_pb2 as rapport_dot_insight_dot_v1_dot_vocabulary__pb2
 from rapport.metrics.v1 import agent_pb2 as rapport_dot_metrics_dot_v1_dot_agent__pb2
 from rapport.metrics.v1 import common_pb2 as rapport_dot_metrics_dot_v1_dot_common__pb2
+from rapport.metrics.v1 import customer_pb2 as rapport_dot_metrics_dot_v1_dot_customer__pb2
+from rapport.scoring.v1 import model_pb2 as rapport_dot_scoring_dot_v1_dot_model__pb2
 from rapport.scoring.v1 import policy_pb2 as rapport_dot_scoring_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(rapport/scoring/v1/scoring_service.proto\x12\x12rapport.scoring.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a#rapport/insight/v1/vocabulary.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a\x1frapport/metrics/v1/common.proto\x1a\x1frapport/scoring/v1/policy.proto\"\xb1\x02\n\x12GradeAgentsRequest\x12h\n\tagent_ids\x18\x01 \x03(\tBU\xbaHR\x92\x01O\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xa6\x01\n\x13GradeAgentsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.rapport.scoring.v1.AgentGrade\x12,\n\x07quality\x18\x02 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\x12\x31\n\x06policy\x18\x03 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\"\xed\x03\n\nAgentGrade\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x12\n\x05grade\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\rgrade_meaning\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05score\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x0bprovisional\x18\x05 \x01(\x08\x12/\n\tbreakdown\x18\x06 \x03(\x0b\x32\x1c.rapport.metrics.v1.SubScore\x12\x11\n\tstrengths\x18\x07 \x03(\t\x12\x19\n\x11improvement_areas\x18\x08 \x03(\t\x12;\n\x0frecommendations\x18\t \x03(\x0b\x32\".rapport.metrics.v1.Recommendation\x12\x1b\n\x0e\x61\x64justed_score\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x37\n\x11\x61\x64justed_interval\x18\x0b \x01(\x0b\x32\x1c.rapport.metrics.v1.Interval\x12\x11\n\x04rank\x18\x0c \x01(\x05H\x04\x88\x01\x01\x12\t\n\x01n\x18\r \x01(\x05\x12\x15\n\x08\x63overage\x18\x0e \x01(\x01H\x05\x88\x01\x01\x42\x08\n\x06_gradeB\x10\n\x0e_grade_meaningB\x08\n\x06_scoreB\x11\n\x0f_adjusted_scoreB\x07\n\x05_rankB\x0b\n\t_coverage\"\xab\x01\n\x15ScoreCustomersRequest\x12m\n\x0c\x63ustomer_ids\x18\x01 \x03(\tBW\xbaHT\x92\x01Q\x08\x01\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"y\n\x16ScoreCustomersResponse\x12\x31\n\x06scores\x18\x01 \x03(\x0b\x32!.rapport.scoring.v1.CustomerScore\x12,\n\x07quality\x18\x02 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\"\x97\x04\n\rCustomerScore\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12?\n\x07segment\x18\x02 \x01(\x0e\x32).rapport.insight.v1.CustomerSegment.ValueH\x00\x88\x01\x01\x12\x16\n\x0esegment_reason\x18\x03 \x01(\t\x12\x17\n\nchurn_risk\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07p_alive\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10upsell_potential\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11upsell_percentile\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12%\n\x18predicted_lifetime_value\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x13\n\x0brepeat_days\x18\t \x01(\x05\x12\x1a\n\rrecency_weeks\x18\n \x01(\x01H\x06\x88\x01\x01\x12\x16\n\tage_weeks\x18\x0b \x01(\x01H\x07\x88\x01\x01\x12\x14\n\x0clast_engaged\x18\x0c \x01(\t\x12\x15\n\rmodel_version\x18\r \x01(\x05\x42\n\n\x08_segmentB\r\n\x0b_churn_riskB\n\n\x08_p_aliveB\x13\n\x11_upsell_potentialB\x14\n\x12_upsell_percentileB\x1b\n\x19_predicted_lifetime_valueB\x10\n\x0e_recency_weeksB\x0c\n\n_age_weeks2\xa1\x02\n\x0eScoringService\x12\x81\x01\n\x0bGradeAgents\x12&.rapport.scoring.v1.GradeAgentsRequest\x1a\'.rapport.scoring.v1.GradeAgentsResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/grades\x12\x8a\x01\n\x0eScoreCustomers\x12).rapport.scoring.v1.ScoreCustomersRequest\x1a*.rapport.scoring.v1.ScoreCustomersResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/scoresb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(rapport/scoring/v1/scoring_service.proto\x12\x12rapport.scoring.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a#rapport/insight/v1/vocabulary.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a\x1frapport/metrics/v1/common.proto\x1a!rapport/metrics/v1/customer.proto\x1a\x1erapport/scoring/v1/model.proto\x1a\x1frapport/scoring/v1/policy.proto\"\xd2\x02\n\x12GradeAgentsRequest\x12h\n\tagent_ids\x18\x01 \x03(\tBU\xbaHR\x92\x01O\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1f\n\x0epolicy_version\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\xa6\x01\n\x13GradeAgentsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.rapport.scoring.v1.AgentGrade\x12,\n\x07quality\x18\x02 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\x12\x31\n\x06policy\x18\x03 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\"\xff\x03\n\nAgentGrade\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x12\n\x05grade\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\rgrade_meaning\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05score\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x0bprovisional\x18\x05 \x01(\x08\x12/\n\tbreakdown\x18\x06 \x03(\x0b\x32\x1c.rapport.metrics.v1.SubScore\x12\x11\n\tstrengths\x18\x07 \x03(\t\x12\x19\n\x11improvement_areas\x18\x08 \x03(\t\x12;\n\x0frecommendations\x18\t \x03(\x0b\x32\".rapport.metrics.v1.Recommendation\x12\x1b\n\x0e\x61\x64justed_score\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x37\n\x11\x61\x64justed_interval\x18\x0b \x01(\x0b\x32\x1c.rapport.metrics.v1.Interval\x12\x11\n\x04rank\x18\x0c \x01(\x05H\x04\x88\x01\x01\x12\t\n\x01n\x18\r \x01(\x05\x12\x15\n\x08\x63overage\x18\x0e \x01(\x01H\x05\x88\x01\x01\x12\x10\n\x08industry\x18\x0f \x01(\tB\x08\n\x06_gradeB\x10\n\x0e_grade_meaningB\x08\n\x06_scoreB\x11\n\x0f_adjusted_scoreB\x07\n\x05_rankB\x0b\n\t_coverage\"\xdb\x01\n\x17ListGradeHistoryRequest\x12]\n\x08\x61gent_id\x18\x01 \x01(\tBK\xbaHHrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12$\n\x0bwindow_days\x18\x02 \x01(\x05\x42\x0f\xbaH\x0c\x1a\n0\x00\x30\x01\x30\x07\x30\x1e\x30Z\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x18ListGradeHistoryResponse\x12\x34\n\tsnapshots\x18\x01 \x03(\x0b\x32!.rapport.scoring.v1.GradeSnapshot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xce\x02\n\rGradeSnapshot\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\x12\x12\n\x05grade\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05score\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0e\x61\x64justed_score\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x37\n\x11\x61\x64justed_interval\x18\x06 \x01(\x0b\x32\x1c.rapport.metrics.v1.Interval\x12\x11\n\x04rank\x18\x07 \x01(\x05H\x03\x88\x01\x01\x12\x13\n\x0bprovisional\x18\x08 \x01(\x08\x12\t\n\x01n\x18\t \x01(\x05\x12\x15\n\x08\x63overage\x18\n \x01(\x01H\x04\x88\x01\x01\x12\x16\n\x0epolicy_version\x18\x0b \x01(\x05\x42\x08\n\x06_gradeB\x08\n\x06_scoreB\x11\n\x0f_adjusted_scoreB\x07\n\x05_rankB\x0b\n\t_coverage\"3\n\x17GetScoringPolicyRequest\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"M\n\x18GetScoringPolicyResponse\x12\x31\n\x06policy\x18\x01 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\"X\n\x1aListScoringPoliciesRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"k\n\x1bListScoringPoliciesResponse\x12\x33\n\x08policies\x18\x01 \x03(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe8\x01\n\x1aUpdateScoringPolicyRequest\x12\x39\n\x06policy\x18\x01 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicyB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x19\n\x07\x63omment\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x42\x13\n\x11_expected_version\"P\n\x1bUpdateScoringPolicyResponse\x12\x31\n\x06policy\x18\x01 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\"\xba\x02\n\x1bPreviewScoringPolicyRequest\x12\x39\n\x06policy\x18\x01 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicyB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01\x12\x46\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x19\n\x05limit\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\"\xda\x02\n\x1cPreviewScoringPolicyResponse\x12\x31\n\x06policy\x18\x01 \x01(\x0b\x32!.rapport.scoring.v1.ScoringPolicy\x12\x36\n\rgrade_changes\x18\x02 \x03(\x0b\x32\x1f.rapport.scoring.v1.GradeChange\x12\x15\n\ragents_graded\x18\x03 \x01(\x05\x12\x16\n\x0e\x61gents_changed\x18\x04 \x01(\x05\x12:\n\x0fsegment_changes\x18\x05 \x03(\x0b\x32!.rapport.scoring.v1.SegmentChange\x12\x1b\n\x13\x63ustomers_segmented\x18\x06 \x01(\x05\x12\x19\n\x11\x63ustomers_changed\x18\x07 \x01(\x05\x12,\n\x07quality\x18\x08 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\"\x8d\x02\n\x0bGradeChange\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x19\n\x0cgrade_before\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bgrade_after\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0cscore_before\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bscore_after\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x30\n\x06points\x18\x06 \x03(\x0b\x32 .rapport.scoring.v1.PointsChange\x12\x0e\n\x06reason\x18\x07 \x01(\tB\x0f\n\r_grade_beforeB\x0e\n\x0c_grade_afterB\x0f\n\r_score_beforeB\x0e\n\x0c_score_after\"N\n\x0cPointsChange\x12*\n\x06metric\x18\x01 \x01(\x0e\x32\x1a.rapport.metrics.v1.Metric\x12\x12\n\ndifference\x18\x02 \x01(\x01\"\xb9\x01\n\rSegmentChange\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x41\n\x0esegment_before\x18\x02 \x01(\x0e\x32).rapport.insight.v1.CustomerSegment.Value\x12@\n\rsegment_after\x18\x03 \x01(\x0e\x32).rapport.insight.v1.CustomerSegment.Value\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xab\x01\n\x15ScoreCustomersRequest\x12m\n\x0c\x63ustomer_ids\x18\x01 \x03(\tBW\xbaHT\x92\x01Q\x08\x01\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"y\n\x16ScoreCustomersResponse\x12\x31\n\x06scores\x18\x01 \x03(\x0b\x32!.rapport.scoring.v1.CustomerScore\x12,\n\x07quality\x18\x02 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\"\xe2\x04\n\rCustomerScore\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12?\n\x07segment\x18\x02 \x01(\x0e\x32).rapport.insight.v1.CustomerSegment.ValueH\x00\x88\x01\x01\x12\x16\n\x0esegment_reason\x18\x03 \x01(\t\x12\x17\n\nchurn_risk\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07p_alive\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10upsell_potential\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11upsell_percentile\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12%\n\x18predicted_lifetime_value\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x13\n\x0brepeat_days\x18\t \x01(\x05\x12\x1a\n\rrecency_weeks\x18\n \x01(\x01H\x06\x88\x01\x01\x12\x16\n\tage_weeks\x18\x0b \x01(\x01H\x07\x88\x01\x01\x12\x14\n\x0clast_engaged\x18\x0c \x01(\t\x12\x15\n\rmodel_version\x18\r \x01(\x05\x12\x16\n\x0epolicy_version\x18\x0e \x01(\x05\x12\x31\n\rsegment_since\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_segmentB\r\n\x0b_churn_riskB\n\n\x08_p_aliveB\x13\n\x11_upsell_potentialB\x14\n\x12_upsell_percentileB\x1b\n\x19_predicted_lifetime_valueB\x10\n\x0e_recency_weeksB\x0c\n\n_age_weeks\"1\n\x15GetModelReportRequest\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"I\n\x16GetModelReportResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.rapport.scoring.v1.ModelReport\"\x12\n\x10\x46itModelsRequest\"D\n\x11\x46itModelsResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.rapport.scoring.v1.ModelReport\"\xd0\x01\n\x15GetSeasonalityRequest\x12\x62\n\x0b\x63ustomer_id\x18\x01 \x01(\tBK\xbaHHrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$H\x00\x12H\n\x07segment\x18\x02 \x01(\x0e\x32).rapport.insight.v1.CustomerSegment.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x42\t\n\x07subject\"\xb2\x01\n\x16GetSeasonalityResponse\x12\x35\n\x08quarters\x18\x01 \x03(\x0b\x32#.rapport.metrics.v1.SeasonalPattern\x12\x11\n\tcustomers\x18\x02 \x01(\x05\x12\x14\n\x07p_value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12,\n\x07quality\x18\x04 \x01(\x0b\x32\x1b.rapport.metrics.v1.QualityB\n\n\x08_p_value\"\x80\x01\n\x15RebuildRollupsRequest\x12\x1a\n\ttime_zone\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12/\n\x17\x61ttribution_window_days\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x01H\x00\x88\x01\x01\x42\x1a\n\x18_attribution_window_days\"\xb8\x01\n\x16RebuildRollupsResponse\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\nsteps_done\x18\x02 \x01(\x05\x12\x13\n\x0bsteps_total\x18\x03 \x01(\x05\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\x03\x12\x14\n\x0crows_changed\x18\x05 \x01(\x03\x12\x10\n\x08\x66inished\x18\x06 \x01(\x08\x12\x30\n\x06tables\x18\x07 \x03(\x0b\x32 .rapport.scoring.v1.RebuiltTable\"?\n\x0cRebuiltTable\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0f\n\x07written\x18\x02 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x03 \x01(\x03\"\x15\n\x13GetFreshnessRequest\"\x9f\x02\n\x14GetFreshnessResponse\x12-\n\twatermark\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bqueue_depth\x18\x02 \x01(\x03\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bquarantined\x18\x04 \x01(\x05\x12.\n\ncounted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08swept_on\x18\x06 \x01(\t\x12\x15\n\rmodel_version\x18\x07 \x01(\x05\x12\x16\n\x0epolicy_version\x18\x08 \x01(\x05\x12\x15\n\rawaiting_time\x18\t \x01(\x03\"T\n\x15ListQuarantineRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x16ListQuarantineResponse\x12\x36\n\x07\x63hanges\x18\x01 \x03(\x0b\x32%.rapport.scoring.v1.QuarantinedChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x11QuarantinedChange\x12\x11\n\tchange_id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\tentity_id\x18\x03 \x01(\t\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0equarantined_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"9\n\x16RetryQuarantineRequest\x12\x1f\n\nchange_ids\x18\x01 \x03(\x03\x42\x0b\xbaH\x08\x92\x01\x05\x10\xe8\x07\x18\x01\"r\n\x17RetryQuarantineResponse\x12\x0f\n\x07\x63ounted\x18\x01 \x01(\x05\x12\x35\n\x06\x66\x61iled\x18\x02 \x03(\x0b\x32%.rapport.scoring.v1.QuarantinedChange\x12\x0f\n\x07unknown\x18\x03 \x03(\x03\x32\x9c\x10\n\x0eScoringService\x12\x81\x01\n\x0bGradeAgents\x12&.rapport.scoring.v1.GradeAgentsRequest\x1a\'.rapport.scoring.v1.GradeAgentsResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/grades\x12\x8a\x01\n\x0eScoreCustomers\x12).rapport.scoring.v1.ScoreCustomersRequest\x1a*.rapport.scoring.v1.ScoreCustomersResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/scores\x12\xa3\x01\n\x10ListGradeHistory\x12+.rapport.scoring.v1.ListGradeHistoryRequest\x1a,.rapport.scoring.v1.ListGradeHistoryResponse\"4\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02*\x12(/api/analytics/grades/{agent_id}/history\x12\x90\x01\n\x10GetScoringPolicy\x12+.rapport.scoring.v1.GetScoringPolicyRequest\x1a,.rapport.scoring.v1.GetScoringPolicyResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/policy\x12\xa2\x01\n\x13ListScoringPolicies\x12..rapport.scoring.v1.ListScoringPoliciesRequest\x1a/.rapport.scoring.v1.ListScoringPoliciesResponse\"*\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/api/analytics/policy/versions\x12\x9c\x01\n\x13UpdateScoringPolicy\x12..rapport.scoring.v1.UpdateScoringPolicyRequest\x1a/.rapport.scoring.v1.UpdateScoringPolicyResponse\"$\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x1a\x32\x15/api/analytics/policy:\x01*\x12\xa7\x01\n\x14PreviewScoringPolicy\x12/.rapport.scoring.v1.PreviewScoringPolicyRequest\x1a\x30.rapport.scoring.v1.PreviewScoringPolicyResponse\",\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\"\"\x1d/api/analytics/policy/preview:\x01*\x12\x91\x01\n\x0eGetModelReport\x12).rapport.scoring.v1.GetModelReportRequest\x1a*.rapport.scoring.v1.GetModelReportResponse\"(\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/models/report\x12\x82\x01\n\tFitModels\x12$.rapport.scoring.v1.FitModelsRequest\x1a%.rapport.scoring.v1.FitModelsResponse\"(\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02\x1e\"\x19/api/analytics/models/fit:\x01*\x12\x8f\x01\n\x0eGetSeasonality\x12).rapport.scoring.v1.GetSeasonalityRequest\x1a*.rapport.scoring.v1.GetSeasonalityResponse\"&\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/analytics/seasonality\x12o\n\x0eRebuildRollups\x12).rapport.scoring.v1.RebuildRollupsRequest\x1a*.rapport.scoring.v1.RebuildRollupsResponse\"\x04\xc8\xf3\x18\x02\x30\x01\x12\x87\x01\n\x0cGetFreshness\x12\'.rapport.scoring.v1.GetFreshnessRequest\x1a(.rapport.scoring.v1.GetFreshnessResponse\"$\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/analytics/freshness\x12\x8e\x01\n\x0eListQuarantine\x12).rapport.scoring.v1.ListQuarantineRequest\x1a*.rapport.scoring.v1.ListQuarantineResponse\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/quarantine\x12\x9a\x01\n\x0fRetryQuarantine\x12*.rapport.scoring.v1.RetryQuarantineRequest\x1a+.rapport.scoring.v1.RetryQuarantineResponse\".\xc8\xf3\x18\x02\x82\xd3\xe4\x93\x02$\"\x1f/api/analytics/quarantine/retry:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,26 +51,160 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRADEAGENTSREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GRADEAGENTSREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GRADEAGENTSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GRADEAGENTSREQUEST'].fields_by_name['policy_version']._loaded_options = None
+  _globals['_GRADEAGENTSREQUEST'].fields_by_name['policy_version']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HHrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$'
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['window_days']._loaded_options = None
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['window_days']._serialized_options = b'\272H\014\032\n0\0000\0010\0070\0360Z'
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\220\003(\000'
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTGRADEHISTORYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_GETSCORINGPOLICYREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETSCORINGPOLICYREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTSCORINGPOLICIESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSCORINGPOLICIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_LISTSCORINGPOLICIESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSCORINGPOLICIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['policy']._loaded_options = None
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['policy']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['expected_version']._loaded_options = None
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\001'
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['comment']._loaded_options = None
+  _globals['_UPDATESCORINGPOLICYREQUEST'].fields_by_name['comment']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['policy']._loaded_options = None
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['policy']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['start_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['end_time']._loaded_options = None
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_PREVIEWSCORINGPOLICYREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_SCORECUSTOMERSREQUEST'].fields_by_name['customer_ids']._loaded_options = None
   _globals['_SCORECUSTOMERSREQUEST'].fields_by_name['customer_ids']._serialized_options = b'\272HT\222\001Q\010\001\020\350\007\030\001\"HrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_SCORECUSTOMERSREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_SCORECUSTOMERSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETMODELREPORTREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETMODELREPORTREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_GETSEASONALITYREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_GETSEASONALITYREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272HHrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$'
+  _globals['_GETSEASONALITYREQUEST'].fields_by_name['segment']._loaded_options = None
+  _globals['_GETSEASONALITYREQUEST'].fields_by_name['segment']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_REBUILDROLLUPSREQUEST'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_REBUILDROLLUPSREQUEST'].fields_by_name['time_zone']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REBUILDROLLUPSREQUEST'].fields_by_name['attribution_window_days']._loaded_options = None
+  _globals['_REBUILDROLLUPSREQUEST'].fields_by_name['attribution_window_days']._serialized_options = b'\272H\006\032\004\030Z(\001'
+  _globals['_LISTQUARANTINEREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTQUARANTINEREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTQUARANTINEREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTQUARANTINEREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_RETRYQUARANTINEREQUEST'].fields_by_name['change_ids']._loaded_options = None
+  _globals['_RETRYQUARANTINEREQUEST'].fields_by_name['change_ids']._serialized_options = b'\272H\010\222\001\005\020\350\007\030\001'
   _globals['_SCORINGSERVICE'].methods_by_name['GradeAgents']._loaded_options = None
   _globals['_SCORINGSERVICE'].methods_by_name['GradeAgents']._serialized_options = b'\310\363\030\003\202\323\344\223\002\027\022\025/api/analytics/grades'
   _globals['_SCORINGSERVICE'].methods_by_name['ScoreCustomers']._loaded_options = None
   _globals['_SCORINGSERVICE'].methods_by_name['ScoreCustomers']._serialized_options = b'\310\363\030\003\202\323\344\223\002\027\022\025/api/analytics/scores'
-  _globals['_GRADEAGENTSREQUEST']._serialized_start=321
-  _globals['_GRADEAGENTSREQUEST']._serialized_end=626
-  _globals['_GRADEAGENTSRESPONSE']._serialized_start=629
-  _globals['_GRADEAGENTSRESPONSE']._serialized_end=795
-  _globals['_AGENTGRADE']._serialized_start=798
-  _globals['_AGENTGRADE']._serialized_end=1291
-  _globals['_SCORECUSTOMERSREQUEST']._serialized_start=1294
-  _globals['_SCORECUSTOMERSREQUEST']._serialized_end=1465
-  _globals['_SCORECUSTOMERSRESPONSE']._serialized_start=1467
-  _globals['_SCORECUSTOMERSRESPONSE']._serialized_end=1588
-  _globals['_CUSTOMERSCORE']._serialized_start=1591
-  _globals['_CUSTOMERSCORE']._serialized_end=2126
-  _globals['_SCORINGSERVICE']._serialized_start=2129
-  _globals['_SCORINGSERVICE']._serialized_end=2418
+  _globals['_SCORINGSERVICE'].methods_by_name['ListGradeHistory']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['ListGradeHistory']._serialized_options = b'\310\363\030\003\202\323\344\223\002*\022(/api/analytics/grades/{agent_id}/history'
+  _globals['_SCORINGSERVICE'].methods_by_name['GetScoringPolicy']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['GetScoringPolicy']._serialized_options = b'\310\363\030\003\202\323\344\223\002\027\022\025/api/analytics/policy'
+  _globals['_SCORINGSERVICE'].methods_by_name['ListScoringPolicies']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['ListScoringPolicies']._serialized_options = b'\310\363\030\003\202\323\344\223\002 \022\036/api/analytics/policy/versions'
+  _globals['_SCORINGSERVICE'].methods_by_name['UpdateScoringPolicy']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['UpdateScoringPolicy']._serialized_options = b'\310\363\030\002\202\323\344\223\002\0322\025/api/analytics/policy:\001*'
+  _globals['_SCORINGSERVICE'].methods_by_name['PreviewScoringPolicy']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['PreviewScoringPolicy']._serialized_options = b'\310\363\030\003\202\323\344\223\002\"\"\035/api/analytics/policy/preview:\001*'
+  _globals['_SCORINGSERVICE'].methods_by_name['GetModelReport']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['GetModelReport']._serialized_options = b'\310\363\030\003\202\323\344\223\002\036\022\034/api/analytics/models/report'
+  _globals['_SCORINGSERVICE'].methods_by_name['FitModels']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['FitModels']._serialized_options = b'\310\363\030\002\202\323\344\223\002\036\"\031/api/analytics/models/fit:\001*'
+  _globals['_SCORINGSERVICE'].methods_by_name['GetSeasonality']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['GetSeasonality']._serialized_options = b'\310\363\030\003\202\323\344\223\002\034\022\032/api/analytics/seasonality'
+  _globals['_SCORINGSERVICE'].methods_by_name['RebuildRollups']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['RebuildRollups']._serialized_options = b'\310\363\030\002'
+  _globals['_SCORINGSERVICE'].methods_by_name['GetFreshness']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['GetFreshness']._serialized_options = b'\310\363\030\003\202\323\344\223\002\032\022\030/api/analytics/freshness'
+  _globals['_SCORINGSERVICE'].methods_by_name['ListQuarantine']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['ListQuarantine']._serialized_options = b'\310\363\030\003\202\323\344\223\002\033\022\031/api/analytics/quarantine'
+  _globals['_SCORINGSERVICE'].methods_by_name['RetryQuarantine']._loaded_options = None
+  _globals['_SCORINGSERVICE'].methods_by_name['RetryQuarantine']._serialized_options = b'\310\363\030\002\202\323\344\223\002$\"\037/api/analytics/quarantine/retry:\001*'
+  _globals['_GRADEAGENTSREQUEST']._serialized_start=454
+  _globals['_GRADEAGENTSREQUEST']._serialized_end=792
+  _globals['_GRADEAGENTSRESPONSE']._serialized_start=795
+  _globals['_GRADEAGENTSRESPONSE']._serialized_end=961
+  _globals['_AGENTGRADE']._serialized_start=964
+  _globals['_AGENTGRADE']._serialized_end=1475
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_start=1478
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_end=1697
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_start=1699
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_end=1804
+  _globals['_GRADESNAPSHOT']._serialized_start=1807
+  _globals['_GRADESNAPSHOT']._serialized_end=2141
+  _globals['_GETSCORINGPOLICYREQUEST']._serialized_start=2143
+  _globals['_GETSCORINGPOLICYREQUEST']._serialized_end=2194
+  _globals['_GETSCORINGPOLICYRESPONSE']._serialized_start=2196
+  _globals['_GETSCORINGPOLICYRESPONSE']._serialized_end=2273
+  _globals['_LISTSCORINGPOLICIESREQUEST']._serialized_start=2275
+  _globals['_LISTSCORINGPOLICIESREQUEST']._serialized_end=2363
+  _globals['_LISTSCORINGPOLICIESRESPONSE']._serialized_start=2365
+  _globals['_LISTSCORINGPOLICIESRESPONSE']._serialized_end=2472
+  _globals['_UPDATESCORINGPOLICYREQUEST']._serialized_start=2475
+  _globals['_UPDATESCORINGPOLICYREQUEST']._serialized_end=2707
+  _globals['_UPDATESCORINGPOLICYRESPONSE']._serialized_start=2709
+  _globals['_UPDATESCORINGPOLICYRESPONSE']._serialized_end=2789
+  _globals['_PREVIEWSCORINGPOLICYREQUEST']._serialized_start=2792
+  _globals['_PREVIEWSCORINGPOLICYREQUEST']._serialized_end=3106
+  _globals['_PREVIEWSCORINGPOLICYRESPONSE']._serialized_start=3109
+  _globals['_PREVIEWSCORINGPOLICYRESPONSE']._serialized_end=3455
+  _globals['_GRADECHANGE']._serialized_start=3458
+  _globals['_GRADECHANGE']._serialized_end=3727
+  _globals['_POINTSCHANGE']._serialized_start=3729
+  _globals['_POINTSCHANGE']._serialized_end=3807
+  _globals['_SEGMENTCHANGE']._serialized_start=3810
+  _globals['_SEGMENTCHANGE']._serialized_end=3995
+  _globals['_SCORECUSTOMERSREQUEST']._serialized_start=3998
+  _globals['_SCORECUSTOMERSREQUEST']._serialized_end=4169
+  _globals['_SCORECUSTOMERSRESPONSE']._serialized_start=4171
+  _globals['_SCORECUSTOMERSRESPONSE']._serialized_end=4292
+  _globals['_CUSTOMERSCORE']._serialized_start=4295
+  _globals['_CUSTOMERSCORE']._serialized_end=4905
+  _globals['_GETMODELREPORTREQUEST']._serialized_start=4907
+  _globals['_GETMODELREPORTREQUEST']._serialized_end=4956
+  _globals['_GETMODELREPORTRESPONSE']._serialized_start=4958
+  _globals['_GETMODELREPORTRESPONSE']._serialized_end=5031
+  _globals['_FITMODELSREQUEST']._serialized_start=5033
+  _globals['_FITMODELSREQUEST']._serialized_end=5051
+  _globals['_FITMODELSRESPONSE']._serialized_start=5053
+  _globals['_FITMODELSRESPONSE']._serialized_end=5121
+  _globals['_GETSEASONALITYREQUEST']._serialized_start=5124
+  _globals['_GETSEASONALITYREQUEST']._serialized_end=5332
+  _globals['_GETSEASONALITYRESPONSE']._serialized_start=5335
+  _globals['_GETSEASONALITYRESPONSE']._serialized_end=5513
+  _globals['_REBUILDROLLUPSREQUEST']._serialized_start=5516
+  _globals['_REBUILDROLLUPSREQUEST']._serialized_end=5644
+  _globals['_REBUILDROLLUPSRESPONSE']._serialized_start=5647
+  _globals['_REBUILDROLLUPSRESPONSE']._serialized_end=5831
+  _globals['_REBUILTTABLE']._serialized_start=5833
+  _globals['_REBUILTTABLE']._serialized_end=5896
+  _globals['_GETFRESHNESSREQUEST']._serialized_start=5898
+  _globals['_GETFRESHNESSREQUEST']._serialized_end=5919
+  _globals['_GETFRESHNESSRESPONSE']._serialized_start=5922
+  _globals['_GETFRESHNESSRESPONSE']._serialized_end=6209
+  _globals['_LISTQUARANTINEREQUEST']._serialized_start=6211
+  _globals['_LISTQUARANTINEREQUEST']._serialized_end=6295
+  _globals['_LISTQUARANTINERESPONSE']._serialized_start=6297
+  _globals['_LISTQUARANTINERESPONSE']._serialized_end=6402
+  _globals['_QUARANTINEDCHANGE']._serialized_start=6405
+  _globals['_QUARANTINEDCHANGE']._serialized_end=6610
+  _globals['_RETRYQUARANTINEREQUEST']._serialized_start=6612
+  _globals['_RETRYQUARANTINEREQUEST']._serialized_end=6669
+  _globals['_RETRYQUARANTINERESPONSE']._serialized_start=6671
+  _globals['_RETRYQUARANTINERESPONSE']._serialized_end=6785
+  _globals['_SCORINGSERVICE']._serialized_start=6788
+  _globals['_SCORINGSERVICE']._serialized_end=8864
 # @@protoc_insertion_point(module_scope)

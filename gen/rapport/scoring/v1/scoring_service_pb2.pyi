@@ -5,12 +5,16 @@ What facts mean: grades and segments."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from rapport.insight.v1 import vocabulary_pb2 as _vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2 as _agent_pb2
 from rapport.metrics.v1 import common_pb2 as _common_pb2
+from rapport.metrics.v1 import customer_pb2 as _customer_pb2
+from rapport.scoring.v1 import model_pb2 as _model_pb2
 from rapport.scoring.v1 import policy_pb2 as _policy_pb2
 import builtins as _builtins
 import sys
@@ -33,8 +37,11 @@ class GradeAgentsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
+    policy_version: _builtins.int
+    """Version of the policy to grade by. 0: the newest."""
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to grade, at most 1,000. Empty: every agent with a conversation in the window."""
@@ -54,10 +61,11 @@ class GradeAgentsRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str = ...,
+        policy_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "policy_version", b"policy_version", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,6 +127,7 @@ class AgentGrade(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     N_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    INDUSTRY_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     grade: _builtins.str
@@ -137,6 +146,8 @@ class AgentGrade(_message.Message):
     """Conversations that the grade rests on."""
     coverage: _builtins.float
     """Share of the weight for which there was data, 0 to 1. Absent without a grade."""
+    industry: _builtins.str
+    """Industry by whose part of the policy the agent was graded. Empty: the policy has none for the agent's."""
     @_builtins.property
     def breakdown(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.SubScore]:
         """How the score came about."""
@@ -174,10 +185,11 @@ class AgentGrade(_message.Message):
         rank: _builtins.int | None = ...,
         n: _builtins.int = ...,
         coverage: _builtins.float | None = ...,
+        industry: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "rank", b"rank", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "n", b"n", "provisional", b"provisional", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "industry", b"industry", "n", b"n", "provisional", b"provisional", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
     _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
@@ -205,6 +217,542 @@ class AgentGrade(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___AgentGrade: _TypeAlias = AgentGrade  # noqa: Y015
+
+@_typing.final
+class ListGradeHistoryRequest(_message.Message):
+    """Asks for an agent's earlier grades."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    WINDOW_DAYS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    window_days: _builtins.int
+    """Length in days of the windows graded: 1, 7, 30 or 90. 0: 30."""
+    page_size: _builtins.int
+    """Days to answer, at most 400. 0: 90."""
+    page_token: _builtins.str
+    """The next_page_token of the answer before. Empty: begin with the newest day."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        window_days: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "page_size", b"page_size", "page_token", b"page_token", "window_days", b"window_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGradeHistoryRequest: _TypeAlias = ListGradeHistoryRequest  # noqa: Y015
+
+@_typing.final
+class ListGradeHistoryResponse(_message.Message):
+    """An agent's earlier grades."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty: there is none."""
+    @_builtins.property
+    def snapshots(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeSnapshot]:
+        """The grades, the newest day first."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: _abc.Iterable[Global___GradeSnapshot] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "snapshots", b"snapshots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGradeHistoryResponse: _TypeAlias = ListGradeHistoryResponse  # noqa: Y015
+
+@_typing.final
+class GradeSnapshot(_message.Message):
+    """A grade as the end of a day found it. It stays as it is, whatever is recorded later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    WINDOW_DAYS_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_SCORE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_INTERVAL_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """Last day of the window, as YYYY-MM-DD in the tenant's time zone."""
+    window_days: _builtins.int
+    """Length of the window in days."""
+    grade: _builtins.str
+    """A+, A, B+, B, C+, C or D. Absent when nothing could be graded."""
+    score: _builtins.float
+    """The score, 0 to 100. Absent without a grade."""
+    adjusted_score: _builtins.float
+    """The score drawn towards the peers' mean by as much as chance may explain. Absent without a grade."""
+    rank: _builtins.int
+    """Place among all graded agents by adjusted score, from 1. Absent without a grade."""
+    provisional: _builtins.bool
+    """True when there were too few conversations for a firm grade."""
+    n: _builtins.int
+    """Conversations that the grade rests on."""
+    coverage: _builtins.float
+    """Share of the weight for which there was data, 0 to 1. Absent without a grade."""
+    policy_version: _builtins.int
+    """Version of the policy that made it."""
+    @_builtins.property
+    def adjusted_interval(self) -> _common_pb2.Interval:
+        """Where the true score lies with 90 % probability. Absent without an adjusted score."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        window_days: _builtins.int = ...,
+        grade: _builtins.str | None = ...,
+        score: _builtins.float | None = ...,
+        adjusted_score: _builtins.float | None = ...,
+        adjusted_interval: _common_pb2.Interval | None = ...,
+        rank: _builtins.int | None = ...,
+        provisional: _builtins.bool = ...,
+        n: _builtins.int = ...,
+        coverage: _builtins.float | None = ...,
+        policy_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "coverage", b"coverage", "grade", b"grade", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "coverage", b"coverage", "day", b"day", "grade", b"grade", "n", b"n", "policy_version", b"policy_version", "provisional", b"provisional", "rank", b"rank", "score", b"score", "window_days", b"window_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
+    _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
+    _WhichOneofReturnType__coverage: _TypeAlias = _typing.Literal["coverage"]  # noqa: Y015
+    _WhichOneofArgType__coverage: _TypeAlias = _typing.Literal["_coverage", b"_coverage"]  # noqa: Y015
+    _WhichOneofReturnType__grade: _TypeAlias = _typing.Literal["grade"]  # noqa: Y015
+    _WhichOneofArgType__grade: _TypeAlias = _typing.Literal["_grade", b"_grade"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__adjusted_score) -> _WhichOneofReturnType__adjusted_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__coverage) -> _WhichOneofReturnType__coverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade) -> _WhichOneofReturnType__grade | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___GradeSnapshot: _TypeAlias = GradeSnapshot  # noqa: Y015
+
+@_typing.final
+class GetScoringPolicyRequest(_message.Message):
+    """Asks for a version of the policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version. 0: the newest."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScoringPolicyRequest: _TypeAlias = GetScoringPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetScoringPolicyResponse(_message.Message):
+    """A version of the policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _policy_pb2.ScoringPolicy:
+        """The policy."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.ScoringPolicy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScoringPolicyResponse: _TypeAlias = GetScoringPolicyResponse  # noqa: Y015
+
+@_typing.final
+class ListScoringPoliciesRequest(_message.Message):
+    """Asks for the versions of the policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Versions to answer, at most 100. 0: 20."""
+    page_token: _builtins.str
+    """The next_page_token of the answer before. Empty: begin with the newest."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScoringPoliciesRequest: _TypeAlias = ListScoringPoliciesRequest  # noqa: Y015
+
+@_typing.final
+class ListScoringPoliciesResponse(_message.Message):
+    """Versions of the policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty: there is none."""
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.ScoringPolicy]:
+        """The versions, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        policies: _abc.Iterable[_policy_pb2.ScoringPolicy] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "policies", b"policies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScoringPoliciesResponse: _TypeAlias = ListScoringPoliciesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateScoringPolicyRequest(_message.Message):
+    """A change of the policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    expected_version: _builtins.int
+    """Version that the caller read: the change is refused when there is a newer one. Absent: whichever there is."""
+    comment: _builtins.str
+    """Why, for whoever reads the versions later. At most 500 characters."""
+    @_builtins.property
+    def policy(self) -> _policy_pb2.ScoringPolicy:
+        """The new values of the fields that update_mask names."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Paths of the fields to change, for example "conversion_rate_target" or "segments.at_risk_below". At least one."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.ScoringPolicy | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_version: _builtins.int | None = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "policy", b"policy", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "comment", b"comment", "expected_version", b"expected_version", "policy", b"policy", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+
+Global___UpdateScoringPolicyRequest: _TypeAlias = UpdateScoringPolicyRequest  # noqa: Y015
+
+@_typing.final
+class UpdateScoringPolicyResponse(_message.Message):
+    """The policy after a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _policy_pb2.ScoringPolicy:
+        """The newest version."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.ScoringPolicy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateScoringPolicyResponse: _TypeAlias = UpdateScoringPolicyResponse  # noqa: Y015
+
+@_typing.final
+class PreviewScoringPolicyRequest(_message.Message):
+    """A change of the policy that is only tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """Most agents and most customers to name, at most 1,000 each. 0: 100."""
+    @_builtins.property
+    def policy(self) -> _policy_pb2.ScoringPolicy:
+        """The new values of the fields that update_mask names."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Paths of the fields to change. At least one."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment of the window in which agents are graded. Absent: 30 of the tenant's days, today included."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment after the window. Absent: the end of the tenant's today."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.ScoringPolicy | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "policy", b"policy", "start_time", b"start_time", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "limit", b"limit", "policy", b"policy", "start_time", b"start_time", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewScoringPolicyRequest: _TypeAlias = PreviewScoringPolicyRequest  # noqa: Y015
+
+@_typing.final
+class PreviewScoringPolicyResponse(_message.Message):
+    """Whom a change of the policy would concern."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    GRADE_CHANGES_FIELD_NUMBER: _builtins.int
+    AGENTS_GRADED_FIELD_NUMBER: _builtins.int
+    AGENTS_CHANGED_FIELD_NUMBER: _builtins.int
+    SEGMENT_CHANGES_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_SEGMENTED_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_CHANGED_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    agents_graded: _builtins.int
+    """Agents graded."""
+    agents_changed: _builtins.int
+    """Agents whose grade would be another one, named or not."""
+    customers_segmented: _builtins.int
+    """Customers with a segment."""
+    customers_changed: _builtins.int
+    """Customers whose segment would be another one, named or not."""
+    @_builtins.property
+    def policy(self) -> _policy_pb2.ScoringPolicy:
+        """The policy as it would be."""
+
+    @_builtins.property
+    def grade_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeChange]:
+        """Agents whose grade would be another one, the largest change of score first."""
+
+    @_builtins.property
+    def segment_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SegmentChange]:
+        """Customers whose segment would be another one, by their ids."""
+
+    @_builtins.property
+    def quality(self) -> _common_pb2.Quality:
+        """How good this answer is. n counts the conversations graded."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.ScoringPolicy | None = ...,
+        grade_changes: _abc.Iterable[Global___GradeChange] | None = ...,
+        agents_graded: _builtins.int = ...,
+        agents_changed: _builtins.int = ...,
+        segment_changes: _abc.Iterable[Global___SegmentChange] | None = ...,
+        customers_segmented: _builtins.int = ...,
+        customers_changed: _builtins.int = ...,
+        quality: _common_pb2.Quality | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents_changed", b"agents_changed", "agents_graded", b"agents_graded", "customers_changed", b"customers_changed", "customers_segmented", b"customers_segmented", "grade_changes", b"grade_changes", "policy", b"policy", "quality", b"quality", "segment_changes", b"segment_changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewScoringPolicyResponse: _TypeAlias = PreviewScoringPolicyResponse  # noqa: Y015
+
+@_typing.final
+class GradeChange(_message.Message):
+    """How a change of the policy would change an agent's grade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    GRADE_BEFORE_FIELD_NUMBER: _builtins.int
+    GRADE_AFTER_FIELD_NUMBER: _builtins.int
+    SCORE_BEFORE_FIELD_NUMBER: _builtins.int
+    SCORE_AFTER_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    grade_before: _builtins.str
+    """The grade now. Absent when there is none."""
+    grade_after: _builtins.str
+    """The grade then. Absent when there would be none."""
+    score_before: _builtins.float
+    """The score now, 0 to 100. Absent without a grade."""
+    score_after: _builtins.float
+    """The score then. Absent without a grade."""
+    reason: _builtins.str
+    """Why, in a sentence."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointsChange]:
+        """What each metric adds to the difference in points, the largest first; they add up to it."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        grade_before: _builtins.str | None = ...,
+        grade_after: _builtins.str | None = ...,
+        score_before: _builtins.float | None = ...,
+        score_after: _builtins.float | None = ...,
+        points: _abc.Iterable[Global___PointsChange] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after", "_grade_before", b"_grade_before", "_score_after", b"_score_after", "_score_before", b"_score_before", "grade_after", b"grade_after", "grade_before", b"grade_before", "score_after", b"score_after", "score_before", b"score_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after", "_grade_before", b"_grade_before", "_score_after", b"_score_after", "_score_before", b"_score_before", "agent_id", b"agent_id", "grade_after", b"grade_after", "grade_before", b"grade_before", "points", b"points", "reason", b"reason", "score_after", b"score_after", "score_before", b"score_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__grade_after: _TypeAlias = _typing.Literal["grade_after"]  # noqa: Y015
+    _WhichOneofArgType__grade_after: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after"]  # noqa: Y015
+    _WhichOneofReturnType__grade_before: _TypeAlias = _typing.Literal["grade_before"]  # noqa: Y015
+    _WhichOneofArgType__grade_before: _TypeAlias = _typing.Literal["_grade_before", b"_grade_before"]  # noqa: Y015
+    _WhichOneofReturnType__score_after: _TypeAlias = _typing.Literal["score_after"]  # noqa: Y015
+    _WhichOneofArgType__score_after: _TypeAlias = _typing.Literal["_score_after", b"_score_after"]  # noqa: Y015
+    _WhichOneofReturnType__score_before: _TypeAlias = _typing.Literal["score_before"]  # noqa: Y015
+    _WhichOneofArgType__score_before: _TypeAlias = _typing.Literal["_score_before", b"_score_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_after) -> _WhichOneofReturnType__grade_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_before) -> _WhichOneofReturnType__grade_before | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_after) -> _WhichOneofReturnType__score_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_before) -> _WhichOneofReturnType__score_before | None: ...
+
+Global___GradeChange: _TypeAlias = GradeChange  # noqa: Y015
+
+@_typing.final
+class PointsChange(_message.Message):
+    """What one metric adds to a difference in scores."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    metric: _agent_pb2.Metric.ValueType
+    """The metric."""
+    difference: _builtins.float
+    """Points after less points before."""
+    def __init__(
+        self,
+        *,
+        metric: _agent_pb2.Metric.ValueType = ...,
+        difference: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "metric", b"metric"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsChange: _TypeAlias = PointsChange  # noqa: Y015
+
+@_typing.final
+class SegmentChange(_message.Message):
+    """How a change of the policy would change a customer's segment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    SEGMENT_BEFORE_FIELD_NUMBER: _builtins.int
+    SEGMENT_AFTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer."""
+    segment_before: _vocabulary_pb2.CustomerSegment.Value.ValueType
+    """The segment now."""
+    segment_after: _vocabulary_pb2.CustomerSegment.Value.ValueType
+    """The segment then."""
+    reason: _builtins.str
+    """Why it would be that one."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        segment_before: _vocabulary_pb2.CustomerSegment.Value.ValueType = ...,
+        segment_after: _vocabulary_pb2.CustomerSegment.Value.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "reason", b"reason", "segment_after", b"segment_after", "segment_before", b"segment_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentChange: _TypeAlias = SegmentChange  # noqa: Y015
 
 @_typing.final
 class ScoreCustomersRequest(_message.Message):
@@ -283,6 +831,8 @@ class CustomerScore(_message.Message):
     AGE_WEEKS_FIELD_NUMBER: _builtins.int
     LAST_ENGAGED_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    SEGMENT_SINCE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     segment: _vocabulary_pb2.CustomerSegment.Value.ValueType
@@ -309,6 +859,12 @@ class CustomerScore(_message.Message):
     """Last engagement day as YYYY-MM-DD. Empty before the first."""
     model_version: _builtins.int
     """Version of the model's parameters, 0 for the published ones that every tenant begins with."""
+    policy_version: _builtins.int
+    """Version of the policy that decided the segment."""
+    @_builtins.property
+    def segment_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the customer has been in the segment, as the daily sweeps found it. Absent before the first sweep."""
+
     def __init__(
         self,
         *,
@@ -325,10 +881,12 @@ class CustomerScore(_message.Message):
         age_weeks: _builtins.float | None = ...,
         last_engaged: _builtins.str = ...,
         model_version: _builtins.int = ...,
+        policy_version: _builtins.int = ...,
+        segment_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_weeks", b"_age_weeks", "_churn_risk", b"_churn_risk", "_p_alive", b"_p_alive", "_predicted_lifetime_value", b"_predicted_lifetime_value", "_recency_weeks", b"_recency_weeks", "_segment", b"_segment", "_upsell_percentile", b"_upsell_percentile", "_upsell_potential", b"_upsell_potential", "age_weeks", b"age_weeks", "churn_risk", b"churn_risk", "p_alive", b"p_alive", "predicted_lifetime_value", b"predicted_lifetime_value", "recency_weeks", b"recency_weeks", "segment", b"segment", "upsell_percentile", b"upsell_percentile", "upsell_potential", b"upsell_potential"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_weeks", b"_age_weeks", "_churn_risk", b"_churn_risk", "_p_alive", b"_p_alive", "_predicted_lifetime_value", b"_predicted_lifetime_value", "_recency_weeks", b"_recency_weeks", "_segment", b"_segment", "_upsell_percentile", b"_upsell_percentile", "_upsell_potential", b"_upsell_potential", "age_weeks", b"age_weeks", "churn_risk", b"churn_risk", "p_alive", b"p_alive", "predicted_lifetime_value", b"predicted_lifetime_value", "recency_weeks", b"recency_weeks", "segment", b"segment", "segment_since", b"segment_since", "upsell_percentile", b"upsell_percentile", "upsell_potential", b"upsell_potential"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_weeks", b"_age_weeks", "_churn_risk", b"_churn_risk", "_p_alive", b"_p_alive", "_predicted_lifetime_value", b"_predicted_lifetime_value", "_recency_weeks", b"_recency_weeks", "_segment", b"_segment", "_upsell_percentile", b"_upsell_percentile", "_upsell_potential", b"_upsell_potential", "age_weeks", b"age_weeks", "churn_risk", b"churn_risk", "customer_id", b"customer_id", "last_engaged", b"last_engaged", "model_version", b"model_version", "p_alive", b"p_alive", "predicted_lifetime_value", b"predicted_lifetime_value", "recency_weeks", b"recency_weeks", "repeat_days", b"repeat_days", "segment", b"segment", "segment_reason", b"segment_reason", "upsell_percentile", b"upsell_percentile", "upsell_potential", b"upsell_potential"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_weeks", b"_age_weeks", "_churn_risk", b"_churn_risk", "_p_alive", b"_p_alive", "_predicted_lifetime_value", b"_predicted_lifetime_value", "_recency_weeks", b"_recency_weeks", "_segment", b"_segment", "_upsell_percentile", b"_upsell_percentile", "_upsell_potential", b"_upsell_potential", "age_weeks", b"age_weeks", "churn_risk", b"churn_risk", "customer_id", b"customer_id", "last_engaged", b"last_engaged", "model_version", b"model_version", "p_alive", b"p_alive", "policy_version", b"policy_version", "predicted_lifetime_value", b"predicted_lifetime_value", "recency_weeks", b"recency_weeks", "repeat_days", b"repeat_days", "segment", b"segment", "segment_reason", b"segment_reason", "segment_since", b"segment_since", "upsell_percentile", b"upsell_percentile", "upsell_potential", b"upsell_potential"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__age_weeks: _TypeAlias = _typing.Literal["age_weeks"]  # noqa: Y015
     _WhichOneofArgType__age_weeks: _TypeAlias = _typing.Literal["_age_weeks", b"_age_weeks"]  # noqa: Y015
@@ -364,3 +922,507 @@ class CustomerScore(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__upsell_potential) -> _WhichOneofReturnType__upsell_potential | None: ...
 
 Global___CustomerScore: _TypeAlias = CustomerScore  # noqa: Y015
+
+@_typing.final
+class GetModelReportRequest(_message.Message):
+    """Asks how good the models are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of the models. 0: those in use."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetModelReportRequest: _TypeAlias = GetModelReportRequest  # noqa: Y015
+
+@_typing.final
+class GetModelReportResponse(_message.Message):
+    """How good the models are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> _model_pb2.ModelReport:
+        """The report."""
+
+    def __init__(
+        self,
+        *,
+        report: _model_pb2.ModelReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetModelReportResponse: _TypeAlias = GetModelReportResponse  # noqa: Y015
+
+@_typing.final
+class FitModelsRequest(_message.Message):
+    """Asks for a fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FitModelsRequest: _TypeAlias = FitModelsRequest  # noqa: Y015
+
+@_typing.final
+class FitModelsResponse(_message.Message):
+    """What a fit gave."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> _model_pb2.ModelReport:
+        """The report on the new version, which is in use from now on."""
+
+    def __init__(
+        self,
+        *,
+        report: _model_pb2.ModelReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FitModelsResponse: _TypeAlias = FitModelsResponse  # noqa: Y015
+
+@_typing.final
+class GetSeasonalityRequest(_message.Message):
+    """Asks for a year's pattern."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """One customer's."""
+    segment: _vocabulary_pb2.CustomerSegment.Value.ValueType
+    """That of the customers who are in a segment now."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        segment: _vocabulary_pb2.CustomerSegment.Value.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "segment", b"segment", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "segment", b"segment", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["customer_id", "segment"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+
+Global___GetSeasonalityRequest: _TypeAlias = GetSeasonalityRequest  # noqa: Y015
+
+@_typing.final
+class GetSeasonalityResponse(_message.Message):
+    """A year's pattern."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARTERS_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    customers: _builtins.int
+    """Customers that the pattern rests on."""
+    p_value: _builtins.float
+    """Probability that an even year gives counts of engagement as uneven as these. Absent with fewer than 12 engagement days
+    or with exposure in one quarter only.
+    """
+    @_builtins.property
+    def quarters(self) -> _containers.RepeatedCompositeFieldContainer[_customer_pb2.SeasonalPattern]:
+        """The quarters, always all four. Of several customers counts and exposure are summed over them."""
+
+    @_builtins.property
+    def quality(self) -> _common_pb2.Quality:
+        """How good this answer is. n counts engagement days."""
+
+    def __init__(
+        self,
+        *,
+        quarters: _abc.Iterable[_customer_pb2.SeasonalPattern] | None = ...,
+        customers: _builtins.int = ...,
+        p_value: _builtins.float | None = ...,
+        quality: _common_pb2.Quality | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "p_value", b"p_value", "quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "customers", b"customers", "p_value", b"p_value", "quality", b"quality", "quarters", b"quarters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__p_value: _TypeAlias = _typing.Literal["p_value"]  # noqa: Y015
+    _WhichOneofArgType__p_value: _TypeAlias = _typing.Literal["_p_value", b"_p_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_value) -> _WhichOneofReturnType__p_value | None: ...
+
+Global___GetSeasonalityResponse: _TypeAlias = GetSeasonalityResponse  # noqa: Y015
+
+@_typing.final
+class RebuildRollupsRequest(_message.Message):
+    """Starts a rebuild."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
+    time_zone: _builtins.str
+    """IANA time zone to change to. Empty: as it is."""
+    attribution_window_days: _builtins.int
+    """Days to change the attribution window to, 1 to 90. Absent: as it is."""
+    def __init__(
+        self,
+        *,
+        time_zone: _builtins.str = ...,
+        attribution_window_days: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "attribution_window_days", b"attribution_window_days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days", "attribution_window_days", b"attribution_window_days", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attribution_window_days: _TypeAlias = _typing.Literal["attribution_window_days"]  # noqa: Y015
+    _WhichOneofArgType__attribution_window_days: _TypeAlias = _typing.Literal["_attribution_window_days", b"_attribution_window_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attribution_window_days) -> _WhichOneofReturnType__attribution_window_days | None: ...
+
+Global___RebuildRollupsRequest: _TypeAlias = RebuildRollupsRequest  # noqa: Y015
+
+@_typing.final
+class RebuildRollupsResponse(_message.Message):
+    """How far a rebuild is. The last message has `finished`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    STEPS_DONE_FIELD_NUMBER: _builtins.int
+    STEPS_TOTAL_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    ROWS_CHANGED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    TABLES_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """What is being done, for example "conversations" or "presence"."""
+    steps_done: _builtins.int
+    """Steps done."""
+    steps_total: _builtins.int
+    """Steps in all."""
+    facts: _builtins.int
+    """Facts counted so far."""
+    rows_changed: _builtins.int
+    """Rows of numbers that came out differently so far."""
+    finished: _builtins.bool
+    """True when all is done and the new numbers are what everybody sees."""
+    @_builtins.property
+    def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___RebuiltTable]:
+        """What changed by table, once finished."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        steps_done: _builtins.int = ...,
+        steps_total: _builtins.int = ...,
+        facts: _builtins.int = ...,
+        rows_changed: _builtins.int = ...,
+        finished: _builtins.bool = ...,
+        tables: _abc.Iterable[Global___RebuiltTable] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "finished", b"finished", "rows_changed", b"rows_changed", "step", b"step", "steps_done", b"steps_done", "steps_total", b"steps_total", "tables", b"tables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildRollupsResponse: _TypeAlias = RebuildRollupsResponse  # noqa: Y015
+
+@_typing.final
+class RebuiltTable(_message.Message):
+    """What a rebuild changed in one table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    table: _builtins.str
+    """The table."""
+    written: _builtins.int
+    """Rows written."""
+    deleted: _builtins.int
+    """Rows deleted."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.str = ...,
+        written: _builtins.int = ...,
+        deleted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "table", b"table", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuiltTable: _TypeAlias = RebuiltTable  # noqa: Y015
+
+@_typing.final
+class GetFreshnessRequest(_message.Message):
+    """Asks how far the numbers are behind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFreshnessRequest: _TypeAlias = GetFreshnessRequest  # noqa: Y015
+
+@_typing.final
+class GetFreshnessResponse(_message.Message):
+    """How far the numbers are behind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATERMARK_FIELD_NUMBER: _builtins.int
+    QUEUE_DEPTH_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    COUNTED_AT_FIELD_NUMBER: _builtins.int
+    SWEPT_ON_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    AWAITING_TIME_FIELD_NUMBER: _builtins.int
+    queue_depth: _builtins.int
+    """Changes that wait to be counted."""
+    quarantined: _builtins.int
+    """Changes that could not be counted."""
+    swept_on: _builtins.str
+    """Day of the last daily sweep, as YYYY-MM-DD in the tenant's time zone. Empty before the first."""
+    model_version: _builtins.int
+    """Version of the customer models in use, 0 for the published ones."""
+    policy_version: _builtins.int
+    """Version of the scoring policy in use."""
+    awaiting_time: _builtins.int
+    """Facts that time alone will change, for example open carts."""
+    @_builtins.property
+    def watermark(self) -> _timestamp_pb2.Timestamp:
+        """Everything recorded before this moment is counted."""
+
+    @_builtins.property
+    def lag(self) -> _duration_pb2.Duration:
+        """How long the oldest of them has waited. Absent when none waits."""
+
+    @_builtins.property
+    def counted_at(self) -> _timestamp_pb2.Timestamp:
+        """When changes were counted last. Absent when never."""
+
+    def __init__(
+        self,
+        *,
+        watermark: _timestamp_pb2.Timestamp | None = ...,
+        queue_depth: _builtins.int = ...,
+        lag: _duration_pb2.Duration | None = ...,
+        quarantined: _builtins.int = ...,
+        counted_at: _timestamp_pb2.Timestamp | None = ...,
+        swept_on: _builtins.str = ...,
+        model_version: _builtins.int = ...,
+        policy_version: _builtins.int = ...,
+        awaiting_time: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counted_at", b"counted_at", "lag", b"lag", "watermark", b"watermark"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_time", b"awaiting_time", "counted_at", b"counted_at", "lag", b"lag", "model_version", b"model_version", "policy_version", b"policy_version", "quarantined", b"quarantined", "queue_depth", b"queue_depth", "swept_on", b"swept_on", "watermark", b"watermark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFreshnessResponse: _TypeAlias = GetFreshnessResponse  # noqa: Y015
+
+@_typing.final
+class ListQuarantineRequest(_message.Message):
+    """Asks for quarantined changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Changes to answer, at most 1,000. 0: 100."""
+    page_token: _builtins.str
+    """The next_page_token of the answer before. Empty: begin with the oldest."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantineRequest: _TypeAlias = ListQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class ListQuarantineResponse(_message.Message):
+    """Quarantined changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty: there is none."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedChange]:
+        """The changes, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___QuarantinedChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantineResponse: _TypeAlias = ListQuarantineResponse  # noqa: Y015
+
+@_typing.final
+class QuarantinedChange(_message.Message):
+    """A change that could not be counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ENTITY_ID_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    QUARANTINED_AT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    change_id: _builtins.int
+    """Which one. Negative when nothing was recorded and only time had come."""
+    kind: _builtins.str
+    """What changed: "conversation", "transaction", "appointment", "agent", "customer", "cart", "follow_up" or "event", with
+    "erased_" before it when it was erased.
+    """
+    entity_id: _builtins.str
+    """Which one of these."""
+    error: _builtins.str
+    """What counting it failed with last: a class or an SQLSTATE, never a value."""
+    attempts: _builtins.int
+    """How often counting it was tried."""
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded, or fell due."""
+
+    @_builtins.property
+    def quarantined_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was set aside first."""
+
+    def __init__(
+        self,
+        *,
+        change_id: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        entity_id: _builtins.str = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        quarantined_at: _timestamp_pb2.Timestamp | None = ...,
+        error: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quarantined_at", b"quarantined_at", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "change_id", b"change_id", "entity_id", b"entity_id", "error", b"error", "kind", b"kind", "quarantined_at", b"quarantined_at", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantinedChange: _TypeAlias = QuarantinedChange  # noqa: Y015
+
+@_typing.final
+class RetryQuarantineRequest(_message.Message):
+    """Asks to count quarantined changes again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which ones, at most 1,000. Empty: the oldest 1,000."""
+
+    def __init__(
+        self,
+        *,
+        change_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_ids", b"change_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryQuarantineRequest: _TypeAlias = RetryQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class RetryQuarantineResponse(_message.Message):
+    """What became of quarantined changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    counted: _builtins.int
+    """Changes that are counted now."""
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedChange]:
+        """Changes that still cannot be counted."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Changes named that are not in quarantine."""
+
+    def __init__(
+        self,
+        *,
+        counted: _builtins.int = ...,
+        failed: _abc.Iterable[Global___QuarantinedChange] | None = ...,
+        unknown: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted", b"counted", "failed", b"failed", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryQuarantineResponse: _TypeAlias = RetryQuarantineResponse  # noqa: Y015

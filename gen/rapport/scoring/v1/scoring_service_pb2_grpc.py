@@ -45,6 +45,66 @@ class ScoringServiceStub:
                 request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersRequest.SerializeToString,
                 response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersResponse.FromString,
                 _registered_method=True)
+        self.ListGradeHistory = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/ListGradeHistory',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.FromString,
+                _registered_method=True)
+        self.GetScoringPolicy = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/GetScoringPolicy',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyResponse.FromString,
+                _registered_method=True)
+        self.ListScoringPolicies = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/ListScoringPolicies',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesResponse.FromString,
+                _registered_method=True)
+        self.UpdateScoringPolicy = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/UpdateScoringPolicy',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyResponse.FromString,
+                _registered_method=True)
+        self.PreviewScoringPolicy = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/PreviewScoringPolicy',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyResponse.FromString,
+                _registered_method=True)
+        self.GetModelReport = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/GetModelReport',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportResponse.FromString,
+                _registered_method=True)
+        self.FitModels = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/FitModels',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsResponse.FromString,
+                _registered_method=True)
+        self.GetSeasonality = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/GetSeasonality',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityResponse.FromString,
+                _registered_method=True)
+        self.RebuildRollups = channel.unary_stream(
+                '/rapport.scoring.v1.ScoringService/RebuildRollups',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsResponse.FromString,
+                _registered_method=True)
+        self.GetFreshness = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/GetFreshness',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/ListQuarantine',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.RetryQuarantine = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/RetryQuarantine',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineResponse.FromString,
+                _registered_method=True)
 
 
 class ScoringServiceServicer:
@@ -67,6 +127,103 @@ class ScoringServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGradeHistory(self, request, context):
+        """Reads an agent's grades as the end of each day found them.
+        Errors: NOT_FOUND for an agent that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetScoringPolicy(self, request, context):
+        """Reads a version of the scoring policy.
+        Errors: NOT_FOUND (POLICY_NOT_FOUND) for a version that there never was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScoringPolicies(self, request, context):
+        """Lists the versions of the scoring policy, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateScoringPolicy(self, request, context):
+        """Makes a new version of the scoring policy, which holds for every answer from then on. Nothing that would not change
+        anything makes a version.
+        Errors: INVALID_ARGUMENT; ABORTED (VERSION_CONFLICT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewScoringPolicy(self, request, context):
+        """Says whose grade or segment a change of the policy would change, and why. Saves nothing.
+        Errors: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelReport(self, request, context):
+        """Reads how good the customer models are: parameters, fit, and a test on the last completed window.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND) for a version that there never was, or is kept no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FitModels(self, request, context):
+        """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
+        Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSeasonality(self, request, context):
+        """Says in which quarters of the year a customer, a segment or everybody comes and buys.
+        Errors: NOT_FOUND for a customer that no fact names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RebuildRollups(self, request, context):
+        """Counts every fact anew and replaces the numbers that come out differently, all at once: until then readers see the old
+        ones. Facts recorded meanwhile are counted when it is done. It is also how a time zone or an attribution window changes
+        once facts are stored.
+        Errors: INVALID_ARGUMENT; FAILED_PRECONDITION (SETTING_SHAPES_NUMBERS) for a time zone when numbers are kept whose facts
+        retention has deleted; ABORTED (TRANSACTION_CONFLICT) while another rebuild of the tenant goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFreshness(self, request, context):
+        """Says how far the numbers are behind the facts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """Lists the changes that could not be counted, the oldest first.
+        Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryQuarantine(self, request, context):
+        """Counts quarantined changes again, each by itself: what still cannot be counted stays, with its newest error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScoringServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +236,66 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.ScoreCustomers,
                     request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersRequest.FromString,
                     response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersResponse.SerializeToString,
+            ),
+            'ListGradeHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGradeHistory,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.SerializeToString,
+            ),
+            'GetScoringPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScoringPolicy,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyResponse.SerializeToString,
+            ),
+            'ListScoringPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScoringPolicies,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesResponse.SerializeToString,
+            ),
+            'UpdateScoringPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateScoringPolicy,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyResponse.SerializeToString,
+            ),
+            'PreviewScoringPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewScoringPolicy,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyResponse.SerializeToString,
+            ),
+            'GetModelReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelReport,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportResponse.SerializeToString,
+            ),
+            'FitModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.FitModels,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsResponse.SerializeToString,
+            ),
+            'GetSeasonality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSeasonality,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityResponse.SerializeToString,
+            ),
+            'RebuildRollups': grpc.unary_stream_rpc_method_handler(
+                    servicer.RebuildRollups,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsResponse.SerializeToString,
+            ),
+            'GetFreshness': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFreshness,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'RetryQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryQuarantine,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +353,330 @@ class ScoringService:
             '/rapport.scoring.v1.ScoringService/ScoreCustomers',
             rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersRequest.SerializeToString,
             rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ScoreCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGradeHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/ListGradeHistory',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScoringPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/GetScoringPolicy',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScoringPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/ListScoringPolicies',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListScoringPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateScoringPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/UpdateScoringPolicy',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.UpdateScoringPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewScoringPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/PreviewScoringPolicy',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.PreviewScoringPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/GetModelReport',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetModelReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FitModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/FitModels',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.FitModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSeasonality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/GetSeasonality',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetSeasonalityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildRollups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/RebuildRollups',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RebuildRollupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFreshness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/GetFreshness',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetFreshnessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/ListQuarantine',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/RetryQuarantine',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.RetryQuarantineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,52 @@ class ScoringServiceStub:
     """Scores customers over their whole lives: segment, churn, upsell and predicted value.
     Errors: NOT_FOUND for a customer that no fact names.
     """
+    ListGradeHistory: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.ListGradeHistoryRequest, _scoring_service_pb2.ListGradeHistoryResponse]
+    """Reads an agent's grades as the end of each day found them.
+    Errors: NOT_FOUND for an agent that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+    """
+    GetScoringPolicy: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetScoringPolicyRequest, _scoring_service_pb2.GetScoringPolicyResponse]
+    """Reads a version of the scoring policy.
+    Errors: NOT_FOUND (POLICY_NOT_FOUND) for a version that there never was.
+    """
+    ListScoringPolicies: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.ListScoringPoliciesRequest, _scoring_service_pb2.ListScoringPoliciesResponse]
+    """Lists the versions of the scoring policy, the newest first."""
+    UpdateScoringPolicy: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.UpdateScoringPolicyRequest, _scoring_service_pb2.UpdateScoringPolicyResponse]
+    """Makes a new version of the scoring policy, which holds for every answer from then on. Nothing that would not change
+    anything makes a version.
+    Errors: INVALID_ARGUMENT; ABORTED (VERSION_CONFLICT).
+    """
+    PreviewScoringPolicy: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.PreviewScoringPolicyRequest, _scoring_service_pb2.PreviewScoringPolicyResponse]
+    """Says whose grade or segment a change of the policy would change, and why. Saves nothing.
+    Errors: INVALID_ARGUMENT.
+    """
+    GetModelReport: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetModelReportRequest, _scoring_service_pb2.GetModelReportResponse]
+    """Reads how good the customer models are: parameters, fit, and a test on the last completed window.
+    Errors: NOT_FOUND (MODEL_NOT_FOUND) for a version that there never was, or is kept no longer.
+    """
+    FitModels: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.FitModelsRequest, _scoring_service_pb2.FitModelsResponse]
+    """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
+    Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+    """
+    GetSeasonality: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetSeasonalityRequest, _scoring_service_pb2.GetSeasonalityResponse]
+    """Says in which quarters of the year a customer, a segment or everybody comes and buys.
+    Errors: NOT_FOUND for a customer that no fact names.
+    """
+    RebuildRollups: _aio.UnaryStreamMultiCallable[_scoring_service_pb2.RebuildRollupsRequest, _scoring_service_pb2.RebuildRollupsResponse]
+    """Counts every fact anew and replaces the numbers that come out differently, all at once: until then readers see the old
+    ones. Facts recorded meanwhile are counted when it is done. It is also how a time zone or an attribution window changes
+    once facts are stored.
+    Errors: INVALID_ARGUMENT; FAILED_PRECONDITION (SETTING_SHAPES_NUMBERS) for a time zone when numbers are kept whose facts
+    retention has deleted; ABORTED (TRANSACTION_CONFLICT) while another rebuild of the tenant goes on.
+    """
+    GetFreshness: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetFreshnessRequest, _scoring_service_pb2.GetFreshnessResponse]
+    """Says how far the numbers are behind the facts."""
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.ListQuarantineRequest, _scoring_service_pb2.ListQuarantineResponse]
+    """Lists the changes that could not be counted, the oldest first.
+    Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+    """
+    RetryQuarantine: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.RetryQuarantineRequest, _scoring_service_pb2.RetryQuarantineResponse]
+    """Counts quarantined changes again, each by itself: what still cannot be counted stays, with its newest error."""
 
 class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     """Computes grades of agents and segments of customers from the rollups."""
@@ -47,5 +93,123 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         """Scores customers over their whole lives: segment, churn, upsell and predicted value.
         Errors: NOT_FOUND for a customer that no fact names.
         """
+
+    @_abc_1.abstractmethod
+    def ListGradeHistory(
+        self,
+        request: _scoring_service_pb2.ListGradeHistoryRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.ListGradeHistoryRequest, _abc.Awaitable[_scoring_service_pb2.ListGradeHistoryResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.ListGradeHistoryResponse]:
+        """Reads an agent's grades as the end of each day found them.
+        Errors: NOT_FOUND for an agent that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def GetScoringPolicy(
+        self,
+        request: _scoring_service_pb2.GetScoringPolicyRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.GetScoringPolicyRequest, _abc.Awaitable[_scoring_service_pb2.GetScoringPolicyResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.GetScoringPolicyResponse]:
+        """Reads a version of the scoring policy.
+        Errors: NOT_FOUND (POLICY_NOT_FOUND) for a version that there never was.
+        """
+
+    @_abc_1.abstractmethod
+    def ListScoringPolicies(
+        self,
+        request: _scoring_service_pb2.ListScoringPoliciesRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.ListScoringPoliciesRequest, _abc.Awaitable[_scoring_service_pb2.ListScoringPoliciesResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.ListScoringPoliciesResponse]:
+        """Lists the versions of the scoring policy, the newest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateScoringPolicy(
+        self,
+        request: _scoring_service_pb2.UpdateScoringPolicyRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.UpdateScoringPolicyRequest, _abc.Awaitable[_scoring_service_pb2.UpdateScoringPolicyResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.UpdateScoringPolicyResponse]:
+        """Makes a new version of the scoring policy, which holds for every answer from then on. Nothing that would not change
+        anything makes a version.
+        Errors: INVALID_ARGUMENT; ABORTED (VERSION_CONFLICT).
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewScoringPolicy(
+        self,
+        request: _scoring_service_pb2.PreviewScoringPolicyRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.PreviewScoringPolicyRequest, _abc.Awaitable[_scoring_service_pb2.PreviewScoringPolicyResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.PreviewScoringPolicyResponse]:
+        """Says whose grade or segment a change of the policy would change, and why. Saves nothing.
+        Errors: INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetModelReport(
+        self,
+        request: _scoring_service_pb2.GetModelReportRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.GetModelReportRequest, _abc.Awaitable[_scoring_service_pb2.GetModelReportResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.GetModelReportResponse]:
+        """Reads how good the customer models are: parameters, fit, and a test on the last completed window.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND) for a version that there never was, or is kept no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def FitModels(
+        self,
+        request: _scoring_service_pb2.FitModelsRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.FitModelsRequest, _abc.Awaitable[_scoring_service_pb2.FitModelsResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.FitModelsResponse]:
+        """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
+        Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSeasonality(
+        self,
+        request: _scoring_service_pb2.GetSeasonalityRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.GetSeasonalityRequest, _abc.Awaitable[_scoring_service_pb2.GetSeasonalityResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.GetSeasonalityResponse]:
+        """Says in which quarters of the year a customer, a segment or everybody comes and buys.
+        Errors: NOT_FOUND for a customer that no fact names.
+        """
+
+    @_abc_1.abstractmethod
+    def RebuildRollups(
+        self,
+        request: _scoring_service_pb2.RebuildRollupsRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.RebuildRollupsRequest, _abc.AsyncIterator[_scoring_service_pb2.RebuildRollupsResponse]],
+    ) -> _abc.AsyncIterator[_scoring_service_pb2.RebuildRollupsResponse]:
+        """Counts every fact anew and replaces the numbers that come out differently, all at once: until then readers see the old
+        ones. Facts recorded meanwhile are counted when it is done. It is also how a time zone or an attribution window changes
+        once facts are stored.
+        Errors: INVALID_ARGUMENT; FAILED_PRECONDITION (SETTING_SHAPES_NUMBERS) for a time zone when numbers are kept whose facts
+        retention has deleted; ABORTED (TRANSACTION_CONFLICT) while another rebuild of the tenant goes on.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFreshness(
+        self,
+        request: _scoring_service_pb2.GetFreshnessRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.GetFreshnessRequest, _abc.Awaitable[_scoring_service_pb2.GetFreshnessResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.GetFreshnessResponse]:
+        """Says how far the numbers are behind the facts."""
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _scoring_service_pb2.ListQuarantineRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.ListQuarantineRequest, _abc.Awaitable[_scoring_service_pb2.ListQuarantineResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.ListQuarantineResponse]:
+        """Lists the changes that could not be counted, the oldest first.
+        Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryQuarantine(
+        self,
+        request: _scoring_service_pb2.RetryQuarantineRequest,
+        context: _aio.ServicerContext[_scoring_service_pb2.RetryQuarantineRequest, _abc.Awaitable[_scoring_service_pb2.RetryQuarantineResponse]],
+    ) -> _abc.Awaitable[_scoring_service_pb2.RetryQuarantineResponse]:
+        """Counts quarantined changes again, each by itself: what still cannot be counted stays, with its newest error."""
 
 def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: _aio.Server) -> None: ...

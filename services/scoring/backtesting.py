@@ -1,0 +1,1 @@
+"""How well the customer models foretold a window that is over."""

@@ -1,0 +1,25 @@
+"""What every part of the scoring service's answers stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from services.runtime.database import Database
+from services.runtime.errors import NotFound
+from services.storage.reading import ConsistencyTokens
+
+
+class Calls:
+    """The database, the tokens of writes to wait for, and the clock."""
+
+    def __init__(self, database: Database, tokens: ConsistencyTokens, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._clock = clock
+
+
+def require(reason: str, what: str, missing: list[str]) -> None:
+    """Raise NotFound for the first of what is missing."""
+    if missing:
+        raise NotFound(reason, f"no fact names {what} {missing[0]!r}")

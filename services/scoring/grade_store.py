@@ -1,0 +1,1 @@
+"""SQL that keeps grades by day."""

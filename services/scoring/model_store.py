@@ -1,0 +1,1 @@
+"""SQL that keeps the versions of the customer models."""

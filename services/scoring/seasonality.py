@@ -1,0 +1,1 @@
+"""In which quarters of the year customers come and buy."""
