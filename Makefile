@@ -11,7 +11,7 @@ BUF_PATHS := --config buf.yaml --exclude-path google --exclude-path buf
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
@@ -46,9 +46,26 @@ test: $(READY)  ## run every test
 bench-ingest: $(READY)  ## how fast facts come in, beside bare COPY and an empty servicer
 	@$(BIN)/python -m tests.benchmarks.ingest
 
+BENCH_READY := .venv-bench/.ready
+
+$(BENCH_READY): requirements/bench.txt
+	@echo "==> virtual environment of bench-models in .venv-bench, from the lock file (a minute the first time)"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --disable-pip-version-check --progress-bar on --no-input --require-hashes -r $< \
+		| awk '/^Collecting|^Installing/ {n++; printf "\r    %d packages", n; fflush()} END {print ""}'
+	@touch $@
+
+.PHONY: bench-models
+bench-models: $(BENCH_READY)  ## how good the customer models are beside gradient boosting, and how fast
+	@.venv-bench/bin/python -m tests.benchmarks.models
+
 .PHONY: chaos-ingest
 chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged
 	@$(BIN)/python -m tests.chaos.ingest
+
+.PHONY: chaos-scoring
+chaos-scoring: $(READY)  ## kill scoring and PostgreSQL under changes, ROUNDS (20) times; recompute every number
+	@$(BIN)/python -m tests.chaos.scoring
 
 .PHONY: check
 check: $(READY) lint types contracts gen-check test  ## all that CI checks
@@ -97,6 +114,8 @@ lock: $(READY)  ## compile the lock files anew
 		--no-emit-index-url --no-header --extra stack --group dev pyproject.toml -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --prerelease if-necessary-or-explicit --generate-hashes \
 		--no-emit-index-url --no-header -c requirements/dev.txt pyproject.toml -o requirements/services.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --prerelease if-necessary-or-explicit --generate-hashes \
+		--no-emit-index-url --no-header -c requirements/dev.txt --group bench -o requirements/bench.txt
 
 .PHONY: clean
 clean:  ## delete what was built; data and the virtual environment stay

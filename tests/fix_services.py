@@ -94,7 +94,7 @@ async def open_house(database_url: str, clock: Clock) -> AsyncIterator[House]:
         ingest_database=ingest,
         scoring_database=scoring,
         ingest=IngestServicer(ingest, tokens, Signer("exchange_rates", KEYS), Digests(KEYS), clock),
-        scoring=ScoringServicer(scoring, tokens, clock),
+        scoring=ScoringServicer(scoring, tokens, Signer("scoring_page", KEYS), clock),
         worker=Worker(scoring, clock, batch=2000),
         sweeper=Sweeper(scoring, clock),
         caller=Caller(),

@@ -6,8 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.alerting.lifecycle import Alert
-from services.runtime.errors import InvalidArgument
-from services.runtime.page_tokens import Signer
+from services.runtime.page_tokens import Signer, read_page_token
 
 End = tuple[datetime, UUID]
 
@@ -19,9 +18,5 @@ def token(signer: Signer, last: Alert, bound_to: tuple[str, ...]) -> str:
 
 def read(signer: Signer, page_token: str, bound_to: tuple[str, ...]) -> End | None:
     """Return where the page before ended, None for the first. Raises InvalidArgument (INVALID_PAGE_TOKEN)."""
-    if not page_token:
-        return None
-    payload = signer.read(page_token, *bound_to)
-    if payload is None:
-        raise InvalidArgument("INVALID_PAGE_TOKEN", "the page token was changed, or belongs to another request")
-    return datetime.fromisoformat(payload["t"]), UUID(payload["id"])
+    end = read_page_token(signer, page_token, *bound_to)
+    return None if end is None else (datetime.fromisoformat(end["t"]), UUID(end["id"]))

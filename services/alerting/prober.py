@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import grpc
@@ -14,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.alerting import probe_store
 from services.alerting.uptime import Probe, state_of
+from services.runtime import process
 from services.runtime.channels import client_channel
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
@@ -42,10 +42,7 @@ class Prober:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask every five seconds until `stop` is set."""
-        while not stop.is_set():
-            await self.probe_all()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_AT_START_S if self._starting else _EVERY_S)
+        await process.repeat(self.probe_all, stop, lambda: _EVERY_AT_START_S if self._starting else _EVERY_S)
 
     async def probe_all(self) -> None:
         """Ask every service once and save the answers, with those that could not be saved before.

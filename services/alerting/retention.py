@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from services.alerting import log_store, probe_store, store
+from services.runtime import process
 from services.runtime.database import Database
 
 #: How long a change of an alert is kept, and so how long a resume token is good for. Alerts themselves are kept.
@@ -40,10 +40,7 @@ class Retention:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delete what is due now and every ten minutes until `stop` is set."""
-        while not stop.is_set():
-            await self.delete_old()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_S)
+        await process.repeat(self.delete_old, stop, lambda: _EVERY_S)
 
     async def delete_old(self) -> None:
         """Delete old entries of every tenant's log, and old probes."""

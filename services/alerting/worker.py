@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
 from services.alerting.lifecycle import Change, EventKind
 from services.alerting.rules import DEFAULT_RULES, Subject
+from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
 from services.runtime.tracing import extract_trace
@@ -27,9 +27,6 @@ BATCH = 1000
 SWEEP_EVERY = timedelta(seconds=30)
 #: How long a tenant rests that could not be evaluated.
 REST = timedelta(seconds=1)
-
-_BUSY_PAUSE_S = 0.005
-_IDLE_PAUSE_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +44,10 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; look again after 5 ms when there was work, less and less often, to 100 ms, when not."""
-        pause = _BUSY_PAUSE_S
+        pace = process.Pace()
         while not stop.is_set():
             worked = await self._go_round_safely()
-            pause = _BUSY_PAUSE_S if worked else min(pause * 2, _IDLE_PAUSE_S)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await process.wait(stop, pace.after(worked=worked))
 
     async def _go_round_safely(self) -> bool:
         try:

@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from services.cli import alerts, import_command, load, privacy, queries, sync, tenant_settings
+from services.cli import (
+    alerts,
+    freshness,
+    grade_history,
+    import_command,
+    load,
+    models,
+    policy,
+    privacy,
+    quarantine,
+    queries,
+    rebuild,
+    seasonality,
+    sync,
+    tenant_settings,
+)
 from services.cli.calling import Address, Addresses
 
 app = typer.Typer(
@@ -26,8 +41,15 @@ app.command("performance")(queries.performance)
 app.command("customer")(queries.customer)
 app.command("system")(queries.system)
 app.command("compare")(queries.compare)
+app.command("history")(grade_history.history)
+app.command("seasonality")(seasonality.seasonality)
 app.command("sync")(sync.sync)
+app.command("freshness")(freshness.freshness)
+app.command("rebuild")(rebuild.rebuild)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(policy.app, name="policy")
+app.add_typer(models.app, name="models")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(tenant_settings.app, name="settings")
 
@@ -38,6 +60,9 @@ def _addresses(
     ingest_address: Annotated[
         str, typer.Option(envvar="RAPPORT_INGEST_ADDRESS", metavar="HOST:PORT", help="Where ingest listens.")
     ] = "127.0.0.1:50051",
+    scoring_address: Annotated[
+        str, typer.Option(envvar="RAPPORT_SCORING_ADDRESS", metavar="HOST:PORT", help="Where scoring listens.")
+    ] = "127.0.0.1:50052",
     query_address: Annotated[
         str, typer.Option(envvar="RAPPORT_QUERY_ADDRESS", metavar="HOST:PORT", help="Where query listens.")
     ] = "127.0.0.1:50053",
@@ -47,6 +72,7 @@ def _addresses(
 ) -> None:
     context.obj = Addresses(
         ingest=Address("ingest", ingest_address),
+        scoring=Address("scoring", scoring_address),
         query=Address("query", query_address),
         alerting=Address("alerting", alerting_address),
     )

@@ -32,6 +32,7 @@ class Addresses:
     """Where the services that commands call listen."""
 
     ingest: Address
+    scoring: Address
     query: Address
     alerting: Address
 

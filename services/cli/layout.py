@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -24,6 +24,10 @@ ERR = Console(stderr=True, markup=False, highlight=False, emoji=False)
 NOTHING = "—"
 _WIDE = 100
 _BAR_WIDTH = 20
+_HEIGHTS = "▁▂▃▄▅▆▇█"
+_NO_HEIGHT = "·"
+#: Seconds of each unit that a time span is told in, the longest first.
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 class Listing(Table):
@@ -80,6 +84,23 @@ def bar(percent: float) -> str:
     width = _BAR_WIDTH // 2 if is_narrow() else _BAR_WIDTH
     full = round(max(0.0, min(100.0, percent)) / 100 * width)
     return "█" * full + "░" * (width - full)
+
+
+def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
+    """Return a character a value, the lowest for `low` and the highest for `high`; a dot for None."""
+    top = len(_HEIGHTS) - 1
+    return "".join(
+        _NO_HEIGHT if value is None else _HEIGHTS[int(top * (value - low) / (high - low)) if high > low else top]
+        for value in values
+    )
+
+
+def span(seconds: float | None) -> str:
+    """Return a time span in its largest unit, such as 3 d, or a dash for None."""
+    if seconds is None:
+        return NOTHING
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{int(seconds // size):,} {unit}"
 
 
 def table(title: str, *columns: str, numeric: Iterable[str] = (), wraps: Iterable[str] = (), spared: Iterable[str] = ()) -> Table:

@@ -18,6 +18,9 @@ from services.cli.layout import NOTHING, OUT, bar, number, optional, pairs, prin
 from services.cli.show_system import platforms
 
 _PERCENT = (METRIC_COMPLETION, METRIC_CONVERSION, METRIC_ESCALATION)
+_LESS_IS_BETTER = (METRIC_RESPONSE, METRIC_ESCALATION)
+#: Probabilities below it are told as being below it.
+_SMALLEST_P = 0.001
 
 
 def show_performance(agent: AgentPerformance) -> None:
@@ -29,6 +32,8 @@ def show_performance(agent: AgentPerformance) -> None:
     OUT.print()
     if agent.breakdown:
         OUT.print(_breakdown(agent))
+    if any(part.HasField("interval") or part.HasField("peer_mean") for part in agent.breakdown):
+        OUT.print(_beside_peers(agent))
     OUT.print(_conversations(agent))
     OUT.print()
     OUT.print(_business(agent))
@@ -87,7 +92,7 @@ def _breakdown(agent: AgentPerformance) -> Table:
     for part in agent.breakdown:
         score = optional(part, "score")
         made.add_row(
-            Metric.Name(part.metric).removeprefix("METRIC_").lower(),
+            _name(part),
             _in_unit(part, optional(part, "value")),
             _in_unit(part, part.target),
             number(score, 1),
@@ -96,6 +101,40 @@ def _breakdown(agent: AgentPerformance) -> Table:
             number(part.points, 1),
         )
     return made
+
+
+def _beside_peers(agent: AgentPerformance) -> Table:
+    level = next((part.interval.level for part in agent.breakdown if part.HasField("interval")), 0.95)
+    made = table("Next to the peers", "Metric", "Value", "n", f"{level:.0%} range", "Peers", "p", "Difference",
+                 numeric=("Value", "n", "Peers", "p"), spared=["p"])  # fmt: skip
+    for part in agent.breakdown:
+        if part.HasField("value"):
+            p = optional(part, "p_value")
+            made.add_row(
+                _name(part),
+                _in_unit(part, part.value),
+                number(part.n),
+                f"{part.interval.low:.1f} to {part.interval.high:.1f} %" if part.HasField("interval") else NOTHING,
+                _in_unit(part, optional(part, "peer_mean")),
+                NOTHING if p is None else f"{p:.3f}" if p >= _SMALLEST_P else f"<{_SMALLEST_P}",
+                _difference(part),
+                style="bold" if part.significant else None,
+            )
+    return made
+
+
+def _difference(part: SubScore) -> str:
+    """Return what is to be made of a difference from the peers; one within chance is no reason to praise or blame."""
+    if not part.HasField("p_value"):
+        return "no peers" if not part.HasField("peer_mean") else "too few to tell"
+    if not part.significant:
+        return "may be chance"
+    is_above = part.value > part.peer_mean
+    return "* better" if is_above != (part.metric in _LESS_IS_BETTER) else "* worse"
+
+
+def _name(part: SubScore) -> str:
+    return Metric.Name(part.metric).removeprefix("METRIC_").lower()
 
 
 def _in_unit(part: SubScore, value: float | None) -> str:

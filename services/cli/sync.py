@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -12,10 +12,8 @@ from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 from rapport.insight.v1.event_pb2 import EventSource
 
 from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
-from services.cli.layout import NOTHING, OUT, number, optional, print_json, table
+from services.cli.layout import OUT, number, optional, print_json, span, sparkline, table
 
-_HEIGHTS = "▁▂▃▄▅▆▇█"
-_NO_REPORT = "·"
 _COUNTS = ("Created", "Updated", "Duplicate", "Stale", "Rejected")
 _COLUMNS = ("Source", "Received", *_COUNTS, "Quiet for", "Lag")
 #: What is left out first where the terminal is narrow.
@@ -24,8 +22,6 @@ _SPARED = ("Stale", "Updated", "Duplicate", "Lag")
 _FEWEST_DAYS = 7
 #: Characters between two columns.
 _BETWEEN = 3
-#: Seconds of each unit that a time span is told in, the longest first.
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def sync(
@@ -93,24 +89,11 @@ def _cells(source: SourceStatus) -> dict[str, str]:
 
 def _drawn(source: SourceStatus, days: Iterable[str]) -> str:
     received = {day.date: day.received for day in source.days}
-    return sparkline([received.get(day, 0) for day in days])
+    counts = [received.get(day) or None for day in days]
+    return sparkline(counts, 0, max(filter(None, counts), default=0))
 
 
 def _name(source: SourceStatus) -> str:
     if not source.HasField("source"):
         return "conversations"
     return EventSource.Name(source.source).removeprefix("EVENT_SOURCE_").replace("_", " ").lower()
-
-
-def sparkline(counts: Sequence[int]) -> str:
-    """Return a character a count, as high as it is next to the highest; a dot where it is 0."""
-    highest = max(counts, default=0)
-    return "".join(_HEIGHTS[(len(_HEIGHTS) - 1) * count // highest] if count else _NO_REPORT for count in counts)
-
-
-def span(seconds: float | None) -> str:
-    """Return a time span in its largest unit, such as 3 d, or a dash for None."""
-    if seconds is None:
-        return NOTHING
-    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
-    return f"{int(seconds // size):,} {unit}"

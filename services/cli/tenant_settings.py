@@ -33,7 +33,10 @@ def change(
     *,
     currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code in which money is reported, such as INR.")] = "",
     time_zone: Annotated[
-        str, typer.Option(metavar="ZONE", help="IANA time zone whose days numbers are kept by; fixed once facts exist.")
+        str,
+        typer.Option(
+            metavar="ZONE", help="IANA time zone whose days numbers are kept by; once facts exist, `rapport rebuild` changes it."
+        ),
     ] = "",
     retention_days: Annotated[
         int | None, typer.Option(min=0, max=36500, metavar="DAYS", help="Days for which facts are kept; 0 for good.")
@@ -45,7 +48,7 @@ def change(
             min=0,
             max=90,
             metavar="DAYS",
-            help="Days after a conversation in which a payment is still due to it; fixed once facts exist.",
+            help="Days after a conversation in which a payment is due to it; once facts exist, `rapport rebuild` changes it.",
         ),
     ] = None,
     json: Json = False,

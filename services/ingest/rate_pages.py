@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from services.ingest.rates import Position, Rate, Wanted
-from services.runtime.errors import FieldViolation, InvalidArgument
-from services.runtime.page_tokens import Signer
+from services.runtime.page_tokens import Signer, read_page_token
 from services.runtime.tenancy import current_tenant
 
 
@@ -18,13 +17,8 @@ def token(signer: Signer, last: Rate, wanted: Wanted) -> str:
 
 def read(signer: Signer, page_token: str, wanted: Wanted) -> Position | None:
     """Return where the page before ended, None for the first. Raises InvalidArgument."""
-    if not page_token:
-        return None
-    end = signer.read(page_token, *_bound_to(wanted))
-    if end is None:
-        sentence = "the page token was changed, or belongs to another request"
-        raise InvalidArgument("INVALID_PAGE_TOKEN", sentence, violations=[FieldViolation("page_token", "foreign", sentence)])
-    return Position(date.fromisoformat(end["day"]), end["from"], end["to"])
+    end = read_page_token(signer, page_token, *_bound_to(wanted))
+    return None if end is None else Position(date.fromisoformat(end["day"]), end["from"], end["to"])
 
 
 def _bound_to(wanted: Wanted) -> tuple[str, str, str]:

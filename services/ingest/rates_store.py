@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Date, Text, literal, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.facts import to_json
 from services.ingest.rates import Position, Rate, Wanted
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import exchange_rate
@@ -17,7 +17,7 @@ from services.storage.schema import exchange_rate
 _PUT = text(
     """
     INSERT INTO ingest.exchange_rate AS stored (tenant_id, from_currency, to_currency, day, rate, updated_at)
-    SELECT r.tenant_id, r.from_currency, r.to_currency, r.day, r.rate, :now
+    SELECT :tenant, r.from_currency, r.to_currency, r.day, r.rate, :now
     FROM json_populate_recordset(NULL::ingest.exchange_rate, CAST(:rows AS json)) AS r
     ORDER BY r.from_currency, r.to_currency, r.day
     ON CONFLICT (tenant_id, from_currency, to_currency, day) DO UPDATE
@@ -30,16 +30,14 @@ async def put_rates(conn: AsyncConnection, rates: Sequence[Rate], now: datetime)
     """Store rates, each key at most once among them, and return how many were new or other than stored."""
     rows = [
         {
-            "tenant_id": current_tenant(),
             "from_currency": r.from_currency,
             "to_currency": r.to_currency,
-            "day": r.day.isoformat(),
-            # As text: a JSON number may be read as a binary one.
-            "rate": str(r.rate),
+            "day": r.day,
+            "rate": r.rate,
         }
         for r in rates
     ]
-    return (await conn.execute(_PUT, {"rows": json.dumps(rows), "now": now})).rowcount
+    return (await conn.execute(_PUT, {"tenant": current_tenant(), "rows": to_json(rows).decode(), "now": now})).rowcount
 
 
 async def list_rates(conn: AsyncConnection, wanted: Wanted, after: Position | None, limit: int) -> list[Rate]:

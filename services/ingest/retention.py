@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import erase_store, gate_store, retention_store, sync_store
 from services.ingest.retention_store import SHELVES, Bounds, Shelf
+from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.windows import local_day, midnight
 from services.storage.reading import Settings, get_settings
@@ -45,10 +45,7 @@ class Retention:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delete what is due now and every ten minutes until `stop` is set."""
-        while not stop.is_set():
-            await self.go_round()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_S)
+        await process.repeat(self.go_round, stop, lambda: _EVERY_S)
 
     async def go_round(self) -> None:
         """Do what is due for every tenant."""

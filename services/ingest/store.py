@@ -38,8 +38,10 @@ def _rows_of(table: Any) -> Any:
 
 
 def _insert_new(table: Any, key: str) -> Any:
+    columns = [c.name for c in table.columns if c.name != "tenant_id"]
     return text(
-        f"INSERT INTO {table.fullname} SELECT r.* FROM {_rows_of(table)} ORDER BY {key} ON CONFLICT DO NOTHING RETURNING {key}"
+        f"INSERT INTO {table.fullname} (tenant_id, {', '.join(columns)}) SELECT :tenant, {', '.join(f'r.{c}' for c in columns)} "
+        f"FROM {_rows_of(table)} ORDER BY {key} ON CONFLICT DO NOTHING RETURNING {key}"
     )
 
 
@@ -67,7 +69,7 @@ _REPLACE_CONVERSATIONS = _replace(
 )
 _INSERT_EVENTS = _insert_new(schema.event, "source, event_id")
 _INSERT_CHANGES = text(
-    "WITH added AS (INSERT INTO ingest.change (tenant_id, kind, entity_id, trace) SELECT tenant_id, kind, entity_id, trace "
+    "WITH added AS (INSERT INTO ingest.change (tenant_id, kind, entity_id, trace) SELECT :tenant, kind, entity_id, trace "
     f"FROM {_rows_of(schema.change)} RETURNING kind, entity_id, change_id), counted AS ({sync_store.ADD}) SELECT * FROM added"
 )
 _REPLACE_ENTITIES = {kind: _replace(table, [table.primary_key.columns.keys()[1]]) for kind, table in _ENTITY_TABLES.items()}
@@ -95,7 +97,7 @@ async def insert_conversations(
     conn: AsyncConnection, items: Iterable[tuple[Incoming[Conversation], int]], now: datetime
 ) -> set[str]:
     """Insert conversations with their revisions and return the ids of those that were not there."""
-    result = await conn.execute(_INSERT_CONVERSATIONS, {"rows": _rows(items, now)})
+    result = await conn.execute(_INSERT_CONVERSATIONS, {"rows": _rows(items, now), "tenant": current_tenant()})
     return set(result.scalars())
 
 
@@ -120,7 +122,7 @@ async def replace_conversations(
 
 async def insert_events(conn: AsyncConnection, items: Iterable[Incoming[Event]], now: datetime) -> set[tuple[int, str]]:
     """Insert events and return the identities of those that were not there."""
-    result = await conn.execute(_INSERT_EVENTS, {"rows": _rows(((i, None) for i in items), now)})
+    result = await conn.execute(_INSERT_EVENTS, {"rows": _rows(((i, None) for i in items), now), "tenant": current_tenant()})
     return {(row.source, row.event_id) for row in result}
 
 
@@ -166,7 +168,7 @@ async def insert_changes(
     conn: AsyncConnection, changes: Iterable[tuple[Change, str]], trace: str, tallies: Iterable[Tally], now: datetime
 ) -> dict[tuple[Change, str], int]:
     """Ask scoring to count what changed, and count by source what was received; return the id of each change."""
-    rows = [{"tenant_id": current_tenant(), "kind": int(k), "entity_id": i, "trace": trace or None} for k, i in sorted(changes)]
+    rows = [{"kind": int(k), "entity_id": i, "trace": trace or None} for k, i in sorted(changes)]
     added = await conn.execute(_INSERT_CHANGES, {"rows": to_json(rows).decode(), **sync_store.parameters(tallies, now)})
     return {(Change(row.kind), row.entity_id): row.change_id for row in added}
 
@@ -199,7 +201,7 @@ async def put_settings(conn: AsyncConnection, values: Mapping[str, Any]) -> None
 
 def _rows(items: Iterable[tuple[Incoming[Any], int | None]], now: datetime) -> str:
     """Return facts, each with its revision where it has one, as a JSON array of rows."""
-    same = {"tenant_id": current_tenant(), "recorded_at": now}
+    same = {"recorded_at": now}
     rows = (
         extended(item.document, same | {"content_hash": item.content_hash} | ({} if revision is None else {"revision": revision}))
         for item, revision in items

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from services.ingest import sync_store
+from services.runtime import process
 from services.runtime.database import Database
 
 #: How long a quarter of an hour keeps its lanes apart: no transaction that counts in it is open for as long.
@@ -26,10 +26,7 @@ class SyncKeeping:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fold what is due now and every ten minutes until `stop` is set."""
-        while not stop.is_set():
-            await self.fold()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_S)
+        await process.repeat(self.fold, stop, lambda: _EVERY_S)
 
     async def fold(self) -> None:
         """Fold every tenant's counts, each in a transaction of its own."""

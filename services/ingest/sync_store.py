@@ -7,7 +7,6 @@ rows are written in the order of their keys, so that they cannot deadlock. What 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -15,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.facts import to_json
 from services.ingest.sync_status import Counts, History, Tally, merged
 from services.runtime.tenancy import current_tenant
 from services.storage import schema
@@ -34,7 +34,7 @@ _ADDED = (
 
 #: Adds what `parameters` says: a statement by itself, or a part of the one that ends a transaction anyway.
 ADD = (
-    f"{_INTO} SELECT tenant_id, source, date_bin('15 minutes', last_received, {_PAST}), 1 + pg_backend_pid() % 64, "
+    f"{_INTO} SELECT :tenant, source, date_bin('15 minutes', last_received, {_PAST}), 1 + pg_backend_pid() % 64, "
     f"{', '.join(_COUNTS)}, last_event, last_received "
     "FROM json_populate_recordset(NULL::ingest.sync_quarter, CAST(:tallies AS json)) "
     f"ORDER BY source {_ADDED}"
@@ -84,12 +84,8 @@ async def add(conn: AsyncConnection, tallies: Iterable[Tally], now: datetime) ->
 
 def parameters(tallies: Iterable[Tally], now: datetime) -> dict[str, str]:
     """Return the parameters of `ADD` for tallies of what was received now."""
-    same = {"tenant_id": current_tenant(), "last_received": now.isoformat()}
-    rows = [
-        same | {"source": t.source, **asdict(t.counts), "last_event": t.last_event and t.last_event.isoformat()}
-        for t in merged(tallies)
-    ]
-    return {"tallies": json.dumps(rows)}
+    rows = [{"source": t.source, **asdict(t.counts), "last_event": t.last_event, "last_received": now} for t in merged(tallies)]
+    return {"tenant": current_tenant(), "tallies": to_json(rows).decode()}
 
 
 async def counts_by_day(conn: AsyncConnection, midnights: Sequence[datetime]) -> dict[int, list[tuple[int, Counts]]]:

@@ -6,7 +6,7 @@ from rapport.insight.v1 import profile_pb2
 from rapport.metrics.v1 import customer_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
-from services.query import customers, seasonality
+from services.query import customers
 from services.query.answers import Frame
 from services.query.convert import moment, plain, platform_word, quality
 from services.query.customers import Customer
@@ -24,9 +24,12 @@ _SCORED = (
 
 
 def customer_insight(
-    frame: Frame, customer: Customer, answer: scoring_service_pb2.ScoreCustomersResponse
+    frame: Frame,
+    customer: Customer,
+    answer: scoring_service_pb2.ScoreCustomersResponse,
+    seasons: scoring_service_pb2.GetSeasonalityResponse,
 ) -> customer_pb2.CustomerInsight:
-    """Return what is known and expected of a customer; `answer` has at most this customer's score."""
+    """Return what is known and expected of a customer; `answer` has at most this customer's score, `seasons` the pattern."""
     worth = customers.worth(customer.takings, customer.bookings, customer.acquisition, frame.currency)
     engagement = customers.engagement(customer.talks)
     scored = answer.quality if answer.scores else None
@@ -35,7 +38,7 @@ def customer_insight(
         profile=_profile(customer),
         engagement_metrics=_engagement(engagement),
         business_metrics=_worth(worth, frame.currency),
-        behavioral_insights=_behaviour(frame, customer, answer),
+        behavioral_insights=_behaviour(customer, answer, seasons),
         journey_analysis=_journey(frame, customer, engagement.conversations),
         quality=quality(frame, engagement.conversations, scored=scored, unconverted=worth.unconverted),
     )
@@ -79,11 +82,13 @@ def _worth(found: customers.Worth, currency: str) -> customer_pb2.CustomerBusine
 
 
 def _behaviour(
-    frame: Frame, customer: Customer, answer: scoring_service_pb2.ScoreCustomersResponse
+    customer: Customer,
+    answer: scoring_service_pb2.ScoreCustomersResponse,
+    seasons: scoring_service_pb2.GetSeasonalityResponse,
 ) -> customer_pb2.BehavioralInsights:
     message = customer_pb2.BehavioralInsights(
         preferred_service_types=customers.preferred_services(customer.bookings),
-        seasonal_patterns=_seasons(frame, customer),
+        seasonal_patterns=seasons.quarters,
     )
     for score in answer.scores:
         if score.HasField("segment"):
@@ -92,23 +97,6 @@ def _behaviour(
             if field.name in _SCORED:
                 setattr(message, field.name, value)
     return message
-
-
-def _seasons(frame: Frame, customer: Customer) -> list[customer_pb2.SeasonalPattern]:
-    days = {quarter: n for quarter, (n, _) in customer.quarters.items()}
-    purchases = {quarter: n for quarter, (_, n) in customer.quarters.items()}
-    return [
-        customer_pb2.SeasonalPattern(
-            quarter=each.quarter,
-            engagement=each.engagement_days,
-            purchases=each.purchases,
-            engagement_index=each.engagement_index,
-            purchase_index=each.purchase_index,
-            significant=each.significant,
-            exposure_days=each.exposure_days,
-        )
-        for each in seasonality.patterns(days, purchases, customer.first_day, frame.today)
-    ]
 
 
 def _journey(frame: Frame, customer: Customer, conversations: int) -> customer_pb2.JourneyAnalysis:

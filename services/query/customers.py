@@ -70,7 +70,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Everything stored of a customer, what there is none of being None or empty; (engagement days, orders) by quarter."""
+    """Everything stored of a customer, what there is none of being None or empty."""
 
     customer_id: str
     life: Life | None
@@ -79,7 +79,6 @@ class Customer:
     takings: Mapping[str, Takings]
     bookings: Sequence[Bookings]
     journey: Journey | None
-    quarters: Mapping[int, tuple[int, int]]
     acquisition: Costs
 
     @property

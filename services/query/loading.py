@@ -138,7 +138,6 @@ async def load_customer(conn: AsyncConnection, customer_id: str, recent: Window,
         takings=await store_customer.read_takings(conn, customer_id, frame.currency),
         bookings=await store_customer.read_bookings(conn, customer_id),
         journey=await store_customer.get_journey(conn, customer_id),
-        quarters=await store_customer.read_quarters(conn, customer_id),
         acquisition=await _acquisition(conn, customer_id, frame),
     )
 

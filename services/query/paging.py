@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from rapport.query.v1 import query_service_pb2
 
 from services.query.comparison import Position
-from services.runtime.errors import FieldViolation, InvalidArgument
-from services.runtime.page_tokens import Signer
+from services.runtime.page_tokens import Signer, read_page_token
 from services.runtime.tenancy import current_tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,12 +40,9 @@ class Pages:
 
     def read(self, request: query_service_pb2.CompareAgentsRequest) -> Page | None:
         """Return the page that the request's token stands for, None for the first. Raises InvalidArgument."""
-        if not request.page_token:
-            return None
-        payload = self._signer.read(request.page_token, *_bound_to(request))
+        payload = read_page_token(self._signer, request.page_token, *_bound_to(request))
         if payload is None:
-            sentence = "the page token was changed, or belongs to another request"
-            raise InvalidArgument("INVALID_PAGE_TOKEN", sentence, violations=[FieldViolation("page_token", "foreign", sentence)])
+            return None
         start, end = (_EPOCH + moment * _MICROSECOND for moment in payload["window"])
         return Page(start, end, Position(payload["score"], payload["agent"]))
 

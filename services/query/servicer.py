@@ -75,7 +75,8 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
             customer = await loading.load_customer(conn, request.customer_id, recent, frame)
             known = [customer.customer_id] if customer.life else []
             scores = asked.create_task(self._siblings.scores(context, known))
-        return convert_customer.customer_insight(frame, customer, scores.result())
+            seasons = asked.create_task(self._siblings.seasonality(context, known))
+        return convert_customer.customer_insight(frame, customer, scores.result(), seasons.result())
 
     async def GetSystemPerformance(
         self, request: query_service_pb2.GetSystemPerformanceRequest, context: Context

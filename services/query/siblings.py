@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
-from rapport.metrics.v1 import agent_pb2
+from rapport.metrics.v1 import agent_pb2, customer_pb2
 from rapport.scoring.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 
 from services.runtime.windows import Window
@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 _SCORING_S = 10.0
 _ALERTING_S = 2.0
 _ALERTING_SHARE = 0.5
+_QUARTERS = (1, 2, 3, 4)
 #: Alerts asked for: as many as alerting tells at once.
 _MOST_ALERTS = 1000
 
@@ -50,6 +51,16 @@ class Siblings:
             return scoring_service_pb2.ScoreCustomersResponse()
         request = scoring_service_pb2.ScoreCustomersRequest(customer_ids=customer_ids)
         return await self._scoring.ScoreCustomers(request, timeout=_timeout(context, _SCORING_S))
+
+    async def seasonality(
+        self, context: Context | None, customer_ids: Sequence[str]
+    ) -> scoring_service_pb2.GetSeasonalityResponse:
+        """Return the year's pattern of a customer that facts name; an even year when none is asked for."""
+        if not customer_ids:
+            even = [customer_pb2.SeasonalPattern(quarter=q, engagement_index=1, purchase_index=1) for q in _QUARTERS]
+            return scoring_service_pb2.GetSeasonalityResponse(quarters=even)
+        request = scoring_service_pb2.GetSeasonalityRequest(customer_id=customer_ids[0])
+        return await self._scoring.GetSeasonality(request, timeout=_timeout(context, _SCORING_S))
 
     async def open_alerts(
         self, context: Context | None, agent_ids: Sequence[str] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Table, and_, cast, extract, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Table, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.customers import Bookings, Journey, Life, Profile, Talks
@@ -18,7 +18,6 @@ from services.storage.schema import (
     contribution,
     conversation,
     customer,
-    customer_day,
     customer_revenue_day,
     customer_state,
 )
@@ -106,18 +105,6 @@ async def get_journey(conn: AsyncConnection, customer_id: str) -> Journey | None
     if row is None:
         return None
     return Journey(row.stage, tuple(row.touchpoints), row.previous_interactions, row.days_since_first_contact)
-
-
-async def read_quarters(conn: AsyncConnection, customer_id: str) -> dict[int, tuple[int, int]]:
-    """Return the customer's engagement days and orders by quarter of the year, over all years."""
-    c = customer_day.c
-    quarter = cast(extract("quarter", c.day), Integer).label("quarter")
-    query = (
-        select(quarter, func.count(c.day.distinct()), _whole(func.sum(c.orders)))
-        .where(_of(customer_day, customer_id), (c.conversations > 0) | (c.orders > 0))
-        .group_by("quarter")
-    )
-    return {number: (days, orders) for number, days, orders in await conn.execute(query)}
 
 
 def _of(table: Table, customer_id: str) -> ColumnElement[bool]:

@@ -17,12 +17,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.runtime.timestamps import EARLIEST_S, LATEST_S, SECOND_NS
+
 Check = Callable[[Any], bool]
 
 #: Rules in CEL that are understood, by their text: when the contract's text changes, the engine decides again.
 _twins: dict[str, Check] = {}
 
-_EARLIEST_S, _AFTER_LATEST_S, _SECOND_NS = -62_135_596_800, 253_402_300_800, 1_000_000_000
 _PRINTABLE = r"[\P{C}\x{200C}\x{200D}]*"
 #: Patterns whose quick yes is for ASCII only, where printable characters are one and the same.
 _PATTERNS = {
@@ -113,16 +114,30 @@ class _Compiler:
         kind = rules.WhichOneof("type")
         _known(rules, "required", "cel", *([kind] if kind else []))
         yield from (f"{self._hold(_twin(rule))}({v})" for rule in rules.cel)
-        if kind in _KINDS:
-            yield from _KINDS[kind](self, getattr(rules, kind), field, v)
-        elif kind is not None:
-            raise _UnknownRuleError
-        elif field.message_type is not None and field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
-            yield from self._timestamp(validate_pb2.TimestampRules(), field, v)
-        elif field.message_type is not None:
+        match kind:
+            case None:
+                yield from self._message(field, v)
+            case "string":
+                yield from self._string(rules.string, v)
+            case "int32" | "int64" | "double":
+                yield from self._number(getattr(rules, kind), field, v)
+            case "enum":
+                yield from self._enum(rules.enum, field, v)
+            case "timestamp":
+                yield from self._timestamp(rules.timestamp, v)
+            case _:
+                raise _UnknownRuleError
+
+    def _message(self, field: FieldDescriptor, v: str) -> Iterator[str]:
+        """Yield what must be true of a message by its own rules; nothing of what is no message."""
+        if field.message_type is None:
+            return
+        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+            yield from self._timestamp(validate_pb2.TimestampRules(), v)
+        else:
             yield f"{self._hold(_acceptor(field.message_type))}({v})"
 
-    def _string(self, rules: Any, _field: FieldDescriptor, v: str) -> Iterator[str]:
+    def _string(self, rules: Any, v: str) -> Iterator[str]:
         _known(rules, "min_len", "max_len", "pattern")
         if rules.HasField("min_len"):
             yield f"{rules.min_len} <= len({v})"
@@ -153,24 +168,14 @@ class _Compiler:
         assert field.enum_type is not None
         yield f"{v} in {self._hold(frozenset(e.number for e in field.enum_type.values) - frozenset(rules.not_in))}"
 
-    def _timestamp(self, rules: Any, _field: FieldDescriptor, v: str) -> Iterator[str]:
+    def _timestamp(self, rules: Any, v: str) -> Iterator[str]:
         _known(rules, "gte", "lt")
         if rules.gte.nanos or rules.lt.nanos:
             raise _UnknownRuleError
-        low = rules.gte.seconds if rules.HasField("gte") else _EARLIEST_S
-        end = rules.lt.seconds if rules.HasField("lt") else _AFTER_LATEST_S
+        low = rules.gte.seconds if rules.HasField("gte") else EARLIEST_S
+        end = rules.lt.seconds if rules.HasField("lt") else LATEST_S + 1
         yield f"{low} <= {v}.seconds < {end}"
-        yield f"0 <= {v}.nanos < {_SECOND_NS}"
-
-
-_KINDS: dict[str, Callable[[_Compiler, Any, FieldDescriptor, str], Iterator[str]]] = {
-    "string": _Compiler._string,  # noqa: SLF001  # the compiler's own
-    "int32": _Compiler._number,  # noqa: SLF001
-    "int64": _Compiler._number,  # noqa: SLF001
-    "double": _Compiler._number,  # noqa: SLF001
-    "enum": _Compiler._enum,  # noqa: SLF001
-    "timestamp": _Compiler._timestamp,  # noqa: SLF001
-}
+        yield f"0 <= {v}.nanos < {SECOND_NS}"
 
 
 def _twin(rule: Any) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,17 @@ from services.runtime.tenancy import current_tenant, set_tenant
 OLDEST_SERVER = 180000
 
 _BIND = text("SELECT set_config('rapport.tenant', :tenant, true), set_config('statement_timeout', :timeout, true)")
+_LIMIT = text("SELECT set_config('transaction_timeout', :transaction, true), set_config('lock_timeout', :lock, true)")
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many seconds a transaction may last, and each of its statements, and its waiting for any one lock."""
+
+    transaction_s: float
+    statement_s: float
+    lock_s: float
 
 
 class Database:
@@ -31,7 +42,8 @@ class Database:
     """
 
     def __init__(self, url: str, role: str, *, pool_size: int = 8, transaction_limit: timedelta | None = None) -> None:
-        options = f"-c role={role} -c timezone=UTC -c idle_in_transaction_session_timeout=60s"
+        # Compiling a statement costs more than the statements of these services take.
+        options = f"-c role={role} -c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout=60s"
         if transaction_limit is not None:
             options += f" -c transaction_timeout={_milliseconds(transaction_limit.total_seconds())}"
         connect = {"options": options, "connect_timeout": 5}
@@ -40,12 +52,13 @@ class Database:
         self._pings: AsyncEngine = _engine(url, connect, 1)
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: str | None = None) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, tenant_id: str | None = None, limits: Limits | None = None) -> AsyncIterator[AsyncConnection]:
         """Open a transaction bound to the current call's tenant; commit unless the block raises.
 
-        With `tenant_id` the current task is bound to that tenant first: workers go round.
+        With `tenant_id` the current task is bound to that tenant first: workers go round. What takes longer than `limits`
+        is ended by the server: a statement alone, or the transaction with its connection.
         """
-        async with self._bound(tenant_id, {}) as conn:
+        async with self._bound(tenant_id, {}, limits) as conn:
             yield conn
 
     @asynccontextmanager
@@ -55,37 +68,43 @@ class Database:
             yield conn
 
     @asynccontextmanager
-    async def _bound(self, tenant_id: str | None, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
+    async def _bound(
+        self, tenant_id: str | None, options: dict[str, Any], limits: Limits | None = None
+    ) -> AsyncIterator[AsyncConnection]:
         if tenant_id is not None:
             set_tenant(tenant_id)
-        conn = await self._begin(options)
+        conn = await self._begin(options, limits)
         try:
             yield conn
             await conn.commit()
         finally:
             await conn.close()
 
-    async def _begin(self, options: dict[str, Any]) -> AsyncConnection:
+    async def _begin(self, options: dict[str, Any], limits: Limits | None) -> AsyncConnection:
         """Return a connection whose transaction has begun.
 
         One that was kept while the server restarted is found out by the first statement. Nothing has been done by then, so
         another one is tried; asking every connection beforehand would cost each transaction a round trip.
         """
         try:
-            return await self._begin_once(options)
+            return await self._begin_once(options, limits)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        return await self._begin_once(options)
+        return await self._begin_once(options, limits)
 
-    async def _begin_once(self, options: dict[str, Any]) -> AsyncConnection:
+    async def _begin_once(self, options: dict[str, Any], limits: Limits | None) -> AsyncConnection:
         conn = await self._engine.connect()
         try:
             if options:
                 await conn.execution_options(**options)
-            remaining = deadlines.remaining_s()
-            timeout = "0" if remaining is None else _milliseconds(remaining)
+            longest = None if limits is None else limits.statement_s
+            ends = [seconds for seconds in (deadlines.remaining_s(), longest) if seconds is not None]
+            timeout = _milliseconds(min(ends)) if ends else "0"
             await conn.execute(_BIND, {"tenant": current_tenant(), "timeout": timeout})
+            if limits is not None:
+                allowed = {"transaction": limits.transaction_s, "lock": limits.lock_s}
+                await conn.execute(_LIMIT, {name: _milliseconds(seconds) for name, seconds in allowed.items()})
         except BaseException:
             await conn.close()
             raise

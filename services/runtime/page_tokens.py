@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from services.runtime.errors import FieldViolation, InvalidArgument
+
 _MAC_BYTES = 16
 
 
@@ -45,6 +47,20 @@ class Signer:
 
     def _mac(self, key: bytes, body: bytes, bound_to: Sequence[str]) -> bytes:
         return hmac.digest(key, _context(self._kind, *bound_to) + b"\n" + body, "sha256")[:_MAC_BYTES]
+
+
+def read_page_token(signer: Signer, page_token: str, *bound_to: str) -> dict[str, Any] | None:
+    """Return what a request's page token carries, None for the first page, which has none.
+
+    Raises InvalidArgument (INVALID_PAGE_TOKEN) for a token that was changed, or is bound to something else.
+    """
+    if not page_token:
+        return None
+    payload = signer.read(page_token, *bound_to)
+    if payload is None:
+        sentence = "the page token was changed, or belongs to another request"
+        raise InvalidArgument("INVALID_PAGE_TOKEN", sentence, violations=[FieldViolation("page_token", "foreign", sentence)])
+    return payload
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.1
+
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` to its end; where it must not start, say why in one sentence and exit with 2."""
@@ -71,8 +73,35 @@ async def keep_running(work: Background, stop: asyncio.Event) -> None:
             if not stop.is_set():
                 _log.error("background work ended early", extra={"fields": {"work": _name(work)}})
         pause = _FIRST_PAUSE_S if clock() - began > _LONGEST_PAUSE_S else min(pause * 2, _LONGEST_PAUSE_S)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        await wait(stop, pause)
+
+
+async def repeat(work: Callable[[], Awaitable[object]], stop: asyncio.Event, pause_s: Callable[[], float]) -> None:
+    """Run `work()` now, and again `pause_s()` seconds after each time that it ended, until `stop` is set.
+
+    What the work raises ends it: `keep_running` begins again.
+    """
+    while not stop.is_set():
+        await work()
+        await wait(stop, pause_s())
+
+
+async def wait(event: asyncio.Event, longest_s: float) -> None:
+    """Return when the event is set, or after `longest_s` seconds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), longest_s)
+
+
+class Pace:
+    """How often to look for work: 5 ms after there was some, half as often each time that there was none, to 100 ms."""
+
+    def __init__(self) -> None:
+        self._pause_s = _SHORTEST_LOOK_S
+
+    def after(self, *, worked: bool) -> float:
+        """Return how many seconds to pause, now that there was work or none."""
+        self._pause_s = _SHORTEST_LOOK_S if worked else min(2 * self._pause_s, _LONGEST_LOOK_S)
+        return self._pause_s
 
 
 def _name(work: Background) -> str:

@@ -21,9 +21,9 @@ from services.runtime.errors import FieldViolation
 
 RULE = "timestamp.valid"
 
-_EARLIEST_S = -62_135_596_800  # 0001-01-01T00:00:00Z
-_LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
-_SECOND_NS = 1_000_000_000
+#: The moments that a Timestamp may stand for, in seconds since 1970: the years 0001 to 9999, whole.
+EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
+SECOND_NS = 1_000_000_000
 
 _SAYS = "must be a moment of the years 0001 to 9999: seconds of that time, and nanos from 0 to 999,999,999"
 
@@ -36,7 +36,7 @@ def malformed_timestamps(message: Message, prefix: str = "") -> Iterator[FieldVi
     for field in _leading(message.DESCRIPTOR):
         for place, value in _values(message, field):
             if isinstance(value, Timestamp):
-                if not (_EARLIEST_S <= value.seconds <= _LATEST_S and 0 <= value.nanos < _SECOND_NS):
+                if not (EARLIEST_S <= value.seconds <= LATEST_S and 0 <= value.nanos < SECOND_NS):
                     yield FieldViolation(prefix + place, RULE, _SAYS)
             else:
                 yield from malformed_timestamps(value, f"{prefix}{place}.")

@@ -7,15 +7,19 @@ from datetime import datetime
 
 from services.runtime.database import Database
 from services.runtime.errors import NotFound
+from services.runtime.page_tokens import Signer
 from services.storage.reading import ConsistencyTokens
 
 
 class Calls:
-    """The database, the tokens of writes to wait for, and the clock."""
+    """The database, the tokens of writes to wait for, the signer of page tokens, and the clock."""
 
-    def __init__(self, database: Database, tokens: ConsistencyTokens, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, tokens: ConsistencyTokens, pages_signer: Signer, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._tokens = tokens
+        self._pages = pages_signer
         self._clock = clock
 
 

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 from rapport.metrics.v1 import agent_pb2, common_pb2
-from rapport.scoring.v1 import policy_pb2, scoring_service_pb2
+from rapport.scoring.v1 import scoring_service_pb2
 
 from services.runtime.windows import Window
-from services.scoring.agents import GradedAgent
+from services.scoring.agents import GradedAgent, Snapshot
 from services.scoring.grading import Recommendation, SubScore
-from services.scoring.policy import Policy
-from services.scoring.scores import Score
-from services.scoring.shrinkage import LEVEL
-from services.scoring.sweeping import percentile_of
+from services.scoring.scores import Score, percentile_of
+from services.scoring.shrinkage import LEVEL, Adjusted
+from services.scoring.significance import INTERVAL_LEVEL, Evidence
 
 
 def moment(message: Message, name: str) -> datetime | None:
     """Return a request's optional time in UTC."""
     found: datetime | None = getattr(message, name).ToDatetime(tzinfo=UTC) if message.HasField(name) else None
     return found
-
-
-def policy_to_proto(policy: Policy) -> policy_pb2.ScoringPolicy:
-    told = asdict(policy)
-    amount = told["segments"].pop("high_value_amount")
-    segments = policy_pb2.SegmentPolicy(**told.pop("segments"), high_value_amount=amount)
-    industries = [policy_pb2.IndustryPolicy(**industry) for industry in told.pop("industries")]
-    cut_offs = policy_pb2.CutOffs(**told.pop("cut_offs"))
-    return policy_pb2.ScoringPolicy(**told, segments=segments, industries=industries, cut_offs=cut_offs)
 
 
 def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:
@@ -41,23 +30,43 @@ def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:
         grade_meaning=grade.meaning,
         score=grade.score,
         provisional=grade.provisional,
-        breakdown=[_sub_score(p) for p in grade.breakdown],
+        breakdown=[_sub_score(p, agent.evidence.get(p.metric)) for p in grade.breakdown],
         strengths=grade.strengths,
         improvement_areas=grade.improvement_areas,
         recommendations=[_recommendation(r) for r in grade.recommendations],
         rank=agent.rank,
         n=agent.n,
         coverage=grade.coverage,
+        industry=agent.industry,
     )
     if adjusted is not None:
         message.adjusted_score = adjusted.score
-        message.adjusted_interval.CopyFrom(common_pb2.Interval(low=adjusted.low, high=adjusted.high, level=LEVEL))
+        message.adjusted_interval.CopyFrom(_interval(adjusted))
     return message
 
 
-def score_to_proto(score: Score, percentiles: tuple[float, ...], model_version: int) -> scoring_service_pb2.CustomerScore:
+def snapshot_to_proto(snapshot: Snapshot) -> scoring_service_pb2.GradeSnapshot:
+    return scoring_service_pb2.GradeSnapshot(
+        day=snapshot.day.isoformat(),
+        window_days=snapshot.window_days,
+        grade=snapshot.grade,
+        score=snapshot.score,
+        adjusted_score=snapshot.adjusted.score if snapshot.adjusted else None,
+        adjusted_interval=_interval(snapshot.adjusted) if snapshot.adjusted else None,
+        rank=snapshot.rank,
+        provisional=snapshot.provisional,
+        n=snapshot.n,
+        coverage=snapshot.coverage,
+        policy_version=snapshot.policy_version,
+    )
+
+
+def score_to_proto(
+    score: Score, percentiles: tuple[float, ...], *, model_version: int, policy_version: int, since: datetime | None
+) -> scoring_service_pb2.CustomerScore:
+    """Return a customer's score; `since` is from when on the daily sweeps found the customer in the segment, if they did."""
     upsell = score.upsell_potential
-    return scoring_service_pb2.CustomerScore(
+    message = scoring_service_pb2.CustomerScore(
         customer_id=score.customer_id,
         segment=None if score.segment is None else int(score.segment),  # type: ignore[arg-type]  # the contract's number
         segment_reason=score.segment_reason,
@@ -71,12 +80,23 @@ def score_to_proto(score: Score, percentiles: tuple[float, ...], model_version: 
         age_weeks=score.age_weeks,
         last_engaged="" if score.last_day is None else score.last_day.isoformat(),
         model_version=model_version,
+        policy_version=policy_version,
     )
+    if since is not None:
+        message.segment_since.FromDatetime(since)
+    return message
 
 
-def quality(n: int, watermark: datetime, *, window: Window | None = None, policy_version: int = 0) -> common_pb2.Quality:
+def quality(
+    n: int,
+    watermark: datetime,
+    *,
+    window: Window | None = None,
+    policy_version: int = 0,
+    coverage: float | None = None,
+) -> common_pb2.Quality:
     """Return how good an answer is."""
-    message = common_pb2.Quality(n=n, policy_version=policy_version)
+    message = common_pb2.Quality(n=n, policy_version=policy_version, coverage=coverage)
     message.watermark.FromDatetime(watermark)
     if window is not None:
         message.window.start.FromDatetime(window.start)
@@ -85,8 +105,12 @@ def quality(n: int, watermark: datetime, *, window: Window | None = None, policy
     return message
 
 
-def _sub_score(part: SubScore) -> agent_pb2.SubScore:
-    return agent_pb2.SubScore(
+def _interval(adjusted: Adjusted) -> common_pb2.Interval:
+    return common_pb2.Interval(low=adjusted.low, high=adjusted.high, level=LEVEL)
+
+
+def _sub_score(part: SubScore, evidence: Evidence | None) -> agent_pb2.SubScore:
+    message = agent_pb2.SubScore(
         metric=part.metric.value,  # type: ignore[arg-type]  # the contract's number
         value=part.value,
         target=part.target,
@@ -94,6 +118,20 @@ def _sub_score(part: SubScore) -> agent_pb2.SubScore:
         weight=part.weight,
         points=part.points,
     )
+    if evidence is not None:
+        _add_evidence(message, evidence)
+    return message
+
+
+def _add_evidence(message: agent_pb2.SubScore, evidence: Evidence) -> None:
+    message.n, message.significant = evidence.n, evidence.significant
+    if evidence.interval is not None:
+        low, high = evidence.interval
+        message.interval.CopyFrom(common_pb2.Interval(low=low, high=high, level=INTERVAL_LEVEL))
+    if evidence.peer_mean is not None:
+        message.peer_mean = evidence.peer_mean
+    if evidence.p_value is not None:
+        message.p_value = evidence.p_value
 
 
 def _recommendation(r: Recommendation) -> agent_pb2.Recommendation:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Integer, Select, Text, and_, any_, func, literal, select, text, true, update
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Integer,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.scoring.scores import Customer
+from services.scoring.scores import Customers
 from services.scoring.segments import Thresholds
 from services.storage import schema
 from services.storage.money import priced
 
-#: Columns of a customer's state that are read as they are.
-_STATE = (
-    "customer_id", "engagement_days", "first_day", "last_day", "order_days", "first_order_day", "last_order_day", "orders",
-    "advocate", "segment",
-)  # fmt: skip
+#: Counts of a customer's state that are read as they are, and days that are read as ordinals.
+_COUNTS = ("engagement_days", "order_days", "orders")
+_DAYS = ("first_day", "last_day", "first_order_day", "last_order_day")
+_PAYMENTS = ("paid", "paid_orders", "repeat_orders", "repeat_paid")
+#: Day 1 of `date.toordinal`.
+_FIRST_ORDINAL = date(1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +52,21 @@ class Sweep:
     upsell_percentiles: tuple[float, ...] = ()
 
 
-_SEGMENTS = text(
-    """
-    WITH new AS (
-        SELECT r.customer_id, r.segment
-        FROM json_to_recordset(CAST(:rows AS json)) AS r(customer_id text, segment smallint)
-    ), changed AS (
-        UPDATE scoring.customer_state AS s SET segment = new.segment, segment_since = :now
-        FROM new WHERE s.tenant_id = :tenant AND s.customer_id = new.customer_id
-        RETURNING new.customer_id, old.segment AS previous, new.segment
-    )
-    INSERT INTO scoring.segment_transition (tenant_id, customer_id, at, previous, segment)
-    SELECT :tenant, customer_id, :now, previous, segment FROM changed
-    """
-)
+#: What is read a part at a time is all read, so the plan must not favour its beginning.
+WHOLE = text("SET LOCAL cursor_tuple_fraction = 1")
 
 
-async def get_customers(conn: AsyncConnection, currency: str, ids: Collection[str] | None = None) -> list[Customer]:
+async def get_customers(conn: AsyncConnection, currency: str, ids: Collection[str] | None = None) -> Customers:
     """Return the named customers that any fact names, or all of them; what they paid is told in `currency`."""
-    s, m = schema.customer_state.c, _payments(currency, ids).subquery()
-    whole = (func.coalesce(m.c[n], 0).cast(Integer).label(n) for n in ("paid_orders", "repeat_orders"))
-    money = (func.coalesce(m.c[n], 0).cast(Double).label(n) for n in ("paid", "repeat_paid"))
-    query = (
-        select(*(s[n] for n in _STATE), *whole, *money)
-        .select_from(schema.customer_state.outerjoin(m, m.c.customer_id == s.customer_id))
-        .where(s.tenant_id == THIS_TENANT, _among(s.customer_id, ids))
-    )
-    return [Customer(**row) for row in (await conn.execute(query)).mappings()]
+    return _customers((await conn.execute(_select_customers(currency, ids))).all())
+
+
+async def stream_customers(conn: AsyncConnection, currency: str, size: int) -> AsyncIterator[Customers]:
+    """Yield every customer, `size` at a time, as they are now; what they paid is told in `currency`."""
+    await conn.execute(WHOLE)
+    async with conn.stream(_select_customers(currency, None), execution_options={"yield_per": size}) as result:
+        async for rows in result.partitions():
+            yield _customers(rows)
 
 
 async def get_mean_order(conn: AsyncConnection, currency: str) -> float | None:
@@ -74,51 +79,83 @@ async def get_mean_order(conn: AsyncConnection, currency: str) -> float | None:
     return float(mean) if mean > 0 else None
 
 
+async def get_segments_since(conn: AsyncConnection, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
+    """Return the named customers' segments as the last daily sweep found them, and since when they have been in them."""
+    c = schema.customer_state.c
+    query = select(c.customer_id, c.segment, c.segment_since).where(c.tenant_id == THIS_TENANT, _among(c.customer_id, ids))
+    found = await conn.execute(query.where(c.segment.is_not(None), c.segment_since.is_not(None)))
+    return {customer: (segment, since) for customer, segment, since in found}
+
+
+async def get_known(conn: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Return those of the customers that any fact names."""
+    c = schema.customer_state.c
+    found = await conn.execute(select(c.customer_id).where(c.tenant_id == THIS_TENANT, _among(c.customer_id, ids)))
+    return set(found.scalars())
+
+
 async def get_sweep(conn: AsyncConnection) -> Sweep:
     """Return what the last daily sweep found."""
     c = schema.customer_sweep.c
-    found = (
-        await conn.execute(select(c.version, c.clv_p90, c.clv_median, c.upsell_percentiles).where(c.tenant_id == THIS_TENANT))
-    ).one_or_none()
+    columns = c.version, c.clv_p90, c.clv_median, c.returning_customers, c.upsell_percentiles
+    found = (await conn.execute(select(*columns).where(c.tenant_id == THIS_TENANT))).one_or_none()
     if found is None:
         return Sweep()
-    return Sweep(found.version, Thresholds(found.clv_p90, found.clv_median), tuple(found.upsell_percentiles))
+    thresholds = Thresholds(found.clv_p90, found.clv_median, found.returning_customers)
+    return Sweep(found.version, thresholds, tuple(found.upsell_percentiles))
 
 
-async def put_sweep(conn: AsyncConnection, sweep: Sweep, swept_on: date, returning_customers: int) -> None:
-    """Keep what a sweep found, and that the tenant was swept."""
-    values = {
-        "swept_on": swept_on,
-        "version": sweep.version,
-        "returning_customers": returning_customers,
-        "clv_p90": sweep.thresholds.clv_p90,
-        "clv_median": sweep.thresholds.clv_median,
-        "upsell_percentiles": list(sweep.upsell_percentiles),
-    }
-    row = insert(schema.customer_sweep).values(tenant_id=current_tenant(), **values)
-    await conn.execute(row.on_conflict_do_update(index_elements=[schema.customer_sweep.c.tenant_id], set_=values))
-    swept = update(schema.progress).where(schema.progress.c.tenant_id == THIS_TENANT).values(swept_on=swept_on)
-    await conn.execute(swept)
+async def put_sweep(conn: AsyncConnection, thresholds: Thresholds, percentiles: Sequence[float], swept_on: date) -> None:
+    """Keep what a sweep found, under the next version; nothing that is there already."""
+    table = schema.customer_sweep
+    values = asdict(thresholds) | {"swept_on": swept_on, "upsell_percentiles": list(percentiles)}
+    row = insert(table).values(tenant_id=current_tenant(), version=1, **values)
+    kept, found = (tuple_(*(columns[n] for n in values)) for columns in (table.c, row.excluded))
+    await conn.execute(
+        row.on_conflict_do_update(
+            index_elements=[table.c.tenant_id],
+            set_=values | {"version": table.c.version + 1},
+            where=kept.is_distinct_from(found),
+        )
+    )
 
 
 async def get_swept_on(conn: AsyncConnection) -> date | None:
     """Return the day on which the tenant was swept last; None when it never was."""
-    found: date | None = (
-        await conn.execute(select(schema.progress.c.swept_on).where(schema.progress.c.tenant_id == THIS_TENANT))
-    ).scalar_one_or_none()
+    c = schema.progress.c
+    found: date | None = (await conn.execute(select(c.swept_on).where(c.tenant_id == THIS_TENANT))).scalar_one_or_none()
     return found
 
 
-async def put_segments(conn: AsyncConnection, segments: Sequence[tuple[str, int]], now: datetime) -> None:
-    """Move customers to other segments, and note each move."""
-    if segments:
-        rows = json.dumps([{"customer_id": customer, "segment": int(segment)} for customer, segment in segments])
-        await conn.execute(_SEGMENTS, {"rows": rows, "now": now, "tenant": current_tenant()})
+async def put_swept_on(conn: AsyncConnection, swept_on: date) -> None:
+    """Keep on which day the tenant was swept."""
+    p = schema.progress
+    await conn.execute(update(p).where(p.c.tenant_id == THIS_TENANT).values(swept_on=swept_on))
 
 
 async def get_tenants(conn: AsyncConnection) -> list[str]:
     """Return every tenant. Asked in a transaction that is bound to no tenant."""
     return list((await conn.execute(select(schema.tenant.c.tenant_id))).scalars())
+
+
+def _select_customers(currency: str, ids: Collection[str] | None) -> Select[Any]:
+    s, m = schema.customer_state.c, _payments(currency, ids).subquery()
+    days = (cast(ordinal(s[n]), Double).label(n) for n in _DAYS)
+    money = (cast(func.coalesce(m.c[n], 0), Double).label(n) for n in _PAYMENTS)
+    numbers = (cast(s.advocate, Integer).label("advocate"), func.coalesce(s.segment, 0).label("segment"))
+    return (
+        select(s.customer_id, *(s[n] for n in _COUNTS), *days, *money, *numbers)
+        .select_from(schema.customer_state.outerjoin(m, m.c.customer_id == s.customer_id))
+        .where(s.tenant_id == THIS_TENANT, _among(s.customer_id, ids))
+    )
+
+
+def _customers(rows: Sequence[Any]) -> Customers:
+    names = (*_COUNTS, *_DAYS, *_PAYMENTS, "advocate", "segment")
+    table = np.array([row[1:] for row in rows], dtype=float).reshape(-1, len(names))
+    columns: dict[str, Any] = dict(zip(names, table.T.copy(), strict=True))
+    columns |= {"advocate": columns["advocate"] > 0, "segment": columns["segment"].astype(np.int8)}
+    return Customers(ids=[row[0] for row in rows], **columns)
 
 
 def _payments(currency: str, ids: Collection[str] | None) -> Select[Any]:
@@ -139,6 +176,11 @@ def _payments(currency: str, ids: Collection[str] | None) -> Select[Any]:
         .where(r.c.tenant_id == THIS_TENANT, money.is_known, _among(r.c.customer_id, ids))
         .group_by(r.c.customer_id)
     )
+
+
+def ordinal(day: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a day's number, as `date.toordinal` has it."""
+    return day.op("-", return_type=Integer())(literal(_FIRST_ORDINAL)) + 1
 
 
 def _among(customer_id: ColumnElement[str], ids: Collection[str] | None) -> ColumnElement[bool]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.scoring.presence import Place
+from services.scoring.measures import Measure
+from services.scoring.rollup_store import GROUPS, NEVER, PRESENCE, PUT_DAYS, Moved, add_presence
+from services.scoring.rollups import COSTS, CUSTOMER_REVENUE
 from services.storage import schema
 from services.storage.personal import CUSTOMER_ID, tables_naming_customers
 
@@ -17,6 +19,8 @@ from services.storage.personal import CUSTOMER_ID, tables_naming_customers
 SOMEBODY = " "
 #: What a remainder keeps as it is.
 _KEPT = ", ".join(c.name for c in schema.remainder.columns if c.name not in {"fact_id", "at"})
+#: What rollups are made of.
+_COUNTED = ", ".join(c.name for c in schema.remainder.columns if c.name not in {"tenant_id", "kind", "fact_id"})
 
 
 def _move(which: str) -> Any:
@@ -29,8 +33,46 @@ def _move(which: str) -> Any:
     )
 
 
-_MOVE = _move("(kind, fact_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:facts AS text[])))")
 _MOVE_ALL = _move("customer_id = ANY(:customers)")
+#: Facts of somebody that go with somebody else's conversation. Whose they were is forgotten; what they counted for stays.
+_MAKE_NOBODYS = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM scoring.contribution WHERE tenant_id = :tenant
+        AND (kind, fact_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:facts AS text[])))
+        RETURNING *
+    ), kept AS (
+        INSERT INTO scoring.remainder (fact_id, at, {_KEPT})
+        SELECT gen_random_uuid()::text, date_bin('15 minutes', at, TIMESTAMPTZ 'epoch'), {_KEPT} FROM gone
+    ), delta AS MATERIALIZED (
+        SELECT -1 AS s, {_COUNTED}, customer_id FROM gone
+        UNION ALL
+        SELECT 1, {_COUNTED}, CASE WHEN cost IS NULL THEN '' ELSE '{SOMEBODY}' END FROM gone
+    ),
+    put_costs AS ({COSTS.add()}),
+    put_money AS ({CUSTOMER_REVENUE.add()}),
+    put_days AS ({PUT_DAYS}),
+    {PRESENCE},
+    put_presence AS ({add_presence("scoring.remainder_presence", "-")})
+    SELECT array(SELECT DISTINCT customer_id FROM gone WHERE customer_id <> '') AS customers,
+           array(SELECT DISTINCT customer_id FROM gone WHERE measure = {Measure.INTERACTION:d} AND customer_id <> '') AS brought,
+           EXISTS (SELECT FROM put_days WHERE conversations = 0 AND orders = 0) AS emptied
+    """
+)
+_KEEP_PRESENCE = text(
+    f"""
+    WITH pairs AS (
+        SELECT grouping, group_id, day, lag(day, 1, {NEVER}) OVER before AS previous_day, 1 AS n
+        FROM (
+            SELECT DISTINCT grouping, group_id, customer_id, day
+            FROM scoring.customer_day AS d CROSS JOIN LATERAL {GROUPS}
+            WHERE d.tenant_id = :tenant AND d.customer_id = ANY(:customers) AND d.conversations > 0
+        ) AS present
+        WINDOW before AS (PARTITION BY grouping, group_id, customer_id ORDER BY day)
+    )
+    {add_presence("scoring.remainder_presence")}
+    """
+)
 _KEEP_FIRST_DAYS = text(
     """
     INSERT INTO scoring.remainder_customer (tenant_id, random_id, first_day, first_at, campaign)
@@ -51,16 +93,6 @@ _KEEP_COSTS = text(
     GROUP BY tenant_id, agent_id, category, campaign, currency, first_day, end_day
     ON CONFLICT (tenant_id, agent_id, customer_id, category, campaign, currency, first_day, end_day)
     DO UPDATE SET n = p.n + EXCLUDED.n, amount = p.amount + EXCLUDED.amount
-    """
-)
-_ADD_PRESENCE = text(
-    """
-    INSERT INTO scoring.remainder_presence AS p (tenant_id, grouping, group_id, day, previous_day, n)
-    SELECT :tenant, r.* FROM unnest(
-        CAST(:groupings AS smallint[]), CAST(:groups AS text[]), CAST(:days AS date[]), CAST(:previous AS date[]),
-        CAST(:n AS bigint[])
-    ) AS r
-    ON CONFLICT (tenant_id, grouping, group_id, day, previous_day) DO UPDATE SET n = p.n + EXCLUDED.n
     """
 )
 _FORGET_QUEUED = tuple(
@@ -87,18 +119,16 @@ async def move_all_to_remainder(conn: AsyncConnection, customers: Collection[str
     await conn.execute(_MOVE_ALL, {"tenant": current_tenant(), "customers": list(customers)})
 
 
-async def move_to_remainder(conn: AsyncConnection, keys: Collection[tuple[int, str]]) -> None:
-    """Make contributions nobody's, under random names, and known to the quarter of an hour only."""
+async def make_nobodys(conn: AsyncConnection, keys: Collection[tuple[int, str]]) -> Moved:
+    """Make contributions nobody's, under random names, and known to the quarter of an hour only; return whom that concerned."""
     told = {"kinds": [int(kind) for kind, _ in keys], "facts": [fact for _, fact in keys]}
-    await conn.execute(_MOVE, {"tenant": current_tenant()} | told)
+    row = (await conn.execute(_MAKE_NOBODYS, {"tenant": current_tenant()} | told)).one()
+    return Moved(set(row.customers), set(row.brought), row.emptied)
 
 
-async def add_presence(conn: AsyncConnection, moved: Mapping[Place, int]) -> None:
-    """Add to the pairs of days that no customer accounts for."""
-    if moved:
-        groupings, groups, days, previous = zip(*moved, strict=True)
-        columns = {"groupings": groupings, "groups": groups, "days": days, "previous": previous, "n": tuple(moved.values())}
-        await conn.execute(_ADD_PRESENCE, {"tenant": current_tenant()} | {name: list(values) for name, values in columns.items()})
+async def keep_presence(conn: AsyncConnection, customers: Collection[str]) -> None:
+    """Note on which days some customers were there, but not who they were."""
+    await conn.execute(_KEEP_PRESENCE, {"tenant": current_tenant(), "customers": list(customers)})
 
 
 async def forget_queued(conn: AsyncConnection, things: Iterable[tuple[int, str]]) -> None:

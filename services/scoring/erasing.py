@@ -8,19 +8,13 @@ presence stays, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.windows import INTERVALS_KEPT
-from services.scoring import erase_store, facts_store, presence, rollup_store
-from services.scoring.contributions import Contribution, Kind
-from services.scoring.counting import count_customers
-from services.scoring.deltas import between
-from services.scoring.measures import Measure
+from services.scoring import erase_store, rollup_store
+from services.scoring.facts_store import CUSTOMER, LEFT
+from services.scoring.measures import Kind
 from services.scoring.queue_store import Change
-from services.scoring.recounting import CUSTOMER, LEFT
 
 #: From here on the kinds of changes say that something was erased; less this, what it was.
 ERASED = 100
@@ -37,7 +31,7 @@ _CONTRIBUTED = {
 }
 #: The kinds of the changes that name customers.
 _NAMING_CUSTOMERS = (CUSTOMER, LEFT)
-_SUBJECT_CUSTOMER, _SUBJECT_ERASED = 2, ERASED + 2
+_SUBJECT_ERASED = ERASED + rollup_store.CUSTOMER
 
 
 def is_erasure(change: Change) -> bool:
@@ -45,47 +39,32 @@ def is_erasure(change: Change) -> bool:
     return change.kind > ERASED
 
 
-async def erase(conn: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+async def erase(conn: AsyncConnection, changes: Sequence[Change]) -> None:
     """Take out whom erased facts concerned, after the other changes of their batch are counted; the caller commits."""
     customers = {c.entity_id for c in changes if c.kind == _CUSTOMER}
     facts = [c for c in changes if c.kind in _CONTRIBUTED]
     if customers:
         await _erase_customers(conn, customers)
     # What counted for somebody else by its own word, though it named an erased one's conversation.
-    gone = await facts_store.get_contributions(conn, _by_contribution(facts)) if facts else {}
-    if gone:
-        await _make_nobodys(conn, list(gone.values()), now)
+    others = await _make_nobodys(conn, facts) if facts else set()
     names = [(c.kind, c.entity_id) for c in changes] + [(c.kind - ERASED, c.entity_id) for c in facts]
     await erase_store.forget_queued(conn, names + [(kind, c) for kind in _NAMING_CUSTOMERS for c in customers])
-    others = {c.customer_id for c in gone.values() if c.customer_id}
-    subjects = {(_SUBJECT_CUSTOMER, c) for c in others} | {(_SUBJECT_ERASED, c) for c in customers}
-    await rollup_store.touch(conn, subjects, changes[-1].trace)
+    subjects = [(rollup_store.CUSTOMER, c) for c in others] + [(_SUBJECT_ERASED, c) for c in customers]
+    await rollup_store.touch(conn, sorted(subjects), changes[-1].trace)
 
 
 async def _erase_customers(conn: AsyncConnection, customers: Collection[str]) -> None:
     """Keep what customers counted for, when they came and what was spent on them, and forget everything by their names."""
-    days = await rollup_store.get_customer_days(conn, customers)
-    await erase_store.add_presence(conn, presence.moved(({}, of) for of in days.values()))
+    await erase_store.keep_presence(conn, customers)
     await erase_store.keep_first_days(conn, customers)
     await erase_store.keep_costs(conn, customers)
     await erase_store.move_all_to_remainder(conn, customers)
     await erase_store.forget_customers(conn, customers)
 
 
-async def _make_nobodys(conn: AsyncConnection, gone: Collection[Contribution], now: datetime) -> None:
-    pairs = [(c, replace(c, customer_id="" if c.cost is None else erase_store.SOMEBODY)) for c in gone]
-    deltas = between(pairs, now - INTERVALS_KEPT)
-    await erase_store.move_to_remainder(conn, [(c.kind, c.fact_id) for c in gone])
-    await rollup_store.add_costs(conn, deltas.costs)
-    moved = await count_customers(conn, deltas, {c.customer_id for c in gone if c.customer_id})
-    await erase_store.add_presence(conn, {place: -n for place, n in moved.items()})
-    await rollup_store.put_campaigns(conn, {c.customer_id for c in gone if c.measure == Measure.INTERACTION and c.customer_id})
-
-
-def _by_contribution(facts: Iterable[Change]) -> dict[Kind, set[str]]:
-    """Return the ids of facts by the kinds of what they may contribute."""
-    found: dict[Kind, set[str]] = {}
-    for fact in facts:
-        for kind in _CONTRIBUTED[fact.kind]:
-            found.setdefault(kind, set()).add(fact.entity_id)
-    return found
+async def _make_nobodys(conn: AsyncConnection, facts: Iterable[Change]) -> set[str]:
+    """Keep what erased facts counted for others as nobody's; return these others."""
+    keys = {(kind, fact.entity_id) for fact in facts for kind in _CONTRIBUTED[fact.kind]}
+    moved = await erase_store.make_nobodys(conn, keys)
+    await rollup_store.settle_customers(conn, moved.customers, moved)
+    return moved.customers

@@ -1,175 +1,157 @@
-"""SQL with which the worker reads conversations and transactions, and what facts counted for."""
+"""SQL that finds which facts a batch of changes concerns besides those that changed, and when time will change some."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, bindparam, exists, or_, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.scoring.contributions import Belonging, Contribution, ConversationFact, Kind, TransactionFact
-from services.storage import schema
+from services.runtime.tenancy import current_tenant
+from services.scoring.contribution_store import CART_CHECKED_OUT, CART_GIVEN_UP, CART_PATIENCE, FOLLOW_UP_OPEN
+from services.scoring.measures import Kind
 
-_CHARGE = 1
+#: What kinds of things change, as changes number them.
+CONVERSATION, TRANSACTION, APPOINTMENT, AGENT, CUSTOMER, CART, FOLLOW_UP, EVENT = range(1, 9)
+#: A customer, of whom a conversation was that nobody may ever have counted: whatever rested on it is counted anew.
+LEFT = 10
+
+#: What a tenant has at all. Most look-ups below are spared where there is nothing to find.
+_HOLDS = text(
+    """
+    SELECT EXISTS (SELECT FROM ingest.transaction WHERE tenant_id = :tenant) AS transactions,
+           EXISTS (SELECT FROM ingest.appointment WHERE tenant_id = :tenant AND conversation_id IS NOT NULL)
+           OR EXISTS (SELECT FROM ingest.cart WHERE tenant_id = :tenant AND conversation_id IS NOT NULL)
+           OR EXISTS (SELECT FROM ingest.follow_up WHERE tenant_id = :tenant AND conversation_id IS NOT NULL)
+           OR EXISTS (SELECT FROM ingest.event WHERE tenant_id = :tenant AND conversation_id IS NOT NULL) AS named
+    """
+)
+#: What names some conversations, by the kind of its changes. Events that are states of an entity count as that one.
+_NAMING = text(
+    f"""
+    SELECT {APPOINTMENT} AS kind, appointment_id AS id FROM ingest.appointment
+    WHERE tenant_id = :tenant AND conversation_id = ANY(CAST(:conversations AS text[]))
+    UNION ALL
+    SELECT {CART}, cart_id FROM ingest.cart
+    WHERE tenant_id = :tenant AND conversation_id = ANY(CAST(:conversations AS text[]))
+    UNION ALL
+    SELECT {FOLLOW_UP}, follow_up_id FROM ingest.follow_up
+    WHERE tenant_id = :tenant AND conversation_id = ANY(CAST(:conversations AS text[]))
+    UNION ALL
+    SELECT {EVENT}, source || '/' || event_id FROM ingest.event
+    WHERE tenant_id = :tenant AND conversation_id = ANY(CAST(:conversations AS text[])) AND kind NOT IN (11, 12, 17, 18)
+    """
+)
+#: Transactions that may belong elsewhere once some conversations changed: those that name one, and those that were paid
+#: (or whose original was), or that failed, by a customer of one while payments were due to it, before and now.
+_MOVED = text(
+    f"""
+    WITH spans AS MATERIALIZED (
+        SELECT customer_id, start_time AS first, greatest(start_time, end_time) + CAST(:attribution AS interval) AS last
+        FROM ingest.conversation WHERE tenant_id = :tenant AND conversation_id = ANY(CAST(:conversations AS text[]))
+        UNION ALL
+        SELECT customer_id, at, at + (coalesce(duration_ms, 0) + 1) * interval '1 millisecond' + CAST(:attribution AS interval)
+        FROM scoring.contribution
+        WHERE tenant_id = :tenant AND kind = {Kind.CONVERSATION:d} AND fact_id = ANY(CAST(:conversations AS text[]))
+        UNION ALL
+        SELECT unnest(CAST(:left AS text[])), CAST('-infinity' AS timestamptz), CAST('infinity' AS timestamptz)
+    ), found AS MATERIALIZED (
+        SELECT unnest(CAST(:transactions AS text[])) AS transaction_id
+        UNION
+        SELECT t.transaction_id FROM ingest.transaction AS t
+        WHERE t.tenant_id = :tenant AND t.conversation_id = ANY(CAST(:conversations AS text[]))
+        UNION
+        SELECT t.transaction_id FROM spans AS s
+        JOIN ingest.transaction AS t
+          ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.settled_at BETWEEN s.first AND s.last
+        WHERE t.agent_id IS NULL
+        UNION
+        SELECT t.transaction_id FROM spans AS s
+        JOIN ingest.transaction AS t
+          ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.failed_at BETWEEN s.first AND s.last
+        WHERE t.agent_id IS NULL
+    )
+    SELECT transaction_id FROM found
+    UNION
+    -- Refunds take after their originals, so they move with them, and whenever their original's customer had a conversation.
+    SELECT r.transaction_id FROM ingest.transaction AS o
+    JOIN ingest.transaction AS r ON r.tenant_id = :tenant AND r.original_transaction_id = o.transaction_id
+    WHERE o.tenant_id = :tenant AND (
+        o.transaction_id IN (SELECT transaction_id FROM found)
+        OR (o.settled_at IS NULL AND o.customer_id IN (SELECT customer_id FROM spans))
+    )
+    """
+)
+_FORGET_DUE = text(
+    """
+    DELETE FROM scoring.due WHERE tenant_id = :tenant AND (kind, entity_id) IN (
+        SELECT CAST(:cart AS smallint), unnest(CAST(:carts AS text[]))
+        UNION ALL SELECT CAST(:follow_up AS smallint), unnest(CAST(:follow_ups AS text[]))
+    )
+    """
+)
+_PUT_DUE = text(
+    f"""
+    INSERT INTO scoring.due (tenant_id, kind, entity_id, due_at)
+    SELECT CAST(:tenant AS text), CAST(:cart AS smallint), cart_id, changed_at + {CART_PATIENCE}
+    FROM ingest.cart
+    WHERE tenant_id = :tenant AND cart_id = ANY(CAST(:carts AS text[]))
+      AND status NOT IN ({CART_CHECKED_OUT}, {CART_GIVEN_UP}) AND changed_at + {CART_PATIENCE} > :now
+    UNION ALL
+    SELECT CAST(:tenant AS text), CAST(:follow_up AS smallint), follow_up_id, due
+    FROM ingest.follow_up
+    WHERE tenant_id = :tenant AND follow_up_id = ANY(CAST(:follow_ups AS text[])) AND status = {FOLLOW_UP_OPEN} AND due > :now
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A time during which payments of a customer may be due to one conversation."""
+class Holds:
+    """Whether a tenant has any transaction, and anything that names a conversation."""
 
-    customer_id: str
-    start: datetime
-    end: datetime
-
-
-def _is_any(column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return whether a column is one of the values: one parameter, however many there are."""
-    return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
+    transactions: bool
+    named: bool
 
 
-async def get_conversations(conn: AsyncConnection, ids: Collection[str]) -> list[ConversationFact]:
-    """Return those of the named conversations that are stored."""
-    c, t = schema.conversation.c, schema.transaction.c
-    p = schema.paid_conversation.c
-    charged = exists().where(t.tenant_id == c.tenant_id, t.conversation_id == c.conversation_id, t.kind == _CHARGE)
-    paid = or_(charged, exists().where(p.tenant_id == c.tenant_id, p.conversation_id == c.conversation_id))
-    columns = [c[name] for name in ConversationFact.__slots__ if name != "is_paid_for"]
-    found = select(*columns, paid.label("is_paid_for")).where(c.tenant_id == THIS_TENANT, _is_any(c.conversation_id, ids))
-    return [ConversationFact(**row) for row in (await conn.execute(found)).mappings()]
+async def get_holds(conn: AsyncConnection) -> Holds:
+    """Return what the tenant has at all."""
+    return Holds(*(await conn.execute(_HOLDS, {"tenant": current_tenant()})).one())
 
 
-async def get_contributions(conn: AsyncConnection, ids: Mapping[Kind, Collection[str]]) -> dict[tuple[int, str], Contribution]:
-    """Return what facts counted for when they were counted last, by kind and id; `ids` is by kind."""
-    c = schema.contribution.c
-    columns = [c[name] for name in Contribution.__slots__]
-    wanted = or_(*(and_(c.kind == int(kind), _is_any(c.fact_id, some)) for kind, some in ids.items()))
-    rows = (await conn.execute(select(*columns).where(c.tenant_id == THIS_TENANT, wanted))).mappings()
-    return {(row["kind"], row["fact_id"]): Contribution(**row) for row in rows}
+async def get_naming(conn: AsyncConnection, conversations: Collection[str]) -> dict[int, set[str]]:
+    """Return what names one of the conversations, by the kind of its changes."""
+    found: dict[int, set[str]] = {}
+    for row in await conn.execute(_NAMING, {"tenant": current_tenant(), "conversations": list(conversations)}):
+        found.setdefault(row.kind, set()).add(row.id)
+    return found
 
 
-#: Transactions that may belong elsewhere once some conversations changed: those that name one, and those that were paid
-#: (or whose original was), or that failed, by a customer of one while payments were due to it.
-_MOVED = text(
-    """
-    SELECT t.transaction_id FROM ingest.transaction AS t
-    WHERE t.tenant_id = :tenant AND t.conversation_id = ANY(:conversations)
-    UNION
-    SELECT t.transaction_id
-    FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
-         AS s(customer_id, lo, hi)
-    JOIN ingest.transaction AS t
-      ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.settled_at BETWEEN s.lo AND s.hi
-    WHERE t.agent_id IS NULL
-    UNION
-    SELECT t.transaction_id
-    FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
-         AS s(customer_id, lo, hi)
-    JOIN ingest.transaction AS t
-      ON t.tenant_id = :tenant AND t.customer_id = s.customer_id AND t.failed_at BETWEEN s.lo AND s.hi
-    WHERE t.agent_id IS NULL
-    """
-)
-#: Refunds take after their originals, so they move with them, and whenever their original's customer had a conversation.
-_REFUNDS = text(
-    """
-    SELECT r.transaction_id FROM ingest.transaction AS o
-    JOIN ingest.transaction AS r ON r.tenant_id = o.tenant_id AND r.original_transaction_id = o.transaction_id
-    WHERE o.tenant_id = :tenant
-      AND (o.transaction_id = ANY(:transactions) OR (o.settled_at IS NULL AND o.customer_id = ANY(:customers)))
-    """
-)
-
-
-async def moved_transactions(
-    conn: AsyncConnection, changed: Collection[str], conversations: Collection[str], spans: Sequence[Span], window: timedelta
+async def get_moved_transactions(
+    conn: AsyncConnection,
+    changed: Collection[str],
+    conversations: Collection[str],
+    left: Collection[str],
+    attribution: timedelta,
 ) -> set[str]:
-    """Return the changed transactions and all whose owner may be another since conversations changed."""
-    if not changed and not conversations and not spans:
-        return set()
+    """Return the changed transactions and all whose owner may be another since conversations changed.
+
+    `left` are customers who may have lost a conversation that was never counted.
+    """
+    told = {"transactions": list(changed), "conversations": list(conversations), "left": list(left)}
+    rows = await conn.execute(_MOVED, {"tenant": current_tenant(), "attribution": attribution} | told)
+    return set(rows.scalars())
+
+
+async def put_due(conn: AsyncConnection, carts: Collection[str], follow_ups: Collection[str], now: datetime) -> None:
+    """Note when carts and follow-ups have to be counted again though nothing happens to them."""
     told = {
         "tenant": current_tenant(),
-        "conversations": list(conversations),
-        "customers": [s.customer_id for s in spans],
-        "starts": [s.start for s in spans],
-        "ends": [s.end + window for s in spans],
+        "cart": CART,
+        "follow_up": FOLLOW_UP,
+        "carts": list(carts),
+        "follow_ups": list(follow_ups),
     }
-    found = set(changed) | set((await conn.execute(_MOVED, told)).scalars())
-    customers = sorted({s.customer_id for s in spans})
-    refunds = {"tenant": current_tenant(), "transactions": list(found), "customers": customers}
-    return found | set((await conn.execute(_REFUNDS, refunds)).scalars())
-
-
-#: Transactions with whom they may belong to. `n` is what speaks for a transaction: a refund's stored original, else itself.
-_TRANSACTIONS = text(
-    """
-    SELECT t.transaction_id, t.kind, t.status, t.amount, t.currency, t.settled_at, t.failed_at, n.agent_id, n.customer_id,
-           link.agent_id AS link_agent, link.platform AS link_platform, link.customer_id AS link_customer,
-           touch.agent_id AS touch_agent, touch.platform AS touch_platform
-    FROM ingest.transaction AS t
-    LEFT JOIN ingest.transaction AS o
-      ON o.tenant_id = t.tenant_id AND o.transaction_id = t.original_transaction_id AND t.kind = 2 AND o.kind IS NOT NULL
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN o.tenant_id IS NULL THEN t.agent_id ELSE o.agent_id END AS agent_id,
-               CASE WHEN o.tenant_id IS NULL THEN t.customer_id ELSE o.customer_id END AS customer_id,
-               CASE WHEN o.tenant_id IS NULL THEN t.conversation_id ELSE o.conversation_id END AS conversation_id,
-               CASE WHEN o.status = 2 THEN o.settled_at ELSE coalesce(t.settled_at, t.failed_at) END AS at
-    ) AS n
-    LEFT JOIN ingest.conversation AS link ON link.tenant_id = t.tenant_id AND link.conversation_id = n.conversation_id
-    LEFT JOIN LATERAL (
-        SELECT c.agent_id, c.platform FROM ingest.conversation AS c
-        WHERE c.tenant_id = :tenant AND c.customer_id = n.customer_id
-          AND c.start_time <= n.at AND greatest(c.start_time, c.end_time) >= n.at - :window
-        ORDER BY c.start_time DESC, c.conversation_id COLLATE "C" DESC
-        LIMIT 1
-    ) AS touch ON n.agent_id IS NULL AND link.tenant_id IS NULL
-    WHERE t.tenant_id = :tenant AND t.transaction_id = ANY(:ids) AND t.kind IS NOT NULL
-    """
-)
-
-
-async def get_transactions(conn: AsyncConnection, ids: Collection[str], window: timedelta) -> list[TransactionFact]:
-    """Return the named transactions with whom they may belong to."""
-    rows = await conn.execute(_TRANSACTIONS, {"tenant": current_tenant(), "ids": list(ids), "window": window})
-    return [
-        TransactionFact(
-            transaction_id=r.transaction_id,
-            kind=r.kind,
-            status=r.status,
-            amount=Decimal(r.amount),
-            currency=r.currency,
-            settled_at=r.settled_at,
-            failed_at=r.failed_at,
-            agent_id=r.agent_id,
-            customer_id=r.customer_id,
-            link=_belonging(r.link_agent, r.link_platform, r.link_customer),
-            touch=_belonging(r.touch_agent, r.touch_platform, r.customer_id),
-        )
-        for r in rows
-    ]
-
-
-def _belonging(agent_id: str | None, platform: int | None, customer_id: str | None) -> Belonging | None:
-    return None if agent_id is None else Belonging(agent_id, platform or 0, customer_id or "")
-
-
-async def get_advocates(conn: AsyncConnection, customers: Collection[str]) -> set[str]:
-    """Return those of the customers who referred somebody or reached the stage of advocacy."""
-    c = schema.conversation.c
-    tells = or_(c.conversion_type == 4, c.stage == 5)  # noqa: PLR2004  # referral, advocacy
-    found = select(c.customer_id).distinct().where(c.tenant_id == THIS_TENANT, _is_any(c.customer_id, customers), tells)
-    return set((await conn.execute(found)).scalars())
-
-
-def spans_of(pairs: Iterable[tuple[Contribution | None, ConversationFact | None]]) -> list[Span]:
-    """Return during which times conversations were, before and after they changed."""
-    spans: list[Span] = []
-    for old, new in pairs:
-        if old is not None:
-            spans.append(Span(old.customer_id, old.at, old.at + timedelta(milliseconds=(old.duration_ms or 0) + 1)))
-        if new is not None:
-            spans.append(Span(new.customer_id, new.start_time, max(new.start_time, new.end_time or new.start_time)))
-    return spans
+    await conn.execute(_FORGET_DUE, told)
+    await conn.execute(_PUT_DUE, told | {"now": now})

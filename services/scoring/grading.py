@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from enum import IntEnum
 
-from services.scoring.policy import Policy
+from services.scoring.policy import CutOffs, Policy
 
 
-class Metric(Enum):
+class Metric(IntEnum):
     """What a sub-score measures, by its number in the contract."""
 
     SATISFACTION = 1
@@ -21,8 +21,8 @@ class Metric(Enum):
     ESCALATION = 6
 
 
-#: Lowest score of each grade, best first.
-CUT_OFFS = (("A+", 95.0), ("A", 90.0), ("B+", 85.0), ("B", 80.0), ("C+", 75.0), ("C", 70.0), ("D", 0.0))
+#: The grades, best first.
+GRADES = ("A+", "A", "B+", "B", "C+", "C", "D")
 
 MEANINGS = {
     "A+": "Excellence across all metrics",
@@ -40,8 +40,6 @@ PARTS = (
     (Metric.CONVERSION, Metric.REVENUE),
     (Metric.RESPONSE, Metric.ESCALATION),
 )
-
-_CSAT_GOOD, _RESPONSE_GOOD_MS, _ESCALATION_GOOD = 4.5, 60_000.0, 5.0
 
 _STRENGTHS = {
     Metric.SATISFACTION: "Excellent customer satisfaction",
@@ -105,14 +103,19 @@ class Grade:
 
 def target(metric: Metric, policy: Policy) -> float:
     """Return the value at which a metric scores 100."""
-    return {
-        Metric.SATISFACTION: 5.0,
-        Metric.COMPLETION: 100.0,
-        Metric.CONVERSION: policy.conversion_rate_target,
-        Metric.REVENUE: policy.revenue_target,
-        Metric.RESPONSE: policy.response_target_ms,
-        Metric.ESCALATION: 0.0,
-    }[metric]
+    match metric:
+        case Metric.SATISFACTION:
+            return 5.0
+        case Metric.COMPLETION:
+            return 100.0
+        case Metric.CONVERSION:
+            return policy.conversion_rate_target
+        case Metric.REVENUE:
+            return policy.revenue_target
+        case Metric.RESPONSE:
+            return policy.response_target_ms
+        case Metric.ESCALATION:
+            return 0.0
 
 
 def sub_score(metric: Metric, value: float, policy: Policy) -> float:
@@ -162,24 +165,33 @@ def breakdown(values: Mapping[Metric, float | None], policy: Policy) -> tuple[Su
     return tuple(found)
 
 
-def total_score(values: Mapping[Metric, float | None], policy: Policy) -> float | None:
-    """Return the score, 0 to 100; None without any value."""
-    parts = breakdown(values, policy)
+def add_up(parts: Sequence[SubScore]) -> float | None:
+    """Return the score that sub-scores make, 0 to 100; None when none has a weight."""
     return sum(p.points for p in parts) if any(p.weight for p in parts) else None
 
 
-def letter(score: float, *, provisional: bool) -> str:
+def total_score(values: Mapping[Metric, float | None], policy: Policy) -> float | None:
+    """Return the score, 0 to 100; None without any value."""
+    return add_up(breakdown(values, policy))
+
+
+def lowest_scores(cut_offs: CutOffs) -> dict[str, float]:
+    """Return the lowest score of each grade, best first; what is below all others is a D."""
+    return dict(zip(GRADES, (*astuple(cut_offs), -math.inf), strict=True))
+
+
+def letter(score: float, cut_offs: CutOffs, *, provisional: bool) -> str:
     """Return the grade of a score; a provisional one is at most A."""
-    best = next(grade for grade, lowest in CUT_OFFS if round(score, 9) >= lowest)
+    best = next(grade for grade, lowest in lowest_scores(cut_offs).items() if round(score, 9) >= lowest)
     return "A" if provisional and best == "A+" else best
 
 
 def grade(values: Mapping[Metric, float | None], n: int, policy: Policy) -> Grade:
     """Grade metrics that rest on `n` conversations."""
     parts = breakdown(values, policy)
-    score = total_score(values, policy)
+    score = add_up(parts)
     provisional = n < policy.provisional_below
-    mark = None if score is None else letter(score, provisional=provisional)
+    mark = None if score is None else letter(score, policy.cut_offs, provisional=provisional)
     full = full_weights(policy)
     return Grade(
         grade=mark,
@@ -200,10 +212,10 @@ def _is_good(metric: Metric, values: Mapping[Metric, float | None], policy: Poli
     if value is None:
         return None
     return {
-        Metric.SATISFACTION: value >= _CSAT_GOOD,
-        Metric.RESPONSE: value <= _RESPONSE_GOOD_MS,
+        Metric.SATISFACTION: value >= policy.strong_satisfaction,
+        Metric.RESPONSE: value <= policy.strong_response_ms,
         Metric.CONVERSION: value >= policy.conversion_rate_target,
-        Metric.ESCALATION: value <= _ESCALATION_GOOD,
+        Metric.ESCALATION: value <= policy.strong_escalation_rate,
     }[metric]
 
 

@@ -7,11 +7,14 @@ repeat days, `t_x` time from the first to the last, `T` time from the first to n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, expit
+
+from services.scoring.hypergeometric import hyp2f1
 
 Array = NDArray[np.float64]
 
@@ -42,6 +45,10 @@ class GammaGamma:
     v: float = 2.74 / 6.25
 
 
+#: What every tenant begins with, and what fits are drawn to.
+PUBLISHED, PUBLISHED_VALUES = Mbg(), GammaGamma()
+
+
 def p_alive(m: Mbg, x: Array, t_x: Array, age: Array) -> Array:
     """Return the probability, 0 to 1, that each customer has not left."""
     logodds = np.log(m.a) - np.log(m.b + x) + (m.r + x) * np.log1p((age - t_x) / (m.alpha + t_x))
@@ -54,41 +61,48 @@ def churn_risk(m: Mbg, x: Array, t_x: Array, age: Array, horizon: float) -> Arra
 
 
 def expected_events(m: Mbg, x: Array, t_x: Array, age: Array, horizon: float) -> Array:
-    """Return the expected number of events within the next `horizon` weeks.
+    """Return the expected number of events within the next `horizon` weeks."""
+    return np.asarray(p_alive(m, x, t_x, age) * _events_if_alive(m, x, age, {horizon: 1.0}))
 
-    In Euler's form of the hypergeometric function no exponent grows with x, where the published form overflows.
+
+def discounted_events(m: Mbg, x: Array, t_x: Array, age: Array) -> Array:
+    """Return the expected number of the next 52 weeks' events, discounted by quarters at 15 % a year."""
+    factors = (1 + YEARLY_DISCOUNT) ** -((np.arange(_QUARTERS) + 0.5) / _QUARTERS)
+    # The events of a quarter are those until its end less those until its beginning.
+    weights = factors - np.append(factors[1:], 0.0)
+    horizons = {_QUARTER_WEEKS * (q + 1): float(w) for q, w in enumerate(weights)}
+    return np.asarray(p_alive(m, x, t_x, age) * _events_if_alive(m, x, age, horizons))
+
+
+def _events_if_alive(m: Mbg, x: Array, age: Array, horizons: Mapping[float, float]) -> Array:
+    """Return the expected number of events within each horizon of those who have not left, times its weight, summed.
+
+    It depends on x and T alone, which many customers share: the function is found once for each pair. In Euler's form of the
+    hypergeometric function no exponent grows with x, where the published form overflows.
     """
+    (x, age), at = _distinct(x, age)
     a = m.a if abs(m.a - 1) > 1e-5 else 1 + 1e-5  # noqa: PLR2004  # the formula has a removable pole at 1
     c = a + m.b + x
-    z = horizon / (m.alpha + age + horizon)
-    # 2F1(a+b+k-x-1-r, a-1; c; z) with k = x + 1
-    series = _hypergeometric(a + m.b - m.r, a - 1, c, z)
-    return np.asarray(p_alive(m, x, t_x, age) * c / (a - 1) * (1 - (1 - z) ** (a - 1) * series))
+    total = np.zeros(len(x))
+    for horizon, weight in horizons.items():
+        z = horizon / (m.alpha + age + horizon)
+        # 2F1(a+b+k-x-1-r, a-1; c; z) with k = x + 1
+        total += weight * (1 - (1 - z) ** (a - 1) * hyp2f1(a + m.b - m.r, a - 1, c, z))
+    return np.asarray((c / (a - 1) * total)[at])
 
 
-def _hypergeometric(first: float, second: float, third: Array, z: Array) -> Array:
-    """Return 2F1(first, second; third; z), elementwise, for 0 <= z < 1, summed until nothing is added any more."""
-    term = np.ones_like(z)
-    total = np.ones_like(z)
-    for n in range(10_000):
-        term = term * (first + n) * (second + n) / ((third + n) * (n + 1)) * z
-        total = total + term
-        if np.all(np.abs(term) <= 1e-15 * np.abs(total)):  # the precision of doubles
-            break
-    return total
+def _distinct(x: Array, age: Array) -> tuple[tuple[Array, Array], NDArray[np.intp]]:
+    """Return the distinct pairs, by age, and the position of everybody's pair among them."""
+    repeats, by_repeats = np.unique(x, return_inverse=True)
+    ages, by_age = np.unique(age, return_inverse=True)
+    pairs, at = np.unique(by_age * len(repeats) + by_repeats, return_inverse=True)
+    by_age, by_repeats = np.divmod(pairs, max(len(repeats), 1))
+    return (repeats[by_repeats], ages[by_age]), at
 
 
 def expected_order_value(g: GammaGamma, repeats: Array, repeat_total: Array) -> Array:
     """Return the expected mean order of customers whose `repeats` repeat orders came to `repeat_total`."""
     return np.asarray(g.p * (g.v + repeat_total) / (g.p * repeats + g.q - 1))
-
-
-def discounted_events(m: Mbg, x: Array, t_x: Array, age: Array) -> Array:
-    """Return the expected number of the next 52 weeks' events, discounted by quarters at 15 % a year."""
-    expected = [expected_events(m, x, t_x, age, _QUARTER_WEEKS * q) for q in range(1, _QUARTERS + 1)]
-    by_quarter = np.diff(np.vstack([np.zeros_like(expected[0]), *expected]), axis=0)
-    middles = (np.arange(_QUARTERS) + 0.5) / _QUARTERS
-    return np.asarray((by_quarter / (1 + YEARLY_DISCOUNT) ** middles[:, None]).sum(axis=0))
 
 
 def next_order_exceeds(g: GammaGamma, repeats: Array, repeat_total: Array, level: Array) -> Array:

@@ -46,3 +46,25 @@ class Measure(IntEnum):
     AGENT_ERROR = 93
     AGENT_RETIRED = 94
     PROFILE_TOLD = 95
+
+
+class Kind(IntEnum):
+    """What kind of contribution it is."""
+
+    CONVERSATION = 1
+    TRANSACTION = 2
+    BOOKING = 3
+    OUTCOME = 4
+    CART = 5
+    FOLLOW_UP_OPENED = 6
+    FOLLOW_UP = 7
+    EVENT = 8
+    CONSENT = 9
+
+
+class Grouping(IntEnum):
+    """Among what customers are told apart who were there on a day."""
+
+    TENANT = 1
+    AGENT = 2
+    PLATFORM = 3

@@ -2,11 +2,86 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.policy import Policy
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.scoring.policy import Policy, PolicyVersion, of_body, to_body
+from services.storage import schema
+
+#: Version of the published default. It is never stored: a tenant's own versions begin with the next.
+DEFAULT_VERSION = 1
+
+#: Advisory lock of whoever makes a version.
+_LOCK = text("SELECT pg_advisory_xact_lock(1380014, hashtext(:tenant))")
+_COLUMNS = [c for c in schema.policy.c if c.name != "tenant_id"]
 
 
-async def get_policy(conn: AsyncConnection, version: int = 0) -> Policy | None:  # noqa: ARG001  # versions come next
+async def get_policy(conn: AsyncConnection, version: int = 0) -> Policy | None:
     """Return a version of the tenant's policy, the newest for 0; None for one that there never was."""
-    return Policy() if version in {0, 1} else None
+    found = await get_version(conn, version)
+    return None if found is None else found.policy
+
+
+async def get_newest(conn: AsyncConnection, before: datetime | None = None) -> PolicyVersion:
+    """Return the newest version of the tenant's policy, of those made before a moment if one is given.
+
+    It is the published default while the tenant has made none.
+    """
+    c = schema.policy.c
+    newest = select(*_COLUMNS).where(c.tenant_id == THIS_TENANT).order_by(c.version.desc()).limit(1)
+    row = (await conn.execute(newest if before is None else newest.where(c.created_at < before))).one_or_none()
+    return PolicyVersion() if row is None else _version(row)
+
+
+async def get_version(conn: AsyncConnection, version: int = 0) -> PolicyVersion | None:
+    """Return a version of the tenant's policy with how it came about, the newest for 0; None for one that there never was."""
+    if version == 0:
+        return await get_newest(conn)
+    if version == DEFAULT_VERSION:
+        return PolicyVersion()
+    c = schema.policy.c
+    row = (await conn.execute(select(*_COLUMNS).where(c.tenant_id == THIS_TENANT, c.version == version))).one_or_none()
+    return None if row is None else _version(row)
+
+
+async def list_versions(conn: AsyncConnection, before: int | None, limit: int) -> list[PolicyVersion]:
+    """Return up to `limit` versions, the newest first; those before a version, or all for None."""
+    c = schema.policy.c
+    query = select(*_COLUMNS).where(c.tenant_id == THIS_TENANT).order_by(c.version.desc()).limit(limit)
+    found = [_version(row) for row in await conn.execute(query if before is None else query.where(c.version < before))]
+    ends = len(found) < limit and (before is None or before > DEFAULT_VERSION)
+    return [*found, PolicyVersion()] if ends else found
+
+
+async def lock_versions(conn: AsyncConnection) -> None:
+    """Keep others from making a version until the transaction ends."""
+    await conn.execute(_LOCK, {"tenant": current_tenant()})
+
+
+async def insert_version(conn: AsyncConnection, version: PolicyVersion) -> None:
+    """Keep a new version."""
+    values = {
+        "tenant_id": current_tenant(),
+        "version": version.policy.version,
+        "body": to_body(version.policy),
+        "changed_paths": list(version.changed_paths),
+        "comment": version.comment,
+        "created_by": version.created_by,
+        "created_at": version.created_at,
+    }
+    await conn.execute(insert(schema.policy).values(values))
+
+
+def _version(row: Row[Any]) -> PolicyVersion:
+    return PolicyVersion(
+        policy=of_body(row.version, row.body),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        comment=row.comment,
+        changed_paths=tuple(row.changed_paths),
+    )

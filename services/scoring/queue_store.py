@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,34 +30,22 @@ class Change:
     trace: str | None
 
 
-_WITH_WORK = text("SELECT tenant_id FROM ingest.change UNION SELECT tenant_id FROM scoring.due WHERE due_at <= :now")
+# Asked many times a second, of all tenants at once: one change of each tenant is looked at, never all of a deep queue. It is
+# the key's first, or the planner would join with everything that waits.
+_WITH_WORK = text(
+    """
+    SELECT t.tenant_id FROM ingest.tenant t CROSS JOIN LATERAL (
+        SELECT 1 FROM ingest.change c WHERE c.tenant_id = t.tenant_id ORDER BY c.change_id LIMIT 1
+    ) AS waiting
+    UNION SELECT d.tenant_id FROM scoring.due d WHERE d.due_at <= :now
+    """
+)
 _TAKE_DUE = text(
     """
     DELETE FROM scoring.due WHERE tenant_id = :tenant AND (kind, entity_id) IN (
         SELECT kind, entity_id FROM scoring.due WHERE tenant_id = :tenant AND due_at <= :now ORDER BY due_at LIMIT :limit
     )
     RETURNING kind, entity_id, due_at
-    """
-)
-_PUT_DUE = text(
-    """
-    INSERT INTO scoring.due (tenant_id, kind, entity_id, due_at)
-    SELECT :tenant, * FROM unnest(CAST(:kinds AS smallint[]), CAST(:ids AS text[]), CAST(:moments AS timestamptz[]))
-    ON CONFLICT (tenant_id, kind, entity_id) DO UPDATE SET due_at = EXCLUDED.due_at
-    """
-)
-_DELETE_DUE = text(
-    """
-    DELETE FROM scoring.due WHERE tenant_id = :tenant
-    AND (kind, entity_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:ids AS text[])))
-    """
-)
-#: What only fell due has no change; it is set aside under a negative number of its own.
-_SET_ASIDE = text(
-    """
-    INSERT INTO scoring.quarantine (tenant_id, change_id, kind, entity_id, recorded_at, error)
-    SELECT :tenant, coalesce(CAST(:change_id AS bigint), least(min(change_id), 0) - 1), :kind, :entity_id, :recorded_at, :error
-    FROM scoring.quarantine WHERE tenant_id = :tenant
     """
 )
 
@@ -70,9 +57,18 @@ async def tenants_with_work(conn: AsyncConnection, now: datetime) -> list[str]:
 
 async def take_lease(conn: AsyncConnection) -> bool:
     """Make this transaction the only one that scores the tenant; False when another one does."""
+    return await _take_lease(conn, skip_locked=True)
+
+
+async def wait_for_lease(conn: AsyncConnection) -> None:
+    """Make this transaction the only one that scores the tenant, once no other one does any more."""
+    await _take_lease(conn, skip_locked=False)
+
+
+async def _take_lease(conn: AsyncConnection, *, skip_locked: bool) -> bool:
     table = schema.progress
     await conn.execute(insert(table).values(tenant_id=current_tenant()).on_conflict_do_nothing())
-    mine = select(table.c.tenant_id).where(table.c.tenant_id == THIS_TENANT).with_for_update(skip_locked=True)
+    mine = select(table.c.tenant_id).where(table.c.tenant_id == THIS_TENANT).with_for_update(skip_locked=skip_locked)
     if (await conn.execute(mine)).one_or_none() is None:
         return False
     await conn.execute(_SETTINGS_LOCK, {"tenant": current_tenant()})
@@ -92,33 +88,3 @@ async def _take_changes(conn: AsyncConnection, limit: int) -> list[Change]:
     taken = delete(schema.change).where(c.tenant_id == THIS_TENANT, c.change_id.in_(oldest.scalar_subquery()))
     rows = await conn.execute(taken.returning(c.change_id, c.kind, c.entity_id, c.recorded_at, c.trace))
     return [Change(*row) for row in sorted(rows, key=lambda row: row.change_id)]
-
-
-async def set_aside(conn: AsyncConnection, change: Change, error: str) -> int:
-    """Set a change aside that cannot be counted; return how many that were: 0 when somebody else has taken it meanwhile."""
-    table = schema.due if change.change_id is None else schema.change
-    mine = (
-        (table.c.kind == change.kind) & (table.c.entity_id == change.entity_id)
-        if change.change_id is None
-        else table.c.change_id == change.change_id
-    )
-    taken = delete(table).where(table.c.tenant_id == THIS_TENANT, mine).returning(table.c.entity_id)
-    if (await conn.execute(taken)).one_or_none() is None:
-        return 0
-    told = {name: getattr(change, name) for name in ("change_id", "kind", "entity_id", "recorded_at")}
-    await conn.execute(_SET_ASIDE, {"tenant": current_tenant(), "error": error} | told)
-    return 1
-
-
-async def put_due(conn: AsyncConnection, dues: Mapping[tuple[int, str], datetime | None]) -> None:
-    """Note when facts have to be counted again though nothing happens to them; None for those that need not be."""
-    coming = {key: at for key, at in dues.items() if at is not None}
-    if coming:
-        await conn.execute(_PUT_DUE, _keys(coming) | {"moments": list(coming.values())})
-    over = {key: at for key, at in dues.items() if at is None}
-    if over:
-        await conn.execute(_DELETE_DUE, _keys(over))
-
-
-def _keys(dues: Mapping[tuple[int, str], object]) -> dict[str, object]:
-    return {"tenant": current_tenant(), "kinds": [int(kind) for kind, _ in dues], "ids": [entity for _, entity in dues]}

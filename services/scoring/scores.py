@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import overload
 
 import numpy as np
 
-from services.scoring import lifetime
+from services.scoring import lifetime, segments
 from services.scoring.lifetime import Array, GammaGamma, Mbg
-from services.scoring.segments import NEW_DAYS, Segment, Standing, Thresholds, segment
+from services.scoring.policy import SegmentPolicy
+from services.scoring.segments import ENOUGH_CUSTOMERS, Flags, Rules, Segment, Standings, Thresholds
 
 #: Weeks for which churn is told: 90 days.
 CHURN_WEEKS = 90 / 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
-    """What is kept of a customer. Money is in the reporting currency; repeat orders are those after the first order day."""
+class Models:
+    """A tenant's models in use. The default are the published parameters, with which every tenant begins.
 
-    customer_id: str
-    engagement_days: int
-    first_day: date | None
-    last_day: date | None
-    order_days: int
-    first_order_day: date | None
-    last_order_day: date | None
-    orders: int
-    advocate: bool
-    segment: int | None
-    paid: float
-    paid_orders: int
-    repeat_orders: int
-    repeat_paid: float
+    `values` is in multiples of `mean_order`, which is in the reporting currency and None while nobody has ordered. Expected
+    orders are multiplied with `orders_scale`.
+    """
+
+    engagement: Mbg = field(default_factory=Mbg)
+    orders: Mbg = field(default_factory=Mbg)
+    values: GammaGamma = field(default_factory=GammaGamma)
+    mean_order: float | None = None
+    orders_scale: float = 1.0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customers:
+    """What is kept of customers, a column a property.
+
+    Days are proleptic Gregorian ordinals (1 is the first day of year 1), NaN for none. Money is in the reporting currency;
+    repeat orders are those after the first order day. `segment` is what the last daily sweep found, 0 for nothing yet.
+    """
+
+    ids: Sequence[str]
+    engagement_days: Array
+    first_day: Array
+    last_day: Array
+    order_days: Array
+    first_order_day: Array
+    last_order_day: Array
+    orders: Array
+    advocate: Flags
+    segment: Rules
+    paid: Array
+    paid_orders: Array
+    repeat_orders: Array
+    repeat_paid: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,102 +63,162 @@ class Score:
     """What a customer will probably do; None where it is undefined: before the first engagement, or without an order."""
 
     customer_id: str
-    segment: Segment | None = None
-    segment_reason: str = ""
-    churn_risk: float | None = None
-    p_alive: float | None = None
-    upsell_potential: float | None = None
-    predicted_lifetime_value: float | None = None
-    repeat_days: int = 0
-    recency_weeks: float | None = None
-    age_weeks: float | None = None
-    last_day: date | None = None
-    age_days: int = 0
+    segment: Segment | None
+    segment_reason: str
+    churn_risk: float | None
+    p_alive: float | None
+    upsell_potential: float | None
+    predicted_lifetime_value: float | None
+    repeat_days: int
+    recency_weeks: float | None
+    age_weeks: float | None
+    last_day: date | None
 
 
-def score(customers: Sequence[Customer], today: date, mean_order: float | None, thresholds: Thresholds) -> list[Score]:
-    """Score customers as of a day, in their order. `mean_order` is the tenant's; None while nobody has ordered."""
-    engaged = [c for c in customers if c.first_day is not None]
-    x, t_x, age = (np.array(v, dtype=float) for v in _engagement(engaged, today))
-    alive = lifetime.p_alive(Mbg(), x, t_x, age)
-    churn = lifetime.churn_risk(Mbg(), x, t_x, age, CHURN_WEEKS)
-    risks = {c.customer_id: float(r) for c, r in zip(engaged, churn, strict=True)}
-    values = _values([c for c in engaged if _has_value(c)], today, mean_order, risks) if mean_order else {}
-    scored = {}
-    for c, probability, repeats, recency, weeks in zip(engaged, alive, x, t_x, age, strict=True):
-        upsell, clv = values.get(c.customer_id, (None, None))
-        standing = Standing(
-            age_days=round(weeks * 7),
-            repeat_days=int(repeats),
-            orders=c.orders,
-            p_alive=float(probability),
-            clv=clv,
-            advocate=c.advocate,
-            previous=None if c.segment is None else Segment(c.segment),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores(Sequence[Score]):
+    """What customers will probably do, a column a property, NaN where it is undefined; one customer's by its place."""
+
+    customers: Customers
+    churn_risk: Array
+    p_alive: Array
+    upsell_potential: Array
+    predicted_value: Array
+    recency_weeks: Array
+    age_weeks: Array
+    standings: Standings
+    rules: Rules
+    thresholds: Thresholds
+    policy: SegmentPolicy
+
+    @property
+    def segment(self) -> Rules:
+        """Return the segments by their numbers in the contract, 0 for none."""
+        return segments.segments_of(self.rules)
+
+    def reason(self, i: int) -> str:
+        """Return why the customer at a place is in the segment; empty without one."""
+        return segments.reason(int(self.rules[i]), self.standings, i, self.thresholds, self.policy)
+
+    def __len__(self) -> int:
+        return len(self.customers.ids)
+
+    @overload
+    def __getitem__(self, i: int) -> Score: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Score]: ...
+    def __getitem__(self, i: int | slice) -> Score | list[Score]:
+        if isinstance(i, slice):
+            return [self[n] for n in range(*i.indices(len(self)))]
+        last = _plain(self.customers.last_day[i])
+        return Score(
+            customer_id=self.customers.ids[i],
+            segment=segments.segment_of(int(self.rules[i])),
+            segment_reason=self.reason(i),
+            churn_risk=_plain(self.churn_risk[i]),
+            p_alive=_plain(self.p_alive[i]),
+            upsell_potential=_plain(self.upsell_potential[i]),
+            predicted_lifetime_value=_plain(self.predicted_value[i]),
+            repeat_days=int(self.standings.repeat_days[i]),
+            recency_weeks=_plain(self.recency_weeks[i]),
+            age_weeks=_plain(self.age_weeks[i]),
+            last_day=None if last is None else date.fromordinal(int(last)),
         )
-        found, reason = segment(standing, thresholds)
-        scored[c.customer_id] = Score(
-            customer_id=c.customer_id,
-            segment=found,
-            segment_reason=reason,
-            churn_risk=risks[c.customer_id],
-            p_alive=float(probability),
-            upsell_potential=upsell,
-            predicted_lifetime_value=clv,
-            repeat_days=int(repeats),
-            recency_weeks=float(recency),
-            age_weeks=float(weeks),
-            last_day=c.last_day,
-            age_days=standing.age_days,
-        )
-    return [scored.get(c.customer_id, Score(customer_id=c.customer_id)) for c in customers]
 
 
-def is_new(s: Score) -> bool:
-    """Return whether a customer came less than 30 days ago."""
-    return s.age_days < NEW_DAYS
-
-
-def _has_value(c: Customer) -> bool:
-    return c.order_days > 0 and c.paid_orders > 0 and c.paid > 0
-
-
-def _engagement(customers: Sequence[Customer], today: date) -> tuple[list[int], list[float], list[float]]:
-    """Return x, t_x and T of engagement, in weeks."""
-    x, t_x, age = [], [], []
-    for c in customers:
-        assert c.first_day is not None
-        assert c.last_day is not None
-        x.append(c.engagement_days - 1)
-        t_x.append((c.last_day - c.first_day).days / 7)
-        age.append(max((today - c.first_day).days / 7, t_x[-1]))
-    return x, t_x, age
-
-
-def _values(
-    customers: Sequence[Customer], today: date, mean_order: float, churn: dict[str, float]
-) -> dict[str, tuple[float, float]]:
-    """Return the upsell potential and the predicted lifetime value, in the reporting currency, of customers with orders."""
-    if not customers:
-        return {}
-    x, t_x, age = _orders(customers, today)
-    repeats = np.array([c.repeat_orders for c in customers], dtype=float)
-    repeat_total = np.array([max(c.repeat_paid, 0.0) for c in customers]) / mean_order
-    own_mean = np.array([c.paid / c.paid_orders for c in customers]) / mean_order
-    money = GammaGamma()
-    clv = (
-        lifetime.discounted_events(Mbg(), x, t_x, age) * lifetime.expected_order_value(money, repeats, repeat_total) * mean_order
+def score(customers: Customers, today: date, models: Models, thresholds: Thresholds, policy: SegmentPolicy) -> Scores:
+    """Score customers as of a day, in their order."""
+    x, t_x, age = repeats(customers.engagement_days, customers.first_day, customers.last_day, today)
+    engaged = ~np.isnan(age)
+    alive = _where(engaged, lambda k: lifetime.p_alive(models.engagement, x[k], t_x[k], age[k]))
+    churn = _where(engaged, lambda k: lifetime.churn_risk(models.engagement, x[k], t_x[k], age[k], CHURN_WEEKS))
+    exceeds, value = _values(customers, today, models)
+    standings = Standings(
+        age_days=np.round(age * 7),
+        repeat_days=np.maximum(x, 0.0),
+        orders=customers.orders,
+        p_alive=alive,
+        predicted_value=value,
+        advocate=customers.advocate,
+        was_at_risk=customers.segment == Segment.AT_RISK,
     )
-    exceeds = lifetime.next_order_exceeds(money, repeats, repeat_total, own_mean)
-    return {
-        c.customer_id: (float((1 - churn[c.customer_id]) * p), float(v)) for c, p, v in zip(customers, exceeds, clv, strict=True)
-    }
+    return Scores(
+        customers=customers,
+        churn_risk=churn,
+        p_alive=alive,
+        upsell_potential=_settled((1 - churn) * exceeds),
+        predicted_value=value,
+        recency_weeks=t_x,
+        age_weeks=age,
+        standings=standings,
+        rules=segments.decide(standings, thresholds, policy),
+        thresholds=thresholds,
+        policy=policy,
+    )
 
 
-def _orders(customers: Sequence[Customer], today: date) -> tuple[Array, Array, Array]:
-    """Return x, t_x and T of orders, in weeks."""
-    first = [c.first_order_day or today for c in customers]
-    last = [c.last_order_day or today for c in customers]
-    t_x = np.array([(b - a).days / 7 for a, b in zip(first, last, strict=True)])
-    age = np.array([(today - a).days / 7 for a in first])
-    return np.array([c.order_days - 1 for c in customers], dtype=float), t_x, np.maximum(age, t_x)
+def repeats(days: Array, first: Array, last: Array, today: date) -> tuple[Array, Array, Array]:
+    """Return repeat days, and the weeks from the first to the last and to today; a clock that runs ahead gives the former."""
+    t_x = (last - first) / 7
+    return days - 1, t_x, np.maximum((today.toordinal() - first) / 7, t_x)
+
+
+def are_returning(scores: Scores) -> Flags:
+    """Return which customers engaged first as long ago as new customers do not."""
+    return np.asarray(scores.standings.age_days >= scores.policy.new_customer_days)
+
+
+def find_thresholds(values: Array, returning_customers: int) -> Thresholds:
+    """Return the best tenth and the median of the predicted values of customers who are not new; none of fewer than 30."""
+    known = values[~np.isnan(values)]
+    if returning_customers < ENOUGH_CUSTOMERS or not known.size:
+        return Thresholds(returning_customers=returning_customers)
+    tenth, median = np.quantile(known, (0.9, 0.5)).tolist()
+    return Thresholds(tenth, median, returning_customers)
+
+
+def find_percentiles(upsell: Array) -> tuple[float, ...]:
+    """Return the percentiles 0 to 100 of the customers' upsell potential; empty when nobody has one."""
+    known = upsell[~np.isnan(upsell)]
+    return tuple(float(q) for q in np.quantile(known, np.linspace(0, 1, 101))) if known.size else ()
+
+
+def percentile_of(value: float, quantiles: Sequence[float]) -> float | None:
+    """Return the percent of customers with less, 0 to 100; None before the first sweep."""
+    return float(np.clip(np.searchsorted(quantiles, value), 0, 100)) if quantiles else None
+
+
+def _values(c: Customers, today: date, models: Models) -> tuple[Array, Array]:
+    """Return the probability that the next order exceeds a customer's mean, and the predicted value of the next 52 weeks."""
+    mean, ordered = models.mean_order, (c.order_days > 0) & (c.paid_orders > 0) & (c.paid > 0)
+    if mean is None:
+        return np.full(ordered.shape, np.nan), np.full(ordered.shape, np.nan)
+    x, t_x, age = repeats(c.order_days, c.first_order_day, c.last_order_day, today)
+    n, total = c.repeat_orders, np.maximum(c.repeat_paid, 0.0) / mean
+
+    def exceeds(k: Flags) -> Array:
+        return lifetime.next_order_exceeds(models.values, n[k], total[k], c.paid[k] / c.paid_orders[k] / mean)
+
+    def value(k: Flags) -> Array:
+        expected = models.orders_scale * lifetime.discounted_events(models.orders, x[k], t_x[k], age[k])
+        return expected * lifetime.expected_order_value(models.values, n[k], total[k]) * mean
+
+    return _where(ordered, exceeds), _where(ordered, value)
+
+
+def _where(known: Flags, compute: Callable[[Flags], Array]) -> Array:
+    """Return what is computed of those customers for whom it is defined, NaN for the others."""
+    found = np.full(known.shape, np.nan)
+    if known.any():
+        found[known] = _settled(compute(known))
+    return found
+
+
+def _settled(values: Array) -> Array:
+    """Return numbers to nine digits. Those beyond depend on who is scored together, and a segment must not."""
+    mantissa, exponent = np.frexp(values)
+    return np.asarray(np.ldexp(np.round(mantissa, 10), exponent))
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
-from services.scoring.agents import Sums
+from services.scoring.agents import Sums, Team
 from services.storage import schema
 from services.storage.money import day_of, priced
 
@@ -17,6 +17,18 @@ _SUMMED = (
     "conversations", "ended", "completed", "escalated", "conversions", "csat_n", "csat_x100", "csat_x100_sq",
     "response_n", "response_ms", "response_ms_sq",
 )  # fmt: skip
+
+
+async def get_team(conn: AsyncConnection, window: Window, currency: str) -> Team:
+    """Return all agents with a conversation in the window, and the industries of all."""
+    return Team(sums=await get_sums(conn, window, currency), industries=await get_industries(conn))
+
+
+async def get_industries(conn: AsyncConnection) -> dict[str, str]:
+    """Return the industry of each agent that is configured with one."""
+    c = schema.agent.c
+    told = select(c.agent_id, c.industry).where(c.tenant_id == THIS_TENANT, c.industry.is_not(None))
+    return {row.agent_id: row.industry for row in await conn.execute(told)}
 
 
 async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list[Sums]:

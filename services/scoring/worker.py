@@ -1,176 +1,204 @@
-"""Counts changes as they come: one tenant at a time under its lease, in batches, whole or not at all.
+"""Goes round the tenants: the worker counts their changes as they come, the sweeper does once a day what time asks for.
 
-A batch's changes are deleted in the transaction that counts them, so a crash anywhere repeats or undoes both. What time
-alone changes is noted with the moment when it will, and comes back like a change. A change that cannot be counted is found
-by making the batch smaller, and set aside.
+Several tenants have their turns at once, and one that failed rests, so that none keeps the others from theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
-from opentelemetry import trace
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import Database
+from services.runtime import process
+from services.runtime.database import Database, Limits
+from services.runtime.errors import DeadlineExceeded
 from services.runtime.failures import as_service_error
-from services.runtime.tracing import extract_trace
 from services.runtime.windows import INTERVALS_KEPT
-from services.scoring import erasing, horizon_store, queue_store, rollup_store, sweeping
-from services.scoring.counting import count
-from services.scoring.queue_store import Change
-from services.storage.reading import get_settings
+from services.scoring import horizon_store, queue_store, refitting, rollup_store, snapshots, sweeping
+from services.scoring.draining import Drain, name_of
+from services.scoring.fairness import Rests, Turn, Turns, offset
+from services.scoring.metrics import BatchMetrics
 
 _log = logging.getLogger(__name__)
-_tracer = trace.get_tracer("rapport")
 
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
+#: How long a tenant rests that could not be counted, in seconds: at first, and at most.
+_REST_S = 0.1, 30.0
+#: The same of one that could not be swept.
+_SWEEP_REST_S = 60.0, 3600.0
+#: Tenants whose days begin together are swept in the course of so long.
+SPREAD = timedelta(hours=1)
+_LOOK_EVERY_S = 30.0
+#: A sweep reads and writes everything that is kept of customers.
+_SWEEP_LIMITS = Limits(transaction_s=3600, statement_s=900, lock_s=30)
 
 
 class Worker:
-    """Goes round the tenants that have changes. Any number of workers may; each tenant is one worker's at a time."""
+    """Counts changes, `slots` tenants at once. Any number of workers may; each tenant is one worker's at a time."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], batch: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        batch: int,
+        *,
+        slots: int = 3,
+        limits: Limits | None = None,
+        chance: Callable[[], float] = random.random,
+        metrics: BatchMetrics | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._batch = batch
+        self._drain = Drain(database, clock, limits)
+        self._slots = slots
+        self._turns = Turns(batch, Rests(*_REST_S, chance))
+        self._metrics = metrics or BatchMetrics()
+        self._has_counted = asyncio.Event()
         self._is_waiting = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, looking for changes every 5 to 100 ms."""
-        pause = _SHORTEST_PAUSE_S
-        while not stop.is_set():
-            counted = await self.go_round()
-            pause = _SHORTEST_PAUSE_S if counted else min(2 * pause, _LONGEST_PAUSE_S)
-            if counted:
-                continue
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+        """Work until `stop` is set, looking for changes every 5 to 100 ms while a slot is free."""
+        pace = process.Pace()
+        async with asyncio.TaskGroup() as turns:
+            while not stop.is_set():
+                worked = self._has_counted.is_set()
+                self._has_counted.clear()
+                if self._turns.under_way < self._slots:
+                    self._turns.found(await self._tenants(), time.monotonic())
+                    self._begin(turns, stop)
+                await process.wait(self._has_counted, pace.after(worked=worked))
+
+    def _begin(self, turns: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Begin as many turns as there are slots free."""
+        while not stop.is_set() and self._turns.under_way < self._slots and (turn := self._turns.begin()) is not None:
+            # Each in a task of its own: the tenant that a task is bound to stays its tenant.
+            turns.create_task(self._take(turn)).add_done_callback(lambda _: self._begin(turns, stop))
 
     async def go_round(self) -> int:
-        """Count one batch of every tenant that has changes, or something due, and return how many changes that were.
+        """Give every tenant that has changes, or something due, a turn, rested or not; return how many changes were counted."""
+        free = asyncio.Semaphore(self._slots)
 
-        What keeps one tenant's batch from the database does not keep the others'.
-        """
-        try:
-            async with self._database.probe() as conn:
-                tenants = await queue_store.tenants_with_work(conn, self._clock())
-        except Exception as error:  # noqa: BLE001  # what it is decides `_waits`
-            return self._waits(error)
-        return sum([await self._drain_safely(tenant) for tenant in tenants])
+        async def take(tenant_id: str) -> int:
+            async with free:
+                return await self._take(Turn(tenant_id, self._turns.limit(tenant_id)))
 
-    async def _drain_safely(self, tenant_id: str) -> int:
-        try:
-            counted = await self.drain(tenant_id)
-        except Exception as error:  # noqa: BLE001  # what it is decides `_waits`
-            return self._waits(error)
-        self._is_waiting = False
-        return counted
-
-    def _waits(self, error: Exception) -> int:
-        """Note that the database is away, and that nothing was counted. Raises the error when it is something else."""
-        if as_service_error(error) is None:
-            raise error
-        if not self._is_waiting:
-            _log.warning("changes wait for the database", extra={"fields": {"error": _name(error)}})
-        self._is_waiting = True
-        return 0
+        return sum(await asyncio.gather(*map(take, await self._tenants())))
 
     async def drain(self, tenant_id: str) -> int:
         """Count one batch of a tenant's changes and return how many they were; 0 while another worker has the tenant.
 
-        Raises what the database raises when it is away: no smaller batch could mend that.
+        Raises what the database raises when it is away, or took too long.
         """
-        limit = self._batch
-        while True:
-            try:
-                return await self._count(tenant_id, limit)
-            except _UncountableError as failed:
-                if as_service_error(failed.error) is not None:
-                    raise failed.error from None
-                told = {"changes": len(failed.changes), "error": _name(failed.error)}
-                _log.warning("a batch could not be counted", extra={"fields": told})
-                if len(failed.changes) == 1:
-                    return await self._set_aside(tenant_id, failed.changes[0], _name(failed.error))
-                limit = max(len(failed.changes) // 10, 1)
+        return await self._drain.take(tenant_id, self._turns.limit(tenant_id))
 
-    async def _count(self, tenant_id: str, limit: int) -> int:
-        now = self._clock()
-        async with self._database.transaction(tenant_id) as conn:
-            if not await queue_store.take_lease(conn):
-                return 0
-            changes = await queue_store.take_work(conn, now, limit)
-            if changes:
-                await self._count_taken(conn, changes, now)
-        return len(changes)
+    async def _tenants(self) -> list[str]:
+        """Return the tenants with work; none while the database is away."""
+        try:
+            async with self._database.probe() as conn:
+                tenants = await queue_store.tenants_with_work(conn, self._clock())
+        except Exception as error:
+            if as_service_error(error) is None:
+                raise
+            if not self._is_waiting:
+                _log.warning("changes wait for the database", extra={"fields": {"error": name_of(error)}})
+            self._is_waiting = True
+            return []
+        self._is_waiting = False
+        return tenants
 
-    async def _count_taken(self, conn: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-        with _tracer.start_as_current_span("count changes", extract_trace(changes[-1].trace or "")) as span:
-            span.set_attribute("rapport.changes", len(changes))
-            try:
-                counted = [c for c in changes if not erasing.is_erasure(c)]
-                if counted:
-                    await count(conn, counted, await get_settings(conn), now)
-                if len(counted) < len(changes):
-                    await erasing.erase(conn, [c for c in changes if erasing.is_erasure(c)], now)
-                await rollup_store.set_drained(conn, now)
-            except Exception as error:
-                raise _UncountableError(changes, error) from error
+    async def _take(self, turn: Turn) -> int:
+        """Take a turn, and let the tenant rest if it failed."""
+        began = time.monotonic()
+        try:
+            counted = await self._drain.take(turn.tenant_id, turn.limit)
+        except Exception as error:  # noqa: BLE001 whatever it was, other tenants must not wait for it
+            self._failed(turn, error, began)
+            return 0
+        self._turns.ended(turn.tenant_id)
+        self._metrics.counted(counted, time.monotonic() - began)
+        if counted:
+            self._has_counted.set()
+        return counted
 
-    async def _set_aside(self, tenant_id: str, change: Change, error: str) -> int:
-        async with self._database.transaction(tenant_id) as conn:
-            if not await queue_store.take_lease(conn):
-                return 0
-            _log.error("a change is quarantined", extra={"fields": {"change_id": change.change_id, "error": error}})
-            return await queue_store.set_aside(conn, change, error)
+    def _failed(self, turn: Turn, error: Exception, began: float) -> None:
+        told = as_service_error(error)
+        now = time.monotonic()
+        rest_s = self._turns.failed(turn.tenant_id, now, took_too_long=isinstance(told, DeadlineExceeded))
+        self._metrics.failed(now - began)
+        fields = {"tenant": turn.tenant_id, "error": name_of(error), "rest_s": round(rest_s, 3)}
+        # What the database is to blame for needs no trace of the code.
+        _log.warning("a tenant's changes wait", extra={"fields": fields}, exc_info=error if told is None else None)
 
 
-class _UncountableError(Exception):
-    """These changes could not be counted together, and why."""
+#: A part of the daily sweep of one tenant, as of now, in a transaction that holds its lease.
+Step = Callable[[AsyncConnection, datetime], Awaitable[None]]
 
-    def __init__(self, changes: Sequence[Change], error: Exception) -> None:
-        super().__init__()
-        self.changes = changes
-        self.error = error
+
+async def prune(conn: AsyncConnection, now: datetime) -> None:
+    """Drop what is no longer kept."""
+    await rollup_store.prune_intervals(conn, now - INTERVALS_KEPT)
+    await horizon_store.prune_contributions(conn)
+
+
+#: All of the sweep, in this order: all of them happen or none.
+STEPS: Sequence[Step] = (prune, snapshots.take, sweeping.sweep)
 
 
 class Sweeper:
-    """Once a day of each tenant: rescores every customer, for time alone changes them, and drops what is no longer kept."""
+    """Once a day of each tenant: fits its models, keeps its grades, rescores every customer and drops what is too old.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], every_s: float = 30.0) -> None:
+    Days begin for many tenants at once; each is swept at a time of its own in the hour after its midnight.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        steps: Sequence[Step] = STEPS,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._every_s = every_s
+        self._steps = steps
+        self._rests = Rests(*_SWEEP_REST_S, chance)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look for tenants whose day has changed until `stop` is set."""
-        while not stop.is_set():
-            await self.go_round()
-            try:
-                await asyncio.wait_for(stop.wait(), self._every_s)
-            except TimeoutError:
-                continue
+        """Look every 30 seconds for tenants whose day has changed until `stop` is set."""
+        await process.repeat(self.go_round, stop, lambda: _LOOK_EVERY_S)
 
     async def go_round(self) -> None:
-        """Sweep every tenant that has not been swept on its today."""
+        """Sweep every tenant that has not been swept on its today; one whose sweep fails is tried again later."""
         async with self._database.probe() as conn:
             tenants = await sweeping.tenants(conn)
         for tenant in tenants:
-            async with self._database.transaction(tenant) as conn:
-                now = self._clock()
-                if await sweeping.is_due(conn, now) and await queue_store.take_lease(conn):
-                    await rollup_store.prune_intervals(conn, now - INTERVALS_KEPT)
-                    await horizon_store.prune_contributions(conn)
-                    await sweeping.sweep(conn, now)
+            if not self._rests.is_resting(tenant, time.monotonic()):
+                # In a task of its own: the tenant that a task is bound to stays its tenant.
+                await asyncio.create_task(self._sweep_safely(tenant))
 
+    async def _sweep_safely(self, tenant_id: str) -> None:
+        try:
+            await self.sweep(tenant_id)
+        except Exception:  # noqa: BLE001 whatever it was, other tenants must not wait for it
+            rest_s = self._rests.failed(tenant_id, time.monotonic())
+            _log.exception("a tenant could not be swept", extra={"fields": {"tenant": tenant_id, "rest_s": round(rest_s)}})
+        else:
+            self._rests.succeeded(tenant_id)
 
-def _name(error: Exception) -> str:
-    """Return what may be told of an error: its class or SQLSTATE, never a value."""
-    sqlstate = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-    return f"SQLSTATE {sqlstate}" if sqlstate else type(error).__name__
+    async def sweep(self, tenant_id: str) -> None:
+        """Sweep a tenant, if that is due and nobody else counts it."""
+        now = self._clock()
+        due_from = now - offset(tenant_id, SPREAD)
+        async with self._database.snapshot(tenant_id) as conn:
+            if not await sweeping.is_due(conn, due_from):
+                return
+        await refitting.refit_daily(self._database, tenant_id, now)
+        async with self._database.transaction(tenant_id, _SWEEP_LIMITS) as conn:
+            # Once more: another sweeper may have been at it meanwhile.
+            if await queue_store.take_lease(conn) and await sweeping.is_due(conn, due_from):
+                for step in self._steps:
+                    await step(conn, now)

@@ -22,6 +22,8 @@ INGEST_TRANSACTION_LIMIT = timedelta(seconds=5)
 #: How long a read waits for a write to be counted when its caller sets no deadline.
 LONGEST_WAIT_S = 10.0
 _POLL_S = 0.01
+#: More than record at the same moment.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,19 @@ async def get_settings(conn: AsyncConnection) -> Settings:
     return Settings() if row is None else Settings(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public name for it
 
 
+async def get_waiting_since(conn: AsyncConnection) -> datetime | None:
+    """Return when the oldest change that waits to be counted was recorded; None when none waits.
+
+    Ids are handed out just before the clock is read, so the oldest is among the lowest ids, however deep the queue is.
+    """
+    lowest = select(change.c.recorded_at).where(change.c.tenant_id == THIS_TENANT).order_by(change.c.change_id)
+    oldest: datetime | None = (await conn.execute(select(func.min(lowest.limit(_AT_ONCE).subquery().c.recorded_at)))).scalar_one()
+    return oldest
+
+
 async def get_watermark(conn: AsyncConnection, now: datetime) -> datetime:
     """Return the moment before which everything recorded is counted."""
-    waiting = select(func.min(change.c.recorded_at)).where(change.c.tenant_id == THIS_TENANT)
-    oldest: datetime | None = (await conn.execute(waiting)).scalar_one()
-    return min(oldest or now, now - INGEST_TRANSACTION_LIMIT)
+    return min(await get_waiting_since(conn) or now, now - INGEST_TRANSACTION_LIMIT)
 
 
 class ConsistencyTokens:

@@ -1,9 +1,9 @@
 """Every table, grouped by the service that owns it.
 
 The tenant comes first in every primary key, and row-level security binds every table to it; the few tables that carry no
-tenant policy say so in `info`. `info["readers"]` names the other services that may SELECT, `info["probers"]` those that
-may ask which tenants have rows. Enumerations are stored as their proto numbers. Money is numeric; times are timestamptz;
-sums are integers or numeric, never floats.
+tenant policy say so in `info`. `info["readers"]` names the other services that may SELECT, `info["writers"]` those that may
+INSERT and UPDATE, `info["probers"]` those that may ask which tenants have rows. Enumerations are stored as their proto
+numbers. Money is numeric; times are timestamptz; sums are integers or numeric, never floats.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ tenant_settings = _table(
     Column("version", Integer, nullable=False),
     _time("updated_at", nullable=False),
     readers="scoring query alerting",
+    # A rebuild changes what shapes numbers together with the numbers.
+    writers=("scoring",),
 )
 
 #: What one unit of a currency is worth in another, from a day on. Money is converted when it is read.
@@ -139,6 +141,7 @@ conversation = _table(
     # Attribution and customer insight go by customer; dashboards go by agent.
     Index(None, "tenant_id", "customer_id", "start_time"),
     Index(None, "tenant_id", "agent_id", "start_time"),
+    Index("conversation_advocate_idx", "tenant_id", "customer_id", postgresql_where=text("conversion_type = 4 OR stage = 5")),
     readers="scoring query",
 )
 
@@ -671,6 +674,7 @@ quarantine = _table(
     _time("quarantined_at", nullable=False, server_default=text("now()")),
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     readers="query",
+    probers=("scoring",),
 )
 
 #: Agents and customers whose numbers moved: alerting evaluates them, and deletes the row in the same transaction.

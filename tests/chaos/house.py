@@ -1,4 +1,4 @@
-"""A durable PostgreSQL, an ingest and a scoring process of our own, each of which can be killed and started again."""
+"""A durable PostgreSQL, and services of our own, each of which can be killed and started again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,14 +20,13 @@ from services.storage import migrate
 
 
 class House:
-    """Processes in a folder of their own, over the database `name`. `module` is what serves as ingest."""
+    """Processes in a folder of their own, over the database `name`. `modules` says what serves, by the service's name."""
 
-    def __init__(self, folder: Path, name: str, module: str = "services.ingest") -> None:
+    def __init__(self, folder: Path, name: str, modules: Mapping[str, str]) -> None:
         self._folder = folder
         self._name = name
-        self._modules = {"ingest": module, "scoring": "services.scoring"}
-        ports = free_ports()
-        self._ports = {service: ports[service] for service in self._modules}
+        self._modules = modules
+        self._ports = dict(zip(modules, free_ports().values(), strict=False))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.url = ""
 
@@ -66,9 +66,18 @@ class House:
                 [sys.executable, "-m", self._modules[service]], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
-    def kill_ingest(self) -> None:
-        """Kill -9 ingest, and what it may have started, and wait until they are gone."""
-        child = self._running.pop("ingest")
+    async def until_up(self, service: str) -> None:
+        """Wait until a service that was started takes connections, or has ended."""
+        while self._running[service].poll() is None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self._ports[service])
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+
+    def kill(self, service: str) -> None:
+        """Kill -9 a service, and what it may have started, and wait until they are gone."""
+        child = self._running.pop(service)
         with suppress(psutil.NoSuchProcess):
             for each in psutil.Process(child.pid).children(recursive=True):
                 each.kill()

@@ -1,4 +1,4 @@
-"""A short `make chaos-ingest`, its control, and the comparison that both rest on."""
+"""A short `make chaos-ingest` and a short `make chaos-scoring`, their controls, and the comparisons that they rest on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from services.stack import postgres
-from tests.chaos import facts, ingest
+from tests.chaos import facts, ingest, scoring
+from tests.chaos.changes import renamed
 from tests.chaos.ledger import Ledger, Stored, doubled, lost
 
 
@@ -30,6 +31,40 @@ async def test_killing_ingest_and_postgresql_loses_and_doubles_nothing_while_the
     assert (figures["rounds"], figures["lost"], figures["doubled"]) == (2, 0, 0), lines
     assert figures["acknowledged"] > 400
     assert figures["control_lost"] > 0
+
+
+@pytest.mark.timeout(400)
+async def test_killing_scoring_and_postgresql_leaves_no_number_wrong_while_the_control_does(folder: Path) -> None:
+    lines: list[object] = []
+    figures = await scoring.everything(folder, rounds=1, seed=4, say=lines.append)
+    assert (figures["rounds"], figures["differences"], figures["failures"]) == (1, 0, 0), lines
+    assert scoring.holds(figures)
+    assert figures["kills"] >= 2
+    assert figures["facts"] >= 100
+
+
+@pytest.mark.parametrize(
+    ("figures", "held"),
+    [
+        ({}, True),
+        ({"differences": 1}, False),
+        ({"failures": 1}, False),
+        ({"control_differences": 0}, False),
+        ({"control_calm_differences": 1}, False),
+    ],
+)
+def test_a_run_fails_with_a_difference_and_with_a_control_that_shows_none(figures: dict[str, int], held: bool) -> None:
+    good = {"differences": 0, "failures": 0, "control_calm_differences": 0, "control_differences": 7}
+    assert scoring.holds(good | figures) is held
+
+
+def test_a_world_has_ids_of_its_own_but_the_agents_of_all() -> None:
+    message = facts.event(0)
+    message.conversation_id, message.transaction.original_transaction_id = "c-1", "t-9"
+    renamed(message, "w")
+    assert (message.event_id, message.customer_id, message.conversation_id) == ("w e-0", "w customer-0", "w c-1")
+    assert (message.transaction.transaction_id, message.transaction.original_transaction_id) == ("w t-0", "w t-9")
+    assert message.agent_id == "agent-0"
 
 
 def told() -> Ledger:

@@ -12,11 +12,13 @@ import pytest
 from rapport.alerting.v1.alerting_service_pb2_grpc import add_AlertingServiceServicer_to_server
 from rapport.ingest.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 from rapport.query.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
+from rapport.scoring.v1.scoring_service_pb2_grpc import add_ScoringServiceServicer_to_server
 from typer.testing import CliRunner, Result
 
 from services.cli import layout
 from services.cli.app import app
 from tests.cli.importing import MAPPING
+from tests.cli.scoring_servicer import Scoring
 from tests.cli.servicers import Alerting, Ingest, Query
 
 
@@ -25,13 +27,14 @@ class House:
     """The servicers of one test, and where they listen."""
 
     ingest: Ingest = field(default_factory=Ingest)
+    scoring: Scoring = field(default_factory=Scoring)
     query: Query = field(default_factory=Query)
     alerting: Alerting = field(default_factory=Alerting)
     address: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the variables that lead the command line here."""
-        return {f"RAPPORT_{name}_ADDRESS": self.address for name in ("INGEST", "QUERY", "ALERTING")}
+        return {f"RAPPORT_{name}_ADDRESS": self.address for name in ("INGEST", "SCORING", "QUERY", "ALERTING")}
 
 
 @pytest.fixture
@@ -39,6 +42,7 @@ async def house() -> AsyncIterator[House]:
     house = House()
     server = grpc.aio.server()
     add_IngestServiceServicer_to_server(house.ingest, server)
+    add_ScoringServiceServicer_to_server(house.scoring, server)
     add_QueryServiceServicer_to_server(house.query, server)
     add_AlertingServiceServicer_to_server(house.alerting, server)
     house.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

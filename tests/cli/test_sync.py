@@ -8,8 +8,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 
-from services.cli.layout import OUT
-from services.cli.sync import span, sparkline
+from services.cli.layout import OUT, span, sparkline
 from tests.cli.conftest import House, Rapport
 
 ANSWER = {
@@ -80,9 +79,20 @@ async def test_more_than_90_days_is_wrong_usage(house: House, rapport: Rapport) 
     assert not house.ingest.calls
 
 
-@pytest.mark.parametrize(("counts", "line"), [([], ""), ([0, 0], "··"), ([1], "█"), ([1, 50, 100, 0], "▁▄█·"), ([7, 7], "██")])
-def test_sparkline(counts: list[int], line: str) -> None:
-    assert sparkline(counts) == line
+@pytest.mark.parametrize(
+    ("values", "low", "high", "line"),
+    [
+        ([], 0, 0, ""),
+        ([None, None], 0, 0, "··"),
+        ([1], 0, 1, "█"),
+        ([1, 50, 100, None], 0, 100, "▁▄█·"),
+        ([7, 7], 0, 7, "██"),
+        ([81.5, None, 90, 84], 81.5, 90, "▁·█▃"),
+        ([81.5, 81.5], 81.5, 81.5, "██"),
+    ],
+)
+def test_sparkline(values: list[float | None], low: float, high: float, line: str) -> None:
+    assert sparkline(values, low, high) == line
 
 
 @pytest.mark.parametrize(

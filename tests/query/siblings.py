@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
-from rapport.metrics.v1 import agent_pb2, common_pb2
+from rapport.metrics.v1 import agent_pb2, common_pb2, customer_pb2
 from rapport.scoring.v1 import policy_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 
 POLICY_VERSION = 7
@@ -23,6 +23,8 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
     def __init__(self) -> None:
         self.grades: dict[str, scoring_service_pb2.AgentGrade] = {}
         self.scores: dict[str, scoring_service_pb2.CustomerScore] = {}
+        self.seasons: dict[str, list[customer_pb2.SeasonalPattern]] = {}
+        self.real_seasonality: Any = None
         self.watermark: Timestamp | None = None
         self.requests: list[Message] = []
         self.deadlines: list[float | None] = []
@@ -49,6 +51,13 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
             scores=[self.scores.get(c, scoring_service_pb2.CustomerScore(customer_id=c)) for c in request.customer_ids],
             quality=common_pb2.Quality(policy_version=POLICY_VERSION),
         )
+
+    async def GetSeasonality(self, request: Any, context: Any) -> scoring_service_pb2.GetSeasonalityResponse:  # noqa: N802
+        self.requests.append(request)
+        if self.real_seasonality is not None:
+            return await self.real_seasonality(request, context)
+        even = [customer_pb2.SeasonalPattern(quarter=q, engagement_index=1, purchase_index=1) for q in (1, 2, 3, 4)]
+        return scoring_service_pb2.GetSeasonalityResponse(quarters=self.seasons.get(request.customer_id, even))
 
 
 class Alerting(alerting_service_pb2_grpc.AlertingServiceServicer):

@@ -9,6 +9,7 @@ import pytest
 from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import customer_pb2
 from rapport.query.v1 import query_service_pb2
+from rapport.scoring.v1 import scoring_service_pb2
 
 from tests.query.asking import day_start, named_fields, reason, stamp
 from tests.query.conftest import Service
@@ -86,15 +87,19 @@ async def test_the_journey_repeats_the_newest_conversation_with_computed_values_
     assert journey.computed_previous_interactions == 1
 
 
-async def test_the_four_quarters(service: Service, rajesh: Rows) -> None:
-    seasons = (await ask(service)).behavioral_insights.seasonal_patterns
+async def test_the_four_quarters_are_scorings(service: Service, rajesh: Rows) -> None:
+    told = [
+        customer_pb2.SeasonalPattern(
+            quarter=q, engagement=q, purchases=5 - q, engagement_index=0.5, purchase_index=1.5, significant=True, exposure_days=90
+        )
+        for q in (1, 2, 3, 4)
+    ]
+    service.scoring.seasons["c1"] = told
 
-    # Today has two rows (two agents) and is one engagement day.
-    assert [(s.quarter, s.engagement, s.purchases) for s in seasons] == [(1, 2, 2), (2, 2, 2), (3, 0, 0), (4, 0, 0)]
-    assert [s.exposure_days for s in seasons] == [79, 50, 0, 0]
-    assert seasons[0].engagement_index == pytest.approx((2 + 8 * 79 / 129) / (12 * 79 / 129))
-    assert (seasons[3].engagement_index, seasons[3].purchase_index) == (1, 1)
-    assert not any(s.significant for s in seasons)
+    assert list((await ask(service)).behavioral_insights.seasonal_patterns) == told
+
+    (asked,) = [r for r in service.scoring.requests if isinstance(r, scoring_service_pb2.GetSeasonalityRequest)]
+    assert asked.customer_id == "c1"
 
 
 async def test_which_appointments_are_the_customers(service: Service, rajesh: Rows) -> None:
@@ -156,7 +161,10 @@ async def test_a_customer_known_by_the_profile_alone_has_nothing_else(service: S
     assert (got.engagement_metrics.total_interactions, got.business_metrics.lifetime_value) == (0, 0)
     assert not got.business_metrics.HasField("average_order_value")
     assert not got.behavioral_insights.HasField("customer_segment")
-    assert [s.quarter for s in got.behavioral_insights.seasonal_patterns] == [1, 2, 3, 4]
+    seasons = got.behavioral_insights.seasonal_patterns
+    assert [(s.quarter, s.engagement_index, s.purchase_index, s.exposure_days) for s in seasons] == [
+        (q, 1, 1, 0) for q in (1, 2, 3, 4)
+    ]
     assert not got.journey_analysis.ListFields()
     assert service.scoring.requests == []
 

@@ -82,6 +82,7 @@ def test_a_reason_that_is_not_in_the_contract_would_be_noticed():
     [
         ("40001", (grpc.StatusCode.ABORTED, "TRANSACTION_CONFLICT")),
         ("40P01", (grpc.StatusCode.ABORTED, "TRANSACTION_CONFLICT")),
+        ("55P03", (grpc.StatusCode.ABORTED, "TRANSACTION_CONFLICT")),
         ("57014", (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")),
         ("08006", (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")),
         ("53300", (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.page_tokens import Signer
+from services.runtime.errors import InvalidArgument
+from services.runtime.page_tokens import Signer, read_page_token
 
 OLD, NEW = b"an-older-key-of-ours", b"the-newest-key-of-ours"
 PAYLOAD = {"after": [1, "ü"], "n": None}
@@ -46,6 +47,17 @@ def test_a_token_with_any_byte_changed_is_refused():
 @given(st.text(max_size=60))
 def test_whatever_is_not_a_token_is_refused(text):
     assert Signer("page", [NEW]).read(text) is None
+
+
+def test_a_page_token_is_read_or_refused_with_the_field_that_holds_it():
+    signer = Signer("page", [NEW])
+    assert read_page_token(signer, "", "tenant") is None
+    assert read_page_token(signer, signer.sign(PAYLOAD, "tenant"), "tenant") == PAYLOAD
+    for token in (signer.sign(PAYLOAD, "other"), "nonsense"):
+        with pytest.raises(InvalidArgument) as refused:
+            read_page_token(signer, token, "tenant")
+        assert refused.value.reason == "INVALID_PAGE_TOKEN"
+        assert [violation.field for violation in refused.value.violations] == ["page_token"]
 
 
 def test_a_signer_needs_a_key():

@@ -18,7 +18,6 @@ from sqlalchemy import true
 from services.runtime import windows
 from services.scoring import customer_store, store
 from services.scoring.agents import Sums
-from services.scoring.scores import Customer
 from services.storage.money import priced
 from tests.fix_services import House
 
@@ -54,9 +53,12 @@ async def sums(house: House, window: windows.Window | None = None) -> dict[str, 
         return {s.agent_id: s for s in await store.get_sums(conn, asked, "USD")}
 
 
-async def customers(house: House) -> dict[str, Customer]:
+async def paid(house: House, *ids: str) -> dict[str, tuple[float, ...]]:
+    """Return what customers paid, by how many orders; the same of their repeat orders; and how many orders there were."""
     async with house.scoring_database.snapshot() as conn:
-        return {c.customer_id: c for c in await customer_store.get_customers(conn, "USD")}
+        found = await customer_store.get_customers(conn, "USD", ids or None)
+    columns = (found.paid, found.paid_orders, found.repeat_paid, found.repeat_orders, found.orders)
+    return dict(zip(found.ids, zip(*(c.tolist() for c in columns), strict=True), strict=True))
 
 
 async def mean_order(house: House) -> float | None:
@@ -122,15 +124,11 @@ async def test_what_customers_paid_is_converted_day_by_day(house: House) -> None
     await bought(house, ("GBP", 7, third), customer="k-2")
     await put(house, ("EUR", first, "2"), ("EUR", third, "3"))
 
-    found = await customers(house)
-
-    k1 = found["k-1"]
-    assert (k1.paid, k1.paid_orders, k1.repeat_paid, k1.repeat_orders, k1.orders) == (55, 3, 35, 2, 4)
-    assert (found["k-2"].paid, found["k-2"].paid_orders, found["k-2"].orders) == (0, 0, 1)
+    k1 = (55, 3, 35, 2, 4)
+    assert await paid(house) == {"k-1": k1, "k-2": (0, 0, 0, 0, 1)}
     assert await mean_order(house) == pytest.approx(55 / 3)
-    async with house.scoring_database.snapshot() as conn:
-        assert await customer_store.get_customers(conn, "USD", ["k-1"]) == [k1]
-        assert await customer_store.get_customers(conn, "USD", ["nobody"]) == []
+    assert await paid(house, "k-1") == {"k-1": k1}
+    assert await paid(house, "nobody") == {}
 
 
 async def test_a_customers_prospects_follow_the_rates(house: House) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from services.scoring import queue_store, recounting, rollup_store
+from services.scoring import draining, queue_store, rollup_store
 from services.scoring.measures import Outcome
 from services.scoring.queue_store import Change
 from services.scoring.worker import Worker
@@ -150,14 +150,14 @@ async def test_what_cannot_be_counted_when_due_is_set_aside_alone(house: House, 
         await cart(house, "CREATED", house.clock.now, f"k-{number}")
     await settled(house)
     house.clock.advance(hours=24)
-    real = recounting.of_cart
+    real = draining.count
 
-    def poisoned(fact: Any, *told: Any) -> Any:
-        if fact.cart_id in {"k-0", "k-2"}:
+    async def poisoned(conn: Any, changes: list[Change], *told: Any) -> None:
+        if {"k-0", "k-2"} & {c.entity_id for c in changes}:
             raise ValueError
-        return real(fact, *told)
+        await real(conn, changes, *told)
 
-    monkeypatch.setattr(recounting, "of_cart", poisoned)
+    monkeypatch.setattr(draining, "count", poisoned)
     await house.drain()
     aside = rows(house, "SELECT change_id, kind, entity_id, error FROM scoring.quarantine ORDER BY change_id")
     assert sorted(row[0] for row in aside) == [-2, -1]

@@ -165,5 +165,5 @@ async def test_a_batch_of_conversations_is_a_bounded_number_of_statements(house:
         assert await house.worker.drain("default") == size
         counted.append(len(statements))
     assert counted[0] == counted[1]
-    assert counted[0] <= 30
-    assert not [s for s in statements if "cost_period" in s or "INTO scoring.due" in s or "SET campaign" in s]
+    assert counted[0] <= 12
+    assert not [s for s in statements if "INTO scoring.due" in s or "SET campaign" in s]

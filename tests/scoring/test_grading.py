@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from services.scoring.agents import Sums, grade_agents, samples
-from services.scoring.grading import CUT_OFFS, Metric, full_weights, grade, letter, sub_score, total_score
-from services.scoring.policy import Policy
-from services.scoring.shrinkage import Sample, prior, shrink
+from services.scoring.agents import Sums, Team, grade_agents, samples
+from services.scoring.grading import GRADES, Metric, full_weights, grade, letter, lowest_scores, sub_score, total_score
+from services.scoring.policy import CutOffs, Policy
+from services.scoring.shrinkage import Sample, prior, shrink, tame
 
 POLICY = Policy()
 SAMPLE_1 = {
@@ -78,10 +78,22 @@ def test_nothing_to_grade_is_no_grade() -> None:
     assert (graded.grade, graded.score, graded.coverage) == (None, None, None)
 
 
-def test_cut_offs_belong_to_the_better_grade() -> None:
-    assert [letter(lowest, provisional=False) for _, lowest in CUT_OFFS] == [name for name, _ in CUT_OFFS]
-    assert letter(94.999, provisional=False) == "A"
-    assert letter(99, provisional=True) == "A"
+@pytest.mark.parametrize("cut_offs", [CutOffs(), CutOffs(a_plus=99, a=80, b_plus=60, b=40, c_plus=20, c=0.5)])
+def test_cut_offs_belong_to_the_better_grade(cut_offs: CutOffs) -> None:
+    lowest = lowest_scores(cut_offs)
+    assert [letter(score, cut_offs, provisional=False) for score in lowest.values()] == list(GRADES)
+    below = [letter(score - 0.001, cut_offs, provisional=False) for score in list(lowest.values())[:-1]]
+    assert below == list(GRADES[1:])
+    assert letter(0, cut_offs, provisional=False) == "D"
+
+
+def test_a_provisional_grade_is_at_most_a() -> None:
+    assert letter(99, CutOffs(), provisional=True) == "A"
+    assert letter(89, CutOffs(), provisional=True) == "B+"
+
+
+def test_a_sum_that_rounding_leaves_a_hair_below_has_the_grade() -> None:
+    assert letter(90 - 1e-12, CutOffs(), provisional=False) == "A"
 
 
 def test_weights_add_up_to_one() -> None:
@@ -108,10 +120,14 @@ def sums(agent: str, n: int, **changes: int | Decimal) -> Sums:
     return replace(best, **changes)  # type: ignore[arg-type]
 
 
+def team(*agents: Sums) -> Team:
+    return Team(sums=agents)
+
+
 def test_one_perfect_conversation_is_no_a_plus() -> None:
-    (graded,) = grade_agents([sums("a", 1)], ["a"], POLICY)
+    (graded,) = grade_agents(team(sums("a", 1)), ["a"], POLICY)
     assert (graded.grade.grade, graded.grade.provisional) == ("A", True)
-    (many,) = grade_agents([sums("a", 30)], ["a"], POLICY)
+    (many,) = grade_agents(team(sums("a", 30)), ["a"], POLICY)
     assert (many.grade.grade, many.grade.provisional) == ("A+", False)
 
 
@@ -130,7 +146,7 @@ def test_ranks_go_by_the_adjusted_score() -> None:
         )
         for i in range(8)
     ]
-    graded = grade_agents([lucky, *steady], [s.agent_id for s in [lucky, *steady]], POLICY)
+    graded = grade_agents(team(lucky, *steady), [s.agent_id for s in [lucky, *steady]], POLICY)
     by_id = {g.agent_id: g for g in graded}
     assert by_id["lucky"].grade.score == pytest.approx(100)
     assert by_id["lucky"].rank is not None
@@ -142,7 +158,7 @@ def test_ranks_go_by_the_adjusted_score() -> None:
 
 
 def test_an_agent_without_conversations_comes_last_without_a_grade() -> None:
-    graded = grade_agents([sums("a", 3)], ["nobody", "a"], POLICY)
+    graded = grade_agents(team(sums("a", 3)), ["nobody", "a"], POLICY)
     assert [(g.agent_id, g.n, g.rank, g.grade.grade) for g in graded] == [("a", 3, 1, "A"), ("nobody", 0, None, None)]
 
 
@@ -156,29 +172,57 @@ def test_shrinkage_by_hand() -> None:
     estimate, variance = shrink(Sample(10, 0.0, 25.0), found)
     assert estimate == pytest.approx(5 * found.k / (10 + found.k))
     share = found.k / (10 + found.k)
-    assert variance == pytest.approx(25 / (10 + found.k) + share**2 * 25 / 20)
+    # The variance between may be larger by its standard error: sqrt(2/1) (47.5 + 25/10).
+    at_most = 47.5 + 2**0.5 * 50
+    assert variance == pytest.approx(1 / (10 / 25 + 1 / at_most) + share**2 * 25 / 20)
 
 
 def test_agents_who_do_not_differ_are_all_the_mean() -> None:
     found = prior([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)], guess=25.0)
     assert found is not None
-    assert shrink(Sample(10, 4.9, 25.0), found) == (pytest.approx(5.0), pytest.approx(25 / 20))
+    # They may differ after all, by as much as the standard error of nothing: sqrt(2) x 25/10.
+    left = 1 / (10 / 25 + 1 / (2**0.5 * 2.5))
+    assert shrink(Sample(10, 4.9, 25.0), found) == (pytest.approx(5.0), pytest.approx(left + 25 / 20))
 
 
 def test_one_outlier_does_not_carry_the_others_away() -> None:
     poor = [sums(f"p{i}", 40, revenue=Decimal(0), revenue_sq=Decimal(0)) for i in range(5)]
     rich = sums("rich", 1, revenue=Decimal(10) ** 12, revenue_sq=Decimal(10) ** 24)
     wanted = ["p0"]
-    (without,) = grade_agents(poor, wanted, POLICY)
-    (beside,) = grade_agents([*poor, rich], wanted, POLICY)
+    (without,) = grade_agents(team(*poor), wanted, POLICY)
+    (beside,) = grade_agents(team(*poor, rich), wanted, POLICY)
     assert without.adjusted is not None
     assert beside.adjusted is not None
     assert beside.adjusted.score == pytest.approx(without.adjusted.score, abs=1)
 
 
+def test_one_agents_wild_values_do_not_hide_how_the_others_differ() -> None:
+    """The control: without the taming of variances nobody's revenue would tell anything."""
+    others = [
+        sums(f"o{i}", 60, revenue=Decimal(9000 + 9000 * i), revenue_sq=Decimal(60) * (150 + 150 * i) ** 2 + 60 * 100**2)
+        for i in range(8)
+    ]
+    wild = sums("wild", 2, revenue=Decimal(10) ** 12, revenue_sq=Decimal(10) ** 24)
+    (without,), (beside,) = (grade_agents(team(*agents), ["o0"], POLICY) for agents in (others, [*others, wild]))
+    assert without.adjusted is not None
+    assert beside.adjusted is not None
+    assert beside.adjusted.score == pytest.approx(without.adjusted.score, abs=0.5)
+    measured = [samples(s)[Metric.REVENUE] for s in [*others, wild]]
+    untamed = prior(measured, 1500.0**2)
+    assert untamed is not None
+    assert untamed.within > 1e20
+
+
+def test_tame_values_stay_as_they_are() -> None:
+    found = [Sample(40, 3.9, 1.1), Sample(1, 5.0, 0.0), Sample(300, 4.5, 0.6)]
+    assert tame(found, (1.0, 5.0), 1.0) == found
+    alone = [Sample(30, 20_000.0, 10.0**10)]
+    assert tame(alone, (0.0, 1500.0), 1500.0**2)[0].variance == 10.0**10
+
+
 def test_one_conversation_leaves_a_wide_interval_that_holds_its_score() -> None:
-    (graded,) = grade_agents([sums("a", 1, csat_x100=400, csat_x100_sq=160_000)], ["a"], POLICY)
-    (many,) = grade_agents([sums("a", 500)], ["a"], POLICY)
+    (graded,) = grade_agents(team(sums("a", 1, csat_x100=400, csat_x100_sq=160_000)), ["a"], POLICY)
+    (many,) = grade_agents(team(sums("a", 500)), ["a"], POLICY)
     assert graded.adjusted is not None
     assert many.adjusted is not None
     assert graded.grade.score is not None
@@ -206,6 +250,36 @@ def test_what_would_help_most_is_said_first() -> None:
 def test_rates_have_the_variance_of_yes_and_no() -> None:
     rate = samples(sums("a", 4, conversions=1))[Metric.CONVERSION]
     assert (rate.mean, rate.variance) == (25.0, pytest.approx((75**2 + 3 * 25**2) / 3))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "changes", "strength"),
+    [
+        (Metric.SATISFACTION, 4.0, {"strong_satisfaction": 4.0}, "Excellent customer satisfaction"),
+        (Metric.RESPONSE, 90_000.0, {"strong_response_ms": 90_000.0}, "Fast response times"),
+        (Metric.CONVERSION, 12.0, {"conversion_rate_target": 12.0}, "High conversion rate"),
+        (Metric.ESCALATION, 8.0, {"strong_escalation_rate": 8.0}, "Low escalation rate"),
+    ],
+)
+def test_what_is_a_strength_is_the_policys_to_say(metric: Metric, value: float, changes: dict[str, float], strength: str) -> None:
+    by_default, by_policy = grade({metric: value}, 40, POLICY), grade({metric: value}, 40, replace(POLICY, **changes))
+    assert (by_default.strengths, len(by_default.improvement_areas)) == ((), 1)
+    assert (by_policy.strengths, by_policy.improvement_areas) == ((strength,), ())
+
+
+def test_every_number_of_the_policy_moves_the_score() -> None:
+    values = {
+        Metric.SATISFACTION: 4.1, Metric.COMPLETION: 80.0, Metric.CONVERSION: 17.0, Metric.REVENUE: 900.0,
+        Metric.RESPONSE: 45_000.0, Metric.ESCALATION: 9.0,
+    }  # fmt: skip
+    changes = {
+        "quality_weight": 0.5, "conversion_weight": 0.2, "efficiency_weight": 0.1, "satisfaction_share": 0.6,
+        "conversion_rate_share": 0.4, "response_share": 0.7, "conversion_rate_target": 40.0, "revenue_target": 1000.0,
+        "response_target_ms": 5_000.0, "response_limit_ms": 600_000.0, "escalation_limit": 30.0,
+    }  # fmt: skip
+    base = total_score(values, POLICY)
+    unmoved = [name for name, value in changes.items() if total_score(values, replace(POLICY, **{name: value})) == base]
+    assert unmoved == []
 
 
 def test_the_score_without_values_is_none() -> None:

@@ -10,18 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from rapport.insight.v1 import event_pb2
 
-from services.scoring import expiring, occurrences
-from services.scoring.contributions import (
+from services.scoring.measures import Kind, Measure, Outcome
+from tests.scoring.oracle import expiring, occurrences
+from tests.scoring.oracle.contributions import (
     Belonging,
     ConversationFact,
-    Kind,
     TransactionFact,
     of_conversation,
     of_transaction,
 )
-from services.scoring.expiring import CartFact, FollowUpFact
-from services.scoring.measures import Measure, Outcome
-from services.scoring.occurrences import EventFact, of_event
+from tests.scoring.oracle.expiring import CartFact, FollowUpFact
+from tests.scoring.oracle.occurrences import EventFact, of_event
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from functools import cache
 
 import psycopg
 import pytest
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 from sqlalchemy.exc import OperationalError
 
-from services.scoring import counting, event_store, rollup_store
+from services.scoring import facts_store, rollup_store
 from services.scoring.worker import Worker
 from tests.facts import END, Facts
 from tests.fix_services import House
@@ -57,8 +58,10 @@ async def test_recording_everything_again_changes_nothing(house: House) -> None:
 
 async def test_without_taking_back_the_old_amounts_the_comparison_objects(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a worker that only adds is found out."""
-    real = counting.between
-    monkeypatch.setattr(counting, "between", lambda pairs, since: real([(None, new) for _, new in pairs], since))
+    careless = rollup_store.CHANGED.replace("SELECT -1", "SELECT 0")
+    assert careless != rollup_store.CHANGED
+    monkeypatch.setattr(rollup_store, "CHANGED", careless)
+    monkeypatch.setattr(rollup_store, "counting_statement", cache(rollup_store.counting_statement.__wrapped__))
     await record(house, Facts(1), random.Random(1), rounds=8)
     await house.drain()
     assert house.differences() != []
@@ -70,7 +73,7 @@ async def test_without_following_conversations_the_comparison_objects(house: Hou
     async def nothing(*_: object) -> dict[int, set[str]]:
         return {}
 
-    monkeypatch.setattr(event_store, "get_naming", nothing)
+    monkeypatch.setattr(facts_store, "get_naming", nothing)
     await record(house, Facts(1), random.Random(1), rounds=8)
     await house.drain()
     assert {line.split(":")[0] for line in house.differences()} >= {"scoring.contribution", "scoring.tally_day"}

@@ -15,7 +15,8 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 
 from services.runtime.database import Database
 from services.runtime.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
-from services.scoring import recounting
+from services.scoring import draining
+from services.scoring.draining import Drain
 from services.scoring.worker import Worker
 from tests.fix_services import House
 
@@ -80,14 +81,14 @@ async def test_a_read_that_cannot_wait_longer_fails_instead_of_answering_older(h
 async def test_a_change_that_cannot_be_counted_is_set_aside_and_the_others_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = recounting.of_conversation
+    real = draining.count
 
-    def poisoned(fact: Any, day_of: Any) -> Any:
-        if fact.conversation_id == "c-3":
+    async def poisoned(conn: Any, changes: Any, *told: Any) -> None:
+        await real(conn, changes, *told)
+        if any(c.entity_id == "c-3" for c in changes):
             raise ZeroDivisionError("a defect")
-        return real(fact, day_of)
 
-    monkeypatch.setattr(recounting, "of_conversation", poisoned)
+    monkeypatch.setattr(draining, "count", poisoned)
     token = await record(house, *({} for _ in range(7)))
     await house.drain()
     with psycopg.connect(house.url) as conn:
@@ -102,22 +103,22 @@ async def test_a_change_that_cannot_be_counted_is_set_aside_and_the_others_go_on
 async def test_only_the_change_that_failed_is_set_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older change may be committed between the failure and its setting aside."""
     await record(house, {}, {})
-    real, innocent = Worker._set_aside, "innocent"
+    real, innocent = Drain._set_aside, "innocent"
 
-    async def overtaken(worker: Worker, tenant: str, change: Any, error: str) -> int:
+    async def overtaken(drain: Drain, tenant: str, change: Any, error: str) -> int:
         with psycopg.connect(house.url) as conn:
             conn.execute(
                 "INSERT INTO ingest.change (tenant_id, change_id, kind, entity_id) OVERRIDING SYSTEM VALUE "
                 "VALUES ('default', 0, 4, %s)",
                 [innocent],
             )
-        return await real(worker, tenant, change, error)
+        return await real(drain, tenant, change, error)
 
-    def poisoned(fact: Any, day_of: Any) -> Any:
+    async def poisoned(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(recounting, "of_conversation", poisoned)
-    monkeypatch.setattr(Worker, "_set_aside", overtaken)
+    monkeypatch.setattr(draining, "count", poisoned)
+    monkeypatch.setattr(Drain, "_set_aside", overtaken)
     await Worker(house.scoring_database, house.clock, 1).drain("default")
     with psycopg.connect(house.url) as conn:
         assert conn.execute("SELECT entity_id FROM scoring.quarantine").fetchall() == [("c-0",)]

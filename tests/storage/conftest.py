@@ -1,4 +1,4 @@
-"""The small world of `scenario_facts` and `scenario_rollups`, in databases of its own."""
+"""The small world of `scenario_facts`, `scenario_rollups` and `scenario_kept`, in databases of its own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from services.stack.postgres import Server
 from tests.fix_database import database
-from tests.storage import scenario_facts, scenario_rollups
+from tests.storage import scenario_facts, scenario_kept, scenario_rollups
 
 
 def fill(url: str) -> None:
-    """Insert tenants north and south: facts, and the rollups that belong to them."""
+    """Insert tenants north and south: facts, the rollups that belong to them, and what else is kept."""
     with psycopg.connect(url) as conn:
-        for scenario in (scenario_facts, scenario_rollups):
+        for scenario in (scenario_facts, scenario_rollups, scenario_kept):
             scenario_facts.insert(conn, "north", scenario.NORTH)
             scenario_facts.insert(conn, "south", scenario.SOUTH)
 

@@ -121,6 +121,7 @@ def test_grants_are_what_the_schema_says(migrated: psycopg.Connection[Any], tabl
     expected = {(f"rapport_{table.schema}", right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")}
     expected |= {(f"rapport_{service}", "SELECT") for service in table.info["readers"]}
     expected |= {(f"rapport_{service}", "DELETE") for service in table.info.get("deleters", ())}
+    expected |= {(f"rapport_{service}", right) for service in table.info.get("writers", ()) for right in ("INSERT", "UPDATE")}
     found = migrated.execute(
         "SELECT coalesce(r.rolname, 'public'), a.privilege_type FROM pg_class c CROSS JOIN aclexplode(c.relacl) a "
         "LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.oid = %s::regclass AND a.grantee <> c.relowner",

@@ -25,8 +25,10 @@ TAMPERED = {
     bool: SQL("NOT {}"), str: SQL("{} || '?'"), int: SQL("{} + 1"), Decimal: SQL("{} + 0.01"), date: SQL("{} + 1"),
     datetime: SQL("{} + interval '1 us'"),
 }  # fmt: skip
-#: What cannot be recomputed from facts: where the worker is, what it could not count, and what happened in time.
-NOT_ROLLUPS = {"progress", "quarantine", "touched", "segment_transition", "customer_sweep"}
+#: What cannot be recomputed from facts: where the worker is, what it could not count, what happened in time, what was chosen
+NOT_ROLLUPS = {
+    "progress", "quarantine", "touched", "segment_transition", "customer_sweep", "policy", "grade_day", "model", "customer_score",
+}  # fmt: skip
 #: What nothing stored accounts for any more: it is taken as given.
 REMAINDERS = {"remainder", "remainder_presence", "remainder_customer"}
 BY_NAME = {r.table.name: r for r in ROLLUPS}

@@ -82,6 +82,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the scoring policy never had this version."""
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 27
     """NOT_FOUND: the customer models never had this version, or it is kept no longer."""
+    ERROR_REASON_MODEL_NOT_FITTED: _ErrorReason.ValueType  # 28
+    """FAILED_PRECONDITION: no parameters of the customer models fit the tenant's customers. Those in use stay."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. ErrorInfo.domain is "rapport"; ErrorInfo.reason is the value's name without ERROR_REASON_."""
@@ -146,4 +148,6 @@ ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 26
 """NOT_FOUND: the scoring policy never had this version."""
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 27
 """NOT_FOUND: the customer models never had this version, or it is kept no longer."""
+ERROR_REASON_MODEL_NOT_FITTED: ErrorReason.ValueType  # 28
+"""FAILED_PRECONDITION: no parameters of the customer models fit the tenant's customers. Those in use stay."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

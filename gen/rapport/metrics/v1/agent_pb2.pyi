@@ -454,8 +454,8 @@ class SubScore(_message.Message):
     peer_mean: _builtins.float
     """The peers' mean, each agent weighted by its values, the agent itself left out. Absent without peers."""
     p_value: _builtins.float
-    """Probability that chance alone makes the value differ from the peers' by as much (two-sided z-test). Absent below 30
-    values, or without peers.
+    """Probability that chance alone makes the value differ from the peers' by as much (two-sided z-test). Absent when the agent
+    or all its peers together have fewer than 30 values.
     """
     significant: _builtins.bool
     """True when the value differs from the peers' beyond chance: of all agents and metrics with 100 values or more that are

@@ -479,7 +479,7 @@ class UpdateScoringPolicyRequest(_message.Message):
     """Why, for whoever reads the versions later. At most 500 characters."""
     @_builtins.property
     def policy(self) -> _policy_pb2.ScoringPolicy:
-        """The new values of the fields that update_mask names."""
+        """The new values of the fields that update_mask names; the others are not looked at. What comes out is checked as a whole."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -542,7 +542,7 @@ class PreviewScoringPolicyRequest(_message.Message):
     """Most agents and most customers to name, at most 1,000 each. 0: 100."""
     @_builtins.property
     def policy(self) -> _policy_pb2.ScoringPolicy:
-        """The new values of the fields that update_mask names."""
+        """The new values of the fields that update_mask names; the others are not looked at. What comes out is checked as a whole."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

@@ -177,7 +177,8 @@ class ScoringServiceServicer:
 
     def FitModels(self, request, context):
         """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
-        Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+        Errors: FAILED_PRECONDITION (MODEL_NOT_FITTED) when no parameters fit: those in use stay. ABORTED (TRANSACTION_CONFLICT)
+        while the tenant is busy for too long.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

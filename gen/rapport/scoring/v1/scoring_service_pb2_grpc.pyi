@@ -49,7 +49,8 @@ class ScoringServiceStub:
     """
     FitModels: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.FitModelsRequest, _scoring_service_pb2.FitModelsResponse]
     """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
-    Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+    Errors: FAILED_PRECONDITION (MODEL_NOT_FITTED) when no parameters fit: those in use stay. ABORTED (TRANSACTION_CONFLICT)
+    while the tenant is busy for too long.
     """
     GetSeasonality: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetSeasonalityRequest, _scoring_service_pb2.GetSeasonalityResponse]
     """Says in which quarters of the year a customer, a segment or everybody comes and buys.
@@ -160,7 +161,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_scoring_service_pb2.FitModelsRequest, _abc.Awaitable[_scoring_service_pb2.FitModelsResponse]],
     ) -> _abc.Awaitable[_scoring_service_pb2.FitModelsResponse]:
         """Fits the customer models to the tenant's customers now, and scores everyone by them. It happens by itself once a day.
-        Errors: ABORTED (TRANSACTION_CONFLICT) while the tenant is busy for too long.
+        Errors: FAILED_PRECONDITION (MODEL_NOT_FITTED) when no parameters fit: those in use stay. ABORTED (TRANSACTION_CONFLICT)
+        while the tenant is busy for too long.
         """
 
     @_abc_1.abstractmethod

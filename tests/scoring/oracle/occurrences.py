@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from services.scoring.contributions import Belonging, Contribution, DayOf, Kind, placed
-from services.scoring.measures import Measure
+from services.scoring.measures import Kind, Measure
+from tests.scoring.oracle.contributions import Belonging, Contribution, DayOf, placed
 
 #: Kinds of events, as the contract numbers their bodies.
 _AGENT_CONFIGURED, _COST, _WIDGET, _AGENT_STATUS, _INTERACTION = 10, 13, 14, 15, 16

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import IntEnum
 from typing import Any
 
-from services.scoring.measures import Outcome
+from services.scoring.measures import Kind, Outcome
 
 #: The numbers of the contract's enumerations that decide here.
 ABANDONED, RESOLVED = 2, 1
@@ -23,20 +22,6 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 #: Turns a moment into the tenant's date.
 DayOf = Callable[[datetime], date]
-
-
-class Kind(IntEnum):
-    """What kind of contribution it is."""
-
-    CONVERSATION = 1
-    TRANSACTION = 2
-    BOOKING = 3
-    OUTCOME = 4
-    CART = 5
-    FOLLOW_UP_OPENED = 6
-    FOLLOW_UP = 7
-    EVENT = 8
-    CONSENT = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, Inexact
 from typing import Any
 
-from services.scoring.contributions import Contribution
+from tests.scoring.oracle.contributions import Contribution
 
 #: Counts and sums of the rollups by agent and platform, in the order of their columns.
 COUNTS = (
@@ -33,7 +33,7 @@ def counts_of(c: Contribution) -> tuple[int, ...]:
     return (
         c.conversations, c.ended, c.completed, c.escalated, c.conversions, c.duration_ms or 0,
         int(csat is not None), csat or 0, (csat or 0) ** 2, int(response is not None), response or 0,
-        int(c.sentiment == 1), int(c.sentiment == 2), int(c.sentiment == 3),  # noqa: PLR2004  # the contract's numbers
+        int(c.sentiment == 1), int(c.sentiment == 2), int(c.sentiment == 3),  # the contract's numbers
         c.booked, c.kept, c.no_show, c.cancelled, (response or 0) ** 2,
     )  # fmt: skip
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from services.scoring.contributions import Belonging, Contribution, DayOf, Kind, placed
-from services.scoring.measures import Measure, Outcome
+from services.scoring.measures import Kind, Measure, Outcome
+from tests.scoring.oracle.contributions import Belonging, Contribution, DayOf, placed
 
 #: How long after its last change a cart may still be checked out before it counts as abandoned.
 CART_PATIENCE = timedelta(hours=24)

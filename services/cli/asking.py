@@ -1,0 +1,62 @@
+"""Questions about a period: how it is named at the terminal, and how it is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import grpc
+import typer
+from rapport.metrics.v1.common_pb2 import Quality
+from rapport.query.v1.query_service_pb2 import CompareAgentsRequest, GetAgentPerformanceRequest, GetSystemPerformanceRequest
+from rapport.scoring.v1.scoring_service_pb2 import PreviewScoringPolicyRequest
+
+from services.cli.calling import DEADLINE_S, CommandFailed
+from services.cli.windows import Period
+
+
+class _Qualified(Protocol):
+    @property
+    def quality(self) -> Quality: ...
+
+
+_Request = TypeVar(
+    "_Request", GetAgentPerformanceRequest, GetSystemPerformanceRequest, CompareAgentsRequest, PreviewScoringPolicyRequest
+)
+_Answer = TypeVar("_Answer", bound=_Qualified)
+
+Days = Annotated[
+    int | None, typer.Option(min=1, max=3660, metavar="DAYS", help="The tenant's last DAYS days, today included. Default 30.")
+]
+Start = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment, such as 2025-07-01 or 2025-07-01T09:00Z.")]
+End = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment after the period.")]
+
+
+def period(days: int | None, start: str | None, end: str | None) -> Period:
+    """Return the period that the options name. Raises typer.BadParameter."""
+    try:
+        return Period(days, start, end)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+async def ask(call: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer], request: _Request, asked: Period) -> _Answer:
+    """Ask for a period. Where its days are the tenant's, a first answer for the default window tells the time zone."""
+    zone = default_end = None
+    if asked.needs_zone:
+        window = (await call(request, timeout=DEADLINE_S)).quality.window
+        zone = _zone(window.time_zone)
+        default_end = window.end.ToDatetime(zone)
+    start, end = asked.bounds(zone, default_end)
+    if start:
+        request.start_time.FromDatetime(start)
+    if end:
+        request.end_time.FromDatetime(end)
+    return await call(request, timeout=DEADLINE_S)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        raise CommandFailed(f"the tenant's time zone {name!r} is not known here") from None
