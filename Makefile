@@ -59,6 +59,10 @@ $(BENCH_READY): requirements/bench.txt
 bench-models: $(BENCH_READY)  ## how good the customer models are beside gradient boosting, and how fast
 	@.venv-bench/bin/python -m tests.benchmarks.models
 
+.PHONY: bench-scoring
+bench-scoring: $(READY)  ## how fast facts become numbers, beside how fast they come in, and how fresh numbers are
+	@$(BIN)/python -m tests.benchmarks.scoring
+
 .PHONY: chaos-ingest
 chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged
 	@$(BIN)/python -m tests.chaos.ingest

@@ -44,6 +44,15 @@ def test_who_comes_later_is_served_before_the_deep_queue_again() -> None:
     assert [round_.begin(), round_.begin()] == [Turn("new", 1000), Turn("deep", 1000)]
 
 
+def test_whoever_is_found_together_with_the_deep_queue_comes_first() -> None:
+    round_ = turns()
+    round_.found({"deep"}, 0)
+    assert round_.begin() == Turn("deep", 1000)
+    round_.ended("deep")
+    round_.found({"deep", "new"}, 0)
+    assert [round_.begin(), round_.begin()] == [Turn("new", 1000), Turn("deep", 1000)]
+
+
 def test_a_tenant_has_one_turn_at_a_time() -> None:
     round_ = turns()
     round_.found({"a"}, 0)

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Limits
 from services.runtime.tenancy import current_tenant, set_tenant
-from services.scoring import draining, snapshots, sweeping
+from services.scoring import draining, refitting, snapshots, sweeping
 from services.scoring.metrics import BatchMetrics
 from services.scoring.queue_store import Change
 from services.scoring.worker import SPREAD, STEPS, Sweeper, Worker
@@ -416,7 +416,30 @@ async def test_a_day_is_swept_in_its_first_hour_once(house: House) -> None:
     assert midnight < swept[1] <= midnight + SPREAD + timedelta(minutes=1)
 
 
-async def test_two_sweepers_at_once_sweep_once(house: House) -> None:
+async def test_a_sweeper_that_comes_late_does_not_sweep_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both see that it is time; the other one's sweep is over when this one has the lease."""
+    await talk(house, "default", "c-0")
+    await house.drain()
+    swept: list[datetime] = []
+
+    async def noted(conn: AsyncConnection, now: datetime) -> None:
+        swept.append(now)
+
+    early, late = (Sweeper(house.scoring_database, house.clock, steps=(*STEPS, noted)) for _ in range(2))
+    real = refitting.refit_daily
+
+    async def meanwhile(*told: Any) -> None:
+        with monkeypatch.context() as once:
+            once.setattr(refitting, "refit_daily", real)
+            await asyncio.create_task(early.sweep("default"))
+        assert len(swept) == 1
+
+    monkeypatch.setattr(refitting, "refit_daily", meanwhile)
+    await late.sweep("default")
+    assert len(swept) == 1
+
+
+async def test_sweepers_at_once_sweep_once(house: House) -> None:
     await talk(house, "default", "c-0")
     await house.drain()
     swept: list[datetime] = []
