@@ -1,68 +1,16 @@
-"""SQL that says what every fact counts for, and where: one SELECT a kind of fact. docs/numbers.md says it in words.
-
-Each gives rows of `scoring.contribution`. They take `tenant`, `zone` (IANA), `attribution` (an interval) and `now` (time alone
-turns open carts and follow-ups into misses). A SELECT is of every stored fact, or of those only that a parameter named for it
-lists: that is how a few changes are counted, and everything anew, by the same words.
-"""
+"""SQL that says what conversations and payments count for, and where. docs/numbers.md says it in words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from services.scoring.measures import Kind, Measure, Outcome
-from services.storage import schema
-
-COLUMNS = tuple(c.name for c in schema.contribution.columns)
-
-#: How long after its last change a cart may still be checked out before it counts as abandoned.
-CART_PATIENCE = "interval '24 hours'"
+from services.scoring.event_source_store import APPOINTMENTS, CARTS, COSTS, EVENTS, FOLLOW_UPS
+from services.scoring.measures import Kind, Outcome
+from services.scoring.source_store import Source, columns, day, when
 
 #: The numbers of the contract's enumerations that decide here.
 _RESOLVED, _ABANDONED = 1, 2
 _PURCHASE = 2
 _CHARGE, _REFUND = 1, 2
 _SETTLED, _FAILED = 2, 3
-_KEPT, _CANCELLED, _NO_SHOW = 3, 4, 5
-CART_CHECKED_OUT, CART_GIVEN_UP = 3, 4
-FOLLOW_UP_OPEN, FOLLOW_UP_DONE = 1, 2
-#: Kinds of events that are no state of an entity, as the contract numbers their bodies.
-_AGENT_CONFIGURED, _COST, _WIDGET, _AGENT_STATUS, _INTERACTION = 10, 13, 14, 15, 16
-_RISK, _COMPLIANCE, _CONSULTATION, _HEALTH, _PROFILE = 19, 20, 21, 22, 23
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where contributions of some kinds come from. `ids` names the parameter that lists facts, `listed` is its condition."""
-
-    ids: str
-    kinds: tuple[Kind, ...]
-    sql: str
-    listed: str
-
-    def select(self, *, everything: bool) -> str:
-        """Return the SELECT of every fact's contributions, or of those that are listed."""
-        return self.sql + ("" if everything else f" AND {self.listed}")
-
-
-def _columns(**told: str) -> str:
-    """Return a contribution's columns in their order: those told, and nothing in the others."""
-    counted = {"tenant_id": "CAST(:tenant AS text)"}
-    for column in schema.contribution.columns:
-        if column.name not in told and column.name not in counted:
-            nothing = "NULL" if column.nullable else "0"
-            counted[column.name] = f"CAST({nothing} AS {column.type.compile()})"
-    return ", ".join(f"{(counted | told)[name]} AS {name}" for name in COLUMNS)
-
-
-def _day(moment: str) -> str:
-    """Return the tenant's date of a moment."""
-    return f"CAST({moment} AT TIME ZONE CAST(:zone AS text) AS date)"
-
-
-def _when(*conditions: tuple[str, object]) -> str:
-    """Return the first value whose condition holds, or nothing."""
-    return "CASE " + " ".join(f"WHEN {condition} THEN {value:d}" for condition, value in conditions) + " END"
-
 
 _HAS_ENDED = "c.end_time IS NOT NULL"
 _IS_RESOLVED = f"(c.resolution IS NOT DISTINCT FROM {_RESOLVED} OR c.escalation_resolved_by IS NOT NULL)"
@@ -72,14 +20,14 @@ _IS_COMPLETED = f"({_HAS_ENDED} AND NOT {_IS_ABANDONED} AND (c.escalated IS NOT 
 #: Conversations, at their start. A purchase's value counts unless a charge speaks for it.
 _CONVERSATIONS = f"""
     SELECT {
-    _columns(
+    columns(
         kind=f"CAST({Kind.CONVERSATION:d} AS smallint)",
         fact_id="c.conversation_id",
         agent_id="c.agent_id",
         platform="c.platform",
         customer_id="c.customer_id",
         at="c.start_time",
-        day=_day("c.start_time"),
+        day=day("c.start_time"),
         conversations="CAST(1 AS smallint)",
         ended=f"CAST(CAST({_HAS_ENDED} AS int) AS smallint)",
         completed=f"CAST(CAST({_IS_COMPLETED} AS int) AS smallint)",
@@ -93,7 +41,7 @@ _CONVERSATIONS = f"""
         amount="CASE WHEN sale.counts THEN c.conversion_value END",
         currency="CASE WHEN sale.counts THEN c.conversion_currency END",
         outcome="CAST("
-        + _when(
+        + when(
             (_IS_ABANDONED, Outcome.ABANDONED_CONVERSATION),
             ("c.end_time IS NULL", 0),
             ("c.customer_messages > 0 AND c.agent_responses = 0", Outcome.UNANSWERED_CONVERSATION),
@@ -119,14 +67,14 @@ _CONVERSATIONS = f"""
 #: the customer's last conversation to which payments are still due.
 _TRANSACTIONS = f"""
     SELECT {
-    _columns(
+    columns(
         kind=f"CAST({Kind.TRANSACTION:d} AS smallint)",
         fact_id="t.transaction_id",
         agent_id="coalesce(n.agent_id, link.agent_id, touch.agent_id, '')",
         platform="coalesce(link.platform, touch.platform, CAST(0 AS smallint))",
         customer_id="coalesce(n.customer_id, link.customer_id, '')",
         at="counted.at",
-        day=_day("counted.at"),
+        day=day("counted.at"),
         orders=f"CAST(CAST(t.kind = {_CHARGE} AND t.status = {_SETTLED} AS int) AS smallint)",
         amount=f"CASE WHEN t.status = {_SETTLED} THEN CASE t.kind WHEN {_REFUND} THEN -t.amount ELSE t.amount END END",
         currency=f"CASE WHEN t.status = {_SETTLED} THEN t.currency END",
@@ -156,192 +104,10 @@ _TRANSACTIONS = f"""
     ) AS touch ON n.agent_id IS NULL AND link.tenant_id IS NULL
     WHERE t.tenant_id = :tenant AND counted.at IS NOT NULL AND (t.status = {_SETTLED} OR t.kind = {_CHARGE})"""
 
-#: Whom a fact belongs to by what it names itself and, where it does not, by the conversation `c` that it names.
-_BELONGS = {
-    "agent_id": "coalesce(f.agent_id, c.agent_id, '')",
-    "platform": "coalesce(c.platform, CAST(0 AS smallint))",
-    "customer_id": "coalesce(f.customer_id, c.customer_id, '')",
-}
-_LINK = "LEFT JOIN ingest.conversation AS c ON c.tenant_id = :tenant AND c.conversation_id = f.conversation_id"
-
-#: Bookings when they were made, and how they came out when they were due.
-_APPOINTMENTS = f"""
-    SELECT {
-    _columns(
-        **_BELONGS,
-        kind="CAST(part.kind AS smallint)",
-        fact_id="f.appointment_id",
-        at="part.at",
-        day=_day("part.at"),
-        booked=f"CAST(CAST(part.kind = {Kind.BOOKING:d} AS int) AS smallint)",
-        kept=f"CAST(CAST(part.kind = {Kind.OUTCOME:d} AND f.status = {_KEPT} AS int) AS smallint)",
-        no_show=f"CAST(CAST(part.kind = {Kind.OUTCOME:d} AND f.status = {_NO_SHOW} AS int) AS smallint)",
-        cancelled=f"CAST(CAST(part.kind = {Kind.OUTCOME:d} AND f.status = {_CANCELLED} AS int) AS smallint)",
-        outcome=f"CAST(CASE WHEN part.kind = {Kind.OUTCOME:d} THEN CASE f.status WHEN {_KEPT} THEN {Outcome.SUCCESS:d} "
-        f"WHEN {_CANCELLED} THEN {Outcome.CANCELLATION:d} ELSE {Outcome.NO_SHOW:d} END END AS smallint)",
-    )
-}
-    FROM ingest.appointment AS f
-    {_LINK}
-    CROSS JOIN LATERAL (
-        SELECT {Kind.BOOKING:d} AS kind, f.booked_at AS at WHERE f.booked_at IS NOT NULL
-        UNION ALL
-        SELECT {Kind.OUTCOME:d}, coalesce(f.scheduled_for, f.status_at)
-        WHERE f.status IN ({_KEPT}, {_CANCELLED}, {_NO_SHOW}) AND coalesce(f.scheduled_for, f.status_at) IS NOT NULL
-    ) AS part
-    WHERE f.tenant_id = :tenant AND f.status IS NOT NULL"""
-
-#: Carts, at their creation.
-_CARTS = f"""
-    SELECT {
-    _columns(
-        **_BELONGS,
-        kind=f"CAST({Kind.CART:d} AS smallint)",
-        fact_id="f.cart_id",
-        at="f.created_at",
-        day=_day("f.created_at"),
-        measure=f"CAST({Measure.CART_STARTED:d} AS smallint)",
-        quantity="CAST(1 AS bigint)",
-        outcome="CAST("
-        + _when(
-            (f"f.status = {CART_CHECKED_OUT}", Outcome.SUCCESS),
-            (f"f.status = {CART_GIVEN_UP} OR f.changed_at + {CART_PATIENCE} <= :now", Outcome.ABANDONED_CART),
-        )
-        + " AS smallint)",
-    )
-}
-    FROM ingest.cart AS f
-    {_LINK}
-    WHERE f.tenant_id = :tenant AND f.status IS NOT NULL"""
-
-#: Follow-ups at their opening and, where they were due, how they came out.
-_FOLLOW_UPS = f"""
-    SELECT {
-    _columns(
-        **_BELONGS,
-        kind="CAST(part.kind AS smallint)",
-        fact_id="f.follow_up_id",
-        at="part.at",
-        day=_day("part.at"),
-        measure=f"CAST(CASE part.kind WHEN {Kind.FOLLOW_UP_OPENED:d} THEN {Measure.FOLLOW_UP_OPENED:d} END AS smallint)",
-        quantity=f"CAST(CASE part.kind WHEN {Kind.FOLLOW_UP_OPENED:d} THEN 1 END AS bigint)",
-        outcome=f"CAST(CASE WHEN part.kind = {Kind.FOLLOW_UP:d} THEN CASE f.status WHEN {FOLLOW_UP_DONE} "
-        f"THEN {Outcome.SUCCESS:d} ELSE {Outcome.OVERDUE_FOLLOW_UP:d} END END AS smallint)",
-    )
-}
-    FROM ingest.follow_up AS f
-    {_LINK}
-    CROSS JOIN LATERAL (
-        SELECT {Kind.FOLLOW_UP_OPENED:d} AS kind, f.opened_at AS at
-        UNION ALL
-        SELECT {Kind.FOLLOW_UP:d}, coalesce(f.due, f.opened_at)
-        WHERE f.status = {FOLLOW_UP_DONE} OR (f.status = {FOLLOW_UP_OPEN} AND f.due <= :now)
-    ) AS part
-    WHERE f.tenant_id = :tenant AND f.status IS NOT NULL"""
-
-#: What an event counts in, by its kind, and where that does not decide, by a field of its body and the number in it.
-_MEASURES: tuple[tuple[int, str, dict[int, Measure]], ...] = (
-    (_AGENT_CONFIGURED, "", {0: Measure.AGENT_CONFIGURED}),
-    (_INTERACTION, "", {0: Measure.INTERACTION}),
-    (_CONSULTATION, "", {0: Measure.CONSULTATION}),
-    (_PROFILE, "", {0: Measure.PROFILE_TOLD}),
-    (
-        _WIDGET,
-        "action",
-        {1: Measure.WIDGET_DEPLOYED, 2: Measure.WIDGET_CUSTOMIZED, 3: Measure.WIDGET_IMPRESSION, 4: Measure.WIDGET_OPENED},
-    ),
-    (
-        _AGENT_STATUS,
-        "status",
-        {1: Measure.AGENT_ACTIVE, 2: Measure.AGENT_PAUSED, 3: Measure.AGENT_ERROR, 4: Measure.AGENT_RETIRED},
-    ),
-    (_RISK, "outcome", {1: Measure.RISK_APPROVED, 2: Measure.RISK_DECLINED, 3: Measure.RISK_REVIEW}),
-    (_COMPLIANCE, "result", {1: Measure.COMPLIANCE_PASSED, 2: Measure.COMPLIANCE_FAILED, 3: Measure.COMPLIANCE_WAIVED}),
-    (_HEALTH, "state", {1: Measure.SERVICE_UP, 2: Measure.SERVICE_DEGRADED, 3: Measure.SERVICE_DOWN}),
-)
-
-
-def _measure(kind: int, field: str, numbers: dict[int, Measure]) -> str:
-    if not field:
-        return f"WHEN {kind} THEN {numbers[0]:d}"
-    told = " ".join(f"WHEN {number} THEN {measure:d}" for number, measure in numbers.items())
-    return f"WHEN {kind} THEN CASE CAST(f.body ->> '{field}' AS int) {told} END"
-
-
-#: Events that stand for themselves, when they occurred; an interaction stands for the consent that was given in it, too. Of a
-#: body only that is read that counts: people's names and addresses stay where they are.
-_EVENTS = f"""
-    SELECT {
-    _columns(
-        **_BELONGS
-        | {
-            "platform": f"CASE f.kind WHEN {_INTERACTION} THEN coalesce(CAST(f.body ->> 'platform' AS smallint), c.platform, "
-            "CAST(0 AS smallint)) ELSE coalesce(c.platform, CAST(0 AS smallint)) END"
-        },
-        kind="CAST(part.kind AS smallint)",
-        fact_id="f.source || '/' || f.event_id",
-        at="f.occurred_at",
-        day=_day("f.occurred_at"),
-        measure="CAST(part.measure AS smallint)",
-        quantity="part.quantity",
-        campaign="part.campaign",
-    )
-}
-    FROM ingest.event AS f
-    {_LINK}
-    CROSS JOIN LATERAL (
-        SELECT {Kind.EVENT:d} AS kind, CASE f.kind {" ".join(_measure(*m) for m in _MEASURES)} END AS measure,
-               CASE f.kind WHEN {_WIDGET} THEN coalesce(nullif(CAST(f.body ->> 'count' AS bigint), 0), 1) ELSE 1 END AS quantity,
-               CASE f.kind WHEN {_INTERACTION} THEN nullif(f.body ->> 'campaign', '') END AS campaign
-        UNION ALL
-        SELECT {Kind.CONSENT:d}, {Measure.CONSENT:d}, 1, CAST(NULL AS text)
-        WHERE f.kind = {_INTERACTION} AND CAST(f.body ->> 'consent' AS boolean)
-    ) AS part
-    WHERE f.tenant_id = :tenant AND f.kind IN ({", ".join(str(kind) for kind, _, _ in _MEASURES)}) AND part.measure IS NOT NULL"""
-
-#: Costs, for the days that their periods touch. A period ends before its end; one shorter than clocks tell apart is its first
-#: moment.
-_COSTS = f"""
-    SELECT {
-    _columns(
-        **_BELONGS,
-        kind=f"CAST({Kind.EVENT:d} AS smallint)",
-        fact_id="f.source || '/' || f.event_id",
-        at="period.first",
-        day=_day("period.first"),
-        cost="CAST(f.body ->> 'amount' AS numeric)",
-        currency="f.body ->> 'currency'",
-        category="CAST(f.body ->> 'category' AS smallint)",
-        campaign="nullif(f.body ->> 'campaign', '')",
-        end_day=_day("greatest(period.first, period.last)") + " + 1",
-    )
-}
-    FROM ingest.event AS f
-    CROSS JOIN LATERAL (
-        SELECT coalesce(CAST(f.body ->> 'period_start' AS timestamptz), f.occurred_at) AS first,
-               CAST(f.body ->> 'period_end' AS timestamptz) - interval '1 microsecond' AS last
-    ) AS period
-    {_LINK}
-    WHERE f.tenant_id = :tenant AND f.kind = {_COST}"""
-
-_LISTED_EVENTS = (
-    "(f.source, f.event_id) IN (SELECT CAST(split_part(e, '/', 1) AS smallint), substr(e, strpos(e, '/') + 1) "
-    "FROM unnest(CAST(:events AS text[])) AS e)"
-)
-
 CONVERSATIONS = Source(
     "conversations", (Kind.CONVERSATION,), _CONVERSATIONS, "c.conversation_id = ANY(CAST(:conversations AS text[]))"
 )
 TRANSACTIONS = Source("transactions", (Kind.TRANSACTION,), _TRANSACTIONS, "t.transaction_id = ANY(CAST(:transactions AS text[]))")
-APPOINTMENTS = Source(
-    "appointments", (Kind.BOOKING, Kind.OUTCOME), _APPOINTMENTS, "f.appointment_id = ANY(CAST(:appointments AS text[]))"
-)
-CARTS = Source("carts", (Kind.CART,), _CARTS, "f.cart_id = ANY(CAST(:carts AS text[]))")
-FOLLOW_UPS = Source(
-    "follow_ups", (Kind.FOLLOW_UP_OPENED, Kind.FOLLOW_UP), _FOLLOW_UPS, "f.follow_up_id = ANY(CAST(:follow_ups AS text[]))"
-)
-EVENTS = Source("events", (Kind.EVENT, Kind.CONSENT), _EVENTS, _LISTED_EVENTS)
-#: Costs are events, listed with them.
-COSTS = Source("events", (), _COSTS, _LISTED_EVENTS)
 
+#: Everything that counts.
 SOURCES = (CONVERSATIONS, TRANSACTIONS, APPOINTMENTS, CARTS, FOLLOW_UPS, EVENTS, COSTS)

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.windows import INTERVALS_KEPT
-from services.scoring import facts_store, horizon_store, rollup_store
+from services.scoring import facts_store, horizon_store, rollup_store, state_store
 from services.scoring.facts_store import AGENT, APPOINTMENT, CART, CONVERSATION, CUSTOMER, EVENT, FOLLOW_UP, LEFT, TRANSACTION
 from services.scoring.queue_store import Change
-from services.scoring.rollup_store import Counting, Moved
+from services.scoring.rollup_store import Counting
+from services.scoring.state_store import Moved
 from services.storage.reading import Settings
 
 #: The parameters that list facts, by the kind of their changes.
@@ -35,7 +36,7 @@ async def count(conn: AsyncConnection, changes: Sequence[Change], settings: Sett
         moved = await rollup_store.count_facts(conn, facts, named[AGENT], by)
     elif named[AGENT]:
         await rollup_store.know_agents(conn, named[AGENT])
-    await rollup_store.settle_customers(conn, moved.customers | named[CUSTOMER] | named[LEFT], moved)
+    await state_store.settle_customers(conn, moved.customers | named[CUSTOMER] | named[LEFT], moved)
     if "carts" in facts or "follow_ups" in facts:
         await facts_store.put_due(conn, facts.get("carts", ()), facts.get("follow_ups", ()), now)
 

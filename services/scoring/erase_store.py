@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.measures import Measure
-from services.scoring.rollup_store import GROUPS, NEVER, PRESENCE, PUT_DAYS, Moved, add_presence
+from services.scoring.presence_store import GROUPS, NEVER, PRESENCE, PUT_DAYS, add_presence
 from services.scoring.rollups import COSTS, CUSTOMER_REVENUE
+from services.scoring.state_store import Moved
 from services.storage import schema
 from services.storage.personal import CUSTOMER_ID, tables_naming_customers
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring import erase_store, rollup_store
+from services.scoring import erase_store, rollup_store, state_store
 from services.scoring.facts_store import CUSTOMER, LEFT
 from services.scoring.measures import Kind
 from services.scoring.queue_store import Change
@@ -66,5 +66,5 @@ async def _make_nobodys(conn: AsyncConnection, facts: Iterable[Change]) -> set[s
     """Keep what erased facts counted for others as nobody's; return these others."""
     keys = {(kind, fact.entity_id) for fact in facts for kind in _CONTRIBUTED[fact.kind]}
     moved = await erase_store.make_nobodys(conn, keys)
-    await rollup_store.settle_customers(conn, moved.customers, moved)
+    await state_store.settle_customers(conn, moved.customers, moved)
     return moved.customers

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import current_tenant
-from services.scoring.contribution_store import CART_CHECKED_OUT, CART_GIVEN_UP, CART_PATIENCE, FOLLOW_UP_OPEN
+from services.scoring.event_source_store import CART_CHECKED_OUT, CART_GIVEN_UP, CART_PATIENCE, FOLLOW_UP_OPEN
 from services.scoring.measures import Kind
 
 #: What kinds of things change, as changes number them.

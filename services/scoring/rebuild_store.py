@@ -16,11 +16,13 @@ from sqlalchemy import Date, Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import current_tenant
-from services.scoring.contribution_store import COLUMNS, CONVERSATIONS, SOURCES, Source
+from services.scoring.contribution_store import CONVERSATIONS, SOURCES
 from services.scoring.facts_store import CART, FOLLOW_UP
 from services.scoring.measures import Grouping, Measure
-from services.scoring.rollup_store import NEVER, Counting
+from services.scoring.presence_store import NEVER
+from services.scoring.rollup_store import Counting
 from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, Rollup
+from services.scoring.source_store import COLUMNS, Source
 from services.storage import schema
 
 #: Conversations counted by one statement: often enough for a progress bar, seldom enough to be worth its while.

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.runtime.errors import Aborted, FailedPrecondition, FieldViolation, InvalidArgument
 from services.runtime.windows import INTERVALS_KEPT, QUARTER, floor_to_quarter, midnight
 from services.scoring import horizon_store, rebuild_store
-from services.scoring.contribution_store import APPOINTMENTS, CARTS, EVENTS, FOLLOW_UPS, TRANSACTIONS
+from services.scoring.contribution_store import TRANSACTIONS
 from services.scoring.counting import counting_by
+from services.scoring.event_source_store import APPOINTMENTS, CARTS, EVENTS, FOLLOW_UPS
 from services.scoring.rebuild_store import Changed
 from services.storage.reading import Settings, get_settings
 

@@ -36,7 +36,10 @@ MAINTENANCE_DATABASE = "postgres"
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
+    # Checkpoints follow each other less closely: after each, every page that changes is written to the log whole.
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
     "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",

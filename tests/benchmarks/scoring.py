@@ -27,6 +27,7 @@ import psutil
 import psycopg
 import uvloop
 from rapport.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
+from rapport.insight.v1 import conversation_pb2
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 from rapport.scoring.v1 import scoring_service_pb2_grpc
 from rich.console import Console
@@ -97,9 +98,17 @@ async def rebuilt(stub: Any, what: str) -> float:
     return N / (time.perf_counter() - began)
 
 
+def recent(prefix: str, count: int) -> list[conversation_pb2.ConversationInsight]:
+    """Return conversations that ended a moment ago, as they come in live."""
+    messages, now = conversations(prefix, count), int(time.time())
+    for n, message in enumerate(messages):
+        message.start_time.seconds, message.end_time.seconds = now - 300 - n % 600, now - n % 300
+    return messages
+
+
 def paced(count: int, rate: float, prefix: str) -> AsyncIterator[ingest_service_pb2.RecordRequest]:
     """Send conversations of today at a rate, whatever is acknowledged."""
-    messages = conversations(prefix, count)
+    messages = recent(prefix, count)
 
     async def send() -> AsyncIterator[ingest_service_pb2.RecordRequest]:
         begin = time.perf_counter()
@@ -113,7 +122,7 @@ def paced(count: int, rate: float, prefix: str) -> AsyncIterator[ingest_service_
 async def together(address: str, conn: psycopg.Connection[Any]) -> float:
     """Return the rate that ingest and scoring keep up together: from the first byte until everything is counted."""
     count = min(STREAMED, 60_000)
-    messages = conversations("together", count)
+    messages = recent("together", count)
     began = time.perf_counter()
     await stream(address, messages, 1)
     await asyncio.to_thread(until_counted, conn)

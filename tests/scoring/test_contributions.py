@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from services.scoring import contribution_store, rollup_store
+from services.scoring import contribution_store, rollup_store, source_store
 from tests.facts import END, Facts
 from tests.fix_services import House
 from tests.scoring.oracle.reading import World
@@ -53,7 +53,7 @@ async def test_another_rule_would_be_found_out(house: House, monkeypatch: pytest
     """The control: conversations that nobody escalated count as escalated."""
     careless = contribution_store.CONVERSATIONS.sql.replace("c.escalated IS TRUE", "c.escalated IS NOT FALSE")
     assert careless != contribution_store.CONVERSATIONS.sql
-    source = contribution_store.Source(
+    source = source_store.Source(
         "conversations", contribution_store.CONVERSATIONS.kinds, careless, contribution_store.CONVERSATIONS.listed
     )
     monkeypatch.setattr(rollup_store, "SOURCES", (source, *contribution_store.SOURCES[1:]))
