@@ -18,10 +18,9 @@ def check(stored: Settings, told: Mapping[str, Any], expected_version: int | Non
         raise Aborted("VERSION_CONFLICT", f"the settings are at version {stored.version}, not {expected_version}")
     changed = [name for name in SHAPES_NUMBERS if name in told and told[name] != getattr(stored, name)]
     if changed and facts_exist:
+        sentence = "changes only together with the numbers, by RebuildRollups, once facts are stored"
         raise FailedPrecondition(
             "SETTING_SHAPES_NUMBERS",
-            f"{' and '.join(changed)} cannot change while facts are stored: numbers were made by it",
-            violations=[
-                FieldViolation(f"settings.{name}", "setting.fixed", "is fixed once facts are stored") for name in changed
-            ],
+            f"{' and '.join(changed)} {sentence}",
+            violations=[FieldViolation(f"settings.{name}", "setting.fixed", sentence) for name in changed],
         )
