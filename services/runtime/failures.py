@@ -21,7 +21,7 @@ _RETRY_S = 1.0
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONFLICTS = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
 _TOOK_TOO_LONG = ("57014", "25P03", "25P04")  # query_canceled by statement_timeout; idle or whole transaction timed out
-_UNREACHABLE = ("08", "57P", "53300")  # connection exceptions, shutdown and start-up, too_many_connections
+_UNREACHABLE = ("08", "57P", "53", "58")  # connection exceptions, shutdown and start-up, no resources, no disk
 
 
 def innermost(exc: BaseException) -> BaseException:

@@ -52,7 +52,7 @@ class Drain:
             try:
                 return await self._count(tenant_id, limit)
             except UncountableError as failed:
-                if as_service_error(failed.error) is not None:
+                if as_service_error(failed.error) is not None or _is_not_the_facts_fault(failed.error):
                     raise failed.error from None
                 told = {"changes": len(failed.changes), "error": name_of(failed.error)}
                 _log.warning("a batch could not be counted", extra={"fields": told})
@@ -83,14 +83,19 @@ async def count_taken(conn: AsyncConnection, changes: Sequence[Change], now: dat
     with _tracer.start_as_current_span("count changes", extract_trace(changes[-1].trace or "")) as span:
         span.set_attribute("rapport.changes", len(changes))
         try:
-            counted = [c for c in changes if not erasing.is_erasure(c)]
+            counted, erased = erasing.parted(changes)
             if counted:
                 await count(conn, counted, await get_settings(conn), now)
-            if len(counted) < len(changes):
-                await erasing.erase(conn, [c for c in changes if erasing.is_erasure(c)])
+            if erased:
+                await erasing.erase(conn, erased)
             await rollup_store.set_drained(conn, now)
         except Exception as error:
             raise UncountableError(changes, error) from error
+
+
+def _is_not_the_facts_fault(error: Exception) -> bool:
+    """Return whether the database refuses the statement, not what is in it: a table, column or right is not there yet."""
+    return (getattr(error.orig, "sqlstate", None) or "").startswith("42") if isinstance(error, DBAPIError) else False
 
 
 def name_of(error: Exception) -> str:

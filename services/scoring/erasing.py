@@ -34,9 +34,11 @@ _NAMING_CUSTOMERS = (CUSTOMER, LEFT)
 _SUBJECT_ERASED = ERASED + rollup_store.CUSTOMER
 
 
-def is_erasure(change: Change) -> bool:
-    """Return whether a change says that something was erased."""
-    return change.kind > ERASED
+def parted(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Return the changes to count, and those that say that something was erased: what was is not counted before."""
+    erased = [c for c in changes if c.kind > ERASED]
+    gone = {(c.kind - ERASED, c.entity_id) for c in erased}
+    return [c for c in changes if c.kind <= ERASED and (c.kind, c.entity_id) not in gone], erased
 
 
 async def erase(conn: AsyncConnection, changes: Sequence[Change]) -> None:

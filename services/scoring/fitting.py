@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, gammaln, psi
 
@@ -57,13 +56,6 @@ class ValueFit:
     log_likelihood: float
     customers: int
     converged: bool
-
-
-def draw(customers: int, seed: int, limit: int = ENOUGH) -> NDArray[np.intp] | None:
-    """Return `limit` of the positions 0 to `customers` - 1, ascending, drawn by lot; None when there are no more than that."""
-    if customers <= limit:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(customers, limit, replace=False, shuffle=False))
 
 
 def fit_events(x: Array, t_x: Array, age: Array, *, prior: Mbg | None = PUBLISHED, sampled: bool = False) -> EventFit:

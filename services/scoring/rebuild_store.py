@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import current_tenant
 from services.scoring.contribution_store import CONVERSATIONS, SOURCES
+from services.scoring.event_source_store import CART_CHECKED_OUT, CART_GIVEN_UP, CART_PATIENCE, FOLLOW_UP_OPEN
 from services.scoring.facts_store import CART, FOLLOW_UP
 from services.scoring.measures import Grouping, Measure
 from services.scoring.presence_store import NEVER
-from services.scoring.rollup_store import Counting
+from services.scoring.rollup_store import AGENT, Counting
 from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, Rollup
-from services.scoring.source_store import COLUMNS, Source
+from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
 from services.storage import schema
 
 #: Conversations counted by one statement: often enough for a progress bar, seldom enough to be worth its while.
@@ -54,7 +55,9 @@ _SIZES = text(
            (SELECT count(*) FROM ingest.event WHERE tenant_id = :tenant AND entity_id IS NULL) AS events
     """
 )
-_HORIZON = text("SELECT EXISTS (SELECT FROM ingest.horizon WHERE tenant_id = :tenant)")
+_HORIZON = text("SELECT day, previous_day, after_change FROM ingest.horizon WHERE tenant_id = :tenant")
+#: The lock under which ingest changes settings.
+_LOCK_SETTINGS = text("SELECT pg_advisory_xact_lock(1380012, hashtext(:tenant))")
 _PLACE_REMAINDER = (
     text(
         "UPDATE scoring.remainder SET day = CAST(at AT TIME ZONE CAST(:zone AS text) AS date) "
@@ -130,12 +133,6 @@ def _put_right(
     )
 
 
-#: A fact that is gone but has a change waiting was erased or deleted just now: that change knows what becomes of its numbers.
-NOT_AWAITED = """NOT EXISTS (
-    SELECT FROM ingest.change AS w
-    WHERE w.tenant_id = :tenant AND w.entity_id = o.fact_id AND mod(w.kind, 100) = CASE o.kind WHEN 4 THEN 3 WHEN 5 THEN 6
-        WHEN 6 THEN 7 WHEN 7 THEN 7 WHEN 9 THEN 8 ELSE o.kind END
-)"""
 #: The first range begins before every id, and the last ends after every one.
 _IN_RANGE = " AND c.conversation_id > :after AND (c.conversation_id <= :upto OR :upto = '')"
 _KEPT_IN_RANGE = " AND o.fact_id > :after AND (o.fact_id <= :upto OR :upto = '')"
@@ -151,7 +148,7 @@ def contributions_statement(sources: tuple[Source, ...]) -> TextClause:
         f"SELECT * FROM ({new}) AS every WHERE day >= :frozen",
         [c for c in COLUMNS if c not in {"tenant_id", "kind", "fact_id"}],
         kept=f"o.kind IN ({kinds}) AND o.day >= :frozen{_KEPT_IN_RANGE if ranged else ''}",
-        gone=NOT_AWAITED,
+        gone=NOT_ERASED,
     )
 
 
@@ -258,18 +255,19 @@ _AGENTS = text(
         SELECT CAST(:tenant AS text), agent_id, 1 FROM named ORDER BY agent_id
         ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = t.revision + 1
     )
-    INSERT INTO scoring.touched (tenant_id, subject_kind, subject_id) SELECT CAST(:tenant AS text), 1, agent_id FROM named
+    INSERT INTO scoring.touched (tenant_id, subject_kind, subject_id) SELECT CAST(:tenant AS text), {AGENT}, agent_id FROM named
     """
 )
 _DUE = _put_right(
     schema.due,
     f"""
     SELECT CAST(:tenant AS text) AS tenant_id, CAST({CART} AS smallint) AS kind, cart_id AS entity_id,
-           changed_at + interval '24 hours' AS due_at
-    FROM ingest.cart WHERE tenant_id = :tenant AND status NOT IN (3, 4) AND changed_at + interval '24 hours' > :now
+           changed_at + {CART_PATIENCE} AS due_at
+    FROM ingest.cart
+    WHERE tenant_id = :tenant AND status NOT IN ({CART_CHECKED_OUT}, {CART_GIVEN_UP}) AND changed_at + {CART_PATIENCE} > :now
     UNION ALL
     SELECT CAST(:tenant AS text), CAST({FOLLOW_UP} AS smallint), follow_up_id, due
-    FROM ingest.follow_up WHERE tenant_id = :tenant AND status = 1 AND due > :now
+    FROM ingest.follow_up WHERE tenant_id = :tenant AND status = {FOLLOW_UP_OPEN} AND due > :now
     """,
     ["due_at"],
     kept=f"o.kind IN ({CART}, {FOLLOW_UP}) AND o.due_at > :now",
@@ -300,9 +298,15 @@ async def get_sizes(conn: AsyncConnection) -> dict[str, int]:
     return dict((await conn.execute(_SIZES, {"tenant": current_tenant()})).mappings().one())
 
 
-async def has_horizon(conn: AsyncConnection) -> bool:
-    """Return whether retention has begun to delete the tenant's facts."""
-    return bool((await conn.execute(_HORIZON, {"tenant": current_tenant()})).scalar_one())
+async def get_horizon(conn: AsyncConnection) -> tuple[Any, ...] | None:
+    """Return where retention stands that deletes the tenant's facts; None while it has not begun."""
+    row = (await conn.execute(_HORIZON, {"tenant": current_tenant()})).one_or_none()
+    return None if row is None else tuple(row)
+
+
+async def lock_settings(conn: AsyncConnection) -> None:
+    """Keep the tenant's settings as they are until the transaction ends, but for this transaction."""
+    await conn.execute(_LOCK_SETTINGS, {"tenant": current_tenant()})
 
 
 async def place_remainder(conn: AsyncConnection, zone: str) -> None:

@@ -73,10 +73,10 @@ async def rebuild(
     """
     if not await rebuild_store.begin(conn):
         raise Aborted("TRANSACTION_CONFLICT", "another rebuild of this tenant goes on", retry_after_s=10)
-    stored = await get_settings(conn)
+    stored, horizon = await get_settings(conn), await rebuild_store.get_horizon(conn)
     settings = chosen(stored, time_zone, attribution_window_days)
-    await _refuse_mixed_days(conn, stored, settings)
     if settings.time_zone != stored.time_zone:
+        _refuse_mixed_days(horizon)
         await rebuild_store.place_remainder(conn, settings.time_zone)
     steps = await _steps(conn, settings, now)
     progress = Progress(len(steps))
@@ -86,19 +86,19 @@ async def rebuild(
         yield progress
     await rebuild_store.touch_agents(conn)
     if settings != stored:
-        await _refuse_mixed_days(conn, stored, settings)
+        await rebuild_store.lock_settings(conn)
         await rebuild_store.put_settings(conn, asdict(settings), now)
+    # What retention deleted meanwhile some steps still saw, and others did not.
+    if await rebuild_store.get_horizon(conn) != horizon:
+        raise Aborted("TRANSACTION_CONFLICT", "retention moved on during the rebuild", retry_after_s=1)
 
 
-async def _refuse_mixed_days(conn: AsyncConnection, stored: Settings, settings: Settings) -> None:
+def _refuse_mixed_days(horizon: object) -> None:
     """Days before the horizon are of the old time zone, and nothing is left that could tell them anew."""
-    if settings.time_zone != stored.time_zone and await rebuild_store.has_horizon(conn):
+    if horizon is not None:
         sentence = "cannot change once retention has deleted facts: their days were counted by it"
-        raise FailedPrecondition(
-            "SETTING_SHAPES_NUMBERS",
-            f"the time zone {sentence}",
-            violations=[FieldViolation("time_zone", "setting.fixed", sentence)],
-        )
+        violation = FieldViolation("time_zone", "setting.fixed", sentence)
+        raise FailedPrecondition("SETTING_SHAPES_NUMBERS", f"the time zone {sentence}", violations=[violation])
 
 
 async def _steps(conn: AsyncConnection, settings: Settings, now: datetime) -> list[Step]:

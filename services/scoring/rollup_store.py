@@ -20,7 +20,7 @@ from services.scoring.contribution_store import SOURCES
 from services.scoring.measures import Kind, Measure
 from services.scoring.presence_store import PRESENCE, PUT_DAYS, add_presence
 from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_REVENUE
-from services.scoring.source_store import COLUMNS, Source
+from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
 from services.scoring.state_store import Moved
 from services.storage import schema
 
@@ -46,9 +46,9 @@ CHANGED = f"""
         RETURNING {", ".join(f"old.{v} AS was_{v}, new.{v} AS {v}" for v in _VALUES)}
     ),
     gone AS (
-        DELETE FROM scoring.contribution AS t USING missing AS m
-        WHERE t.tenant_id = :tenant AND t.kind = m.kind AND t.fact_id = m.fact_id AND t.day >= :frozen
-        RETURNING {_listed(_VALUES, "t.")}
+        DELETE FROM scoring.contribution AS o USING missing AS m
+        WHERE o.tenant_id = :tenant AND o.kind = m.kind AND o.fact_id = m.fact_id AND o.day >= :frozen AND {NOT_ERASED}
+        RETURNING {_listed(_VALUES, "o.")}
     ),
     delta AS MATERIALIZED (
         SELECT 1 AS s, {_listed(_VALUES)} FROM put

@@ -47,3 +47,13 @@ def day(moment: str) -> str:
 def when(*conditions: tuple[str, object]) -> str:
     """Return the first value whose condition holds, or nothing."""
     return "CASE " + " ".join(f"WHEN {condition} THEN {value:d}" for condition, value in conditions) + " END"
+
+
+#: The kind of the changes that tell of a fact, by the kind of its contribution `o`.
+_CHANGE_KIND = "CASE o.kind WHEN 4 THEN 3 WHEN 5 THEN 6 WHEN 6 THEN 7 WHEN 9 THEN 8 ELSE o.kind END"
+#: A fact that is gone because it was erased still counts: the change that says so, waiting or set aside, knows how.
+NOT_ERASED = " AND ".join(
+    f"NOT EXISTS (SELECT FROM {queue} AS w WHERE w.tenant_id = :tenant AND w.entity_id = o.fact_id AND w.kind > 100 "
+    f"AND w.kind - 100 = {_CHANGE_KIND})"
+    for queue in ("ingest.change", "scoring.quarantine")
+)

@@ -33,6 +33,8 @@ _SWEEP_REST_S = 60.0, 3600.0
 #: Tenants whose days begin together are swept in the course of so long.
 SPREAD = timedelta(hours=1)
 _LOOK_EVERY_S = 30.0
+#: Tenants that are swept at once: a large one does not keep all others waiting.
+_AT_ONCE = 2
 #: A sweep reads and writes everything that is kept of customers.
 _SWEEP_LIMITS = Limits(transaction_s=3600, statement_s=900, lock_s=30)
 
@@ -76,7 +78,12 @@ class Worker:
         """Begin as many turns as there are slots free."""
         while not stop.is_set() and self._turns.under_way < self._slots and (turn := self._turns.begin()) is not None:
             # Each in a task of its own: the tenant that a task is bound to stays its tenant.
-            turns.create_task(self._take(turn)).add_done_callback(lambda _: self._begin(turns, stop))
+            turns.create_task(self._take(turn)).add_done_callback(lambda done: self._follow(done, turns, stop))
+
+    def _follow(self, done: asyncio.Task[int], turns: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Begin other turns in the place of one that is over, unless all of them are given up."""
+        if not done.cancelled():
+            self._begin(turns, stop)
 
     async def go_round(self) -> int:
         """Give every tenant that has changes, or something due, a turn, rested or not; return how many changes were counted."""
@@ -115,6 +122,9 @@ class Worker:
         began = time.monotonic()
         try:
             counted = await self._drain.take(turn.tenant_id, turn.limit)
+        except asyncio.CancelledError:
+            self._turns.ended(turn.tenant_id)
+            raise
         except Exception as error:  # noqa: BLE001 whatever it was, other tenants must not wait for it
             self._failed(turn, error, began)
             return 0
@@ -175,10 +185,15 @@ class Sweeper:
         """Sweep every tenant that has not been swept on its today; one whose sweep fails is tried again later."""
         async with self._database.probe() as conn:
             tenants = await sweeping.tenants(conn)
-        for tenant in tenants:
-            if not self._rests.is_resting(tenant, time.monotonic()):
-                # In a task of its own: the tenant that a task is bound to stays its tenant.
-                await asyncio.create_task(self._sweep_safely(tenant))
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def sweep(tenant_id: str) -> None:
+            async with free:
+                await self._sweep_safely(tenant_id)
+
+        # Each in a task of its own: the tenant that a task is bound to stays its tenant.
+        awake = [tenant for tenant in tenants if not self._rests.is_resting(tenant, time.monotonic())]
+        await asyncio.gather(*(asyncio.create_task(sweep(tenant)) for tenant in awake))
 
     async def _sweep_safely(self, tenant_id: str) -> None:
         try:
@@ -198,7 +213,8 @@ class Sweeper:
                 return
         await refitting.refit_daily(self._database, tenant_id, now)
         async with self._database.transaction(tenant_id, _SWEEP_LIMITS) as conn:
-            # Once more: another sweeper may have been at it meanwhile.
-            if await queue_store.take_lease(conn) and await sweeping.is_due(conn, due_from):
+            # A tenant with many changes waiting is seldom free: this takes its turn.
+            await queue_store.wait_for_lease(conn)
+            if await sweeping.is_due(conn, due_from):
                 for step in self._steps:
                     await step(conn, now)

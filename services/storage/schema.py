@@ -313,6 +313,7 @@ change = _table(
     Column("entity_id", Text, nullable=False),
     Column("trace", Text),
     _time("recorded_at", nullable=False, server_default=text("clock_timestamp()")),
+    Index("change_erased_idx", "tenant_id", "entity_id", postgresql_where=text("kind > 100")),
     readers="scoring query",
     deleters=("scoring",),
 )

@@ -183,17 +183,3 @@ def test_a_search_that_fails_falls_back_to_the_prior() -> None:
     found, converged = fitting._search(cliff, begin, 1, with_prior=False)
     assert not converged
     assert (found == begin).all()
-
-
-def test_the_lot() -> None:
-    assert fitting.draw(100, seed=1, limit=100) is None
-    drawn = fitting.draw(1000, seed=1, limit=100)
-    assert drawn is not None
-    assert len(np.unique(drawn)) == 100
-    assert (np.diff(drawn) > 0).all()
-    assert 0 <= drawn[0] <= drawn[-1] < 1000
-    again, other = (fitting.draw(1000, seed=seed, limit=100) for seed in (1, 2))
-    assert np.array_equal(drawn, again)  # type: ignore[arg-type]
-    assert not np.array_equal(drawn, other)  # type: ignore[arg-type]
-    many = np.concatenate([fitting.draw(1000, seed=seed, limit=100) for seed in range(200)])  # type: ignore[arg-type]
-    assert np.bincount(many // 100) == pytest.approx(np.full(10, 2000), rel=0.1)

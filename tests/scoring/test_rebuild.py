@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from services.ingest.retention import Retention
 from services.runtime.errors import Aborted, FailedPrecondition, InvalidArgument
 from services.runtime.tenancy import set_tenant
 from services.scoring import rebuild_store
+from services.scoring.worker import Worker
 from tests.facts import END, Facts
 from tests.fix_database import database
 from tests.fix_services import Clock, House, open_house
@@ -207,7 +209,7 @@ async def test_without_looking_at_what_waits_the_erased_would_not_count_any_more
 
     await busy(house)
     before = remembered()
-    monkeypatch.setattr(rebuild_store, "NOT_AWAITED", "true")
+    monkeypatch.setattr(rebuild_store, "NOT_ERASED", "true")
     await erase_half_way(house)
     assert remembered() == before
 
@@ -266,3 +268,47 @@ async def test_a_time_zone_that_there_is_not(house: House) -> None:
         await rebuild(house, time_zone="Mars/Olympus")
     assert [v.field for v in refused.value.violations] == ["time_zone"]
     assert everything(house.url, "default") == before
+
+
+async def rebuild_while_retention_moves(house: House) -> None:
+    kept = ingest_service_pb2.TenantSettings(
+        time_zone="UTC", reporting_currency="USD", attribution_window_days=7, retention_days=10
+    )
+    n = 0
+    async for _ in house.scoring.RebuildRollups(pb.RebuildRollupsRequest(), house.caller):
+        if n == 1:
+            request = ingest_service_pb2.UpdateTenantSettingsRequest(settings=kept)
+            await house.ingest.UpdateTenantSettings(request, house.caller)
+            await Retention(house.ingest_database, house.clock).go_round()
+        n += 1
+
+
+async def test_retention_that_moves_on_meanwhile_ends_a_rebuild(house: House) -> None:
+    """Facts that were deleted half-way were seen by some of its steps: nothing of it stays."""
+    await busy(house, rounds=14)
+    before = rollups(house)
+    with pytest.raises(Aborted) as ended:
+        await rebuild_while_retention_moves(house)
+    assert ended.value.reason == "TRANSACTION_CONFLICT"
+    assert rollups(house) == before
+    await rebuild(house)
+    assert house.differences() == []
+
+
+async def test_what_falls_due_after_an_erasure_still_counts(house: House) -> None:
+    """The cart is gone and its time has come before the change is counted that says that it was erased."""
+    await busy(house, erases=False)
+    before = numbers(house.url)["tally_day"]
+    house.clock.advance(hours=24)
+    request = ingest_service_pb2.EraseCustomerRequest(customer_id="customer-3")
+    await house.ingest.EraseCustomer(request, house.caller)
+    small = Worker(house.scoring_database, house.clock, 1)
+    while await small.drain("default"):
+        pass
+    assert house.differences() == []
+    assert sum_of(before, 80) == sum_of(numbers(house.url)["tally_day"], 80)
+
+
+def sum_of(rows: list[Any], measure: int) -> int:
+    """Return how much is counted in a measure."""
+    return sum(json.loads(row)["n"] for (row,) in rows if json.loads(row)["measure"] == measure)

@@ -863,7 +863,9 @@ class CustomerScore(_message.Message):
     """Version of the policy that decided the segment."""
     @_builtins.property
     def segment_since(self) -> _timestamp_pb2.Timestamp:
-        """Since when the customer has been in the segment, as the daily sweeps found it. Absent before the first sweep."""
+        """Since when the customer has been in the segment, as the daily sweeps found it. Absent before the first sweep, and while
+        today's segment is another than the last sweep found.
+        """
 
     def __init__(
         self,
@@ -1219,7 +1221,7 @@ class GetFreshnessResponse(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     AWAITING_TIME_FIELD_NUMBER: _builtins.int
     queue_depth: _builtins.int
-    """Changes that wait to be counted."""
+    """Changes that wait to be counted, and what fell due. Exact up to 100,000, estimated beyond."""
     quarantined: _builtins.int
     """Changes that could not be counted."""
     swept_on: _builtins.str
@@ -1229,10 +1231,10 @@ class GetFreshnessResponse(_message.Message):
     policy_version: _builtins.int
     """Version of the scoring policy in use."""
     awaiting_time: _builtins.int
-    """Facts that time alone will change, for example open carts."""
+    """Facts that time alone will change, for example open carts. Counted up to 100,000."""
     @_builtins.property
     def watermark(self) -> _timestamp_pb2.Timestamp:
-        """Everything recorded before this moment is counted."""
+        """Everything recorded before this moment is counted, but for what is in quarantine."""
 
     @_builtins.property
     def lag(self) -> _duration_pb2.Duration:
@@ -1403,7 +1405,7 @@ class RetryQuarantineResponse(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     UNKNOWN_FIELD_NUMBER: _builtins.int
     counted: _builtins.int
-    """Changes that are counted now."""
+    """Changes named that are no longer in quarantine: counted now, or made void meanwhile by an erasure."""
     @_builtins.property
     def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedChange]:
         """Changes that still cannot be counted."""

@@ -19,5 +19,9 @@ def upgrade() -> None:
         schema="ingest",
         postgresql_where=sa.text("conversion_type = 4 OR stage = 5"),
     )
+    # What was erased and is not counted yet is looked for by name.
+    op.create_index(
+        "change_erased_idx", "change", ["tenant_id", "entity_id"], schema="ingest", postgresql_where=sa.text("kind > 100")
+    )
     # The time zone and the attribution window change with the numbers that they shape, in one transaction.
     op.execute("GRANT INSERT, UPDATE ON ingest.tenant_settings TO rapport_scoring")
