@@ -15,6 +15,8 @@ from rapport_client import Failure, RapportError, connect, of_error
 
 #: Seconds that a call may take.
 DEADLINE_S = 30.0
+#: The largest number that a version can be.
+MOST = 2**31 - 1
 #: Seconds for which a service that is not there is waited for at first.
 REACH_S = 5.0
 

@@ -51,7 +51,7 @@ async def _history(address: Address, request: ListGradeHistoryRequest, json: boo
         return 0
     OUT.print(f"Agent {request.agent_id} · grades of {request.window_days} days", style="bold")
     if not answer.snapshots:
-        OUT.print("No day has ended yet since the agent's first fact.")
+        OUT.print("No grades are kept yet: those of a day are kept when it ends.")
         return 0
     OUT.print(_course(answer.snapshots))
     OUT.print(_table(answer.snapshots))

@@ -8,7 +8,7 @@ import typer
 from rapport.scoring.v1.scoring_service_pb2 import FitModelsRequest, GetModelReportRequest
 from rapport.scoring.v1.scoring_service_pb2_grpc import ScoringServiceStub
 
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
+from services.cli.calling import DEADLINE_S, MOST, Address, Addresses, connected, run
 from services.cli.layout import print_json
 from services.cli.show_models import show_models
 
@@ -24,7 +24,9 @@ _FIT_S = 600.0
 def show(
     context: typer.Context,
     *,
-    version: Annotated[int, typer.Option(min=0, metavar="VERSION", help="An earlier version. Default: the one in use.")] = 0,
+    version: Annotated[
+        int, typer.Option(min=0, max=MOST, metavar="VERSION", help="An earlier version. Default: the one in use.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Show the models: parameters beside the published ones, and what they would have foretold.

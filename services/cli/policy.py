@@ -16,7 +16,7 @@ from rapport.scoring.v1.scoring_service_pb2 import (
 from rapport.scoring.v1.scoring_service_pb2_grpc import ScoringServiceStub
 
 from services.cli.asking import Days, End, Start, ask, period
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
+from services.cli.calling import DEADLINE_S, MOST, Address, Addresses, connected, run
 from services.cli.layout import OUT, print_json
 from services.cli.policy_changes import Assignment, applied, mask, parsed
 from services.cli.show_policy import show_change, show_policy, show_preview, show_versions
@@ -31,7 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface 
 def show(
     context: typer.Context,
     *,
-    version: Annotated[int, typer.Option(min=0, metavar="VERSION", help="An earlier version. Default: the newest.")] = 0,
+    version: Annotated[
+        int, typer.Option(min=0, max=MOST, metavar="VERSION", help="An earlier version. Default: the newest.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Show the policy: every value, what it means, and the path by which it is changed."""

@@ -47,7 +47,10 @@ def list_(
 def retry(
     context: typer.Context,
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Which ones. Default: all, at most the oldest 1,000.")
+        list[int] | None,
+        typer.Argument(
+            min=-(2**63), max=2**63 - 1, metavar="[ID]...", help="Which ones. Default: all, at most the oldest 1,000."
+        ),
     ] = None,
     *,
     json: Json = False,

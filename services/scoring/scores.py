@@ -12,7 +12,7 @@ import numpy as np
 from services.scoring import lifetime, segments
 from services.scoring.lifetime import Array, GammaGamma, Mbg
 from services.scoring.policy import SegmentPolicy
-from services.scoring.segments import ENOUGH_CUSTOMERS, Flags, Rules, Segment, Standings, Thresholds
+from services.scoring.segments import ENOUGH_CUSTOMERS, NEW_REPEATS, Flags, Rules, Segment, Standings, Thresholds
 
 #: Weeks for which churn is told: 90 days.
 CHURN_WEEKS = 90 / 7
@@ -164,8 +164,10 @@ def repeats(days: Array, first: Array, last: Array, today: date) -> tuple[Array,
 
 
 def are_returning(scores: Scores) -> Flags:
-    """Return which customers engaged first as long ago as new customers do not."""
-    return np.asarray(scores.standings.age_days >= scores.policy.new_customer_days)
+    """Return which customers have engaged and are not new: among them the most valuable tenth is looked for."""
+    standings = scores.standings
+    is_new = (standings.age_days < scores.policy.new_customer_days) & (standings.repeat_days <= NEW_REPEATS)
+    return np.asarray(~np.isnan(standings.age_days) & ~is_new)
 
 
 def find_thresholds(values: Array, returning_customers: int) -> Thresholds:

@@ -50,6 +50,8 @@ _SEGMENTS = {
 #: Each rule's segment by the rule's number, 0 for none.
 _NUMBERS = np.array([0, *(_SEGMENTS[rule] for rule in Rule if rule is not Rule.NONE)], dtype=np.int8)
 
+#: Repeat days up to which a customer who came lately is new.
+NEW_REPEATS = 1
 #: Customers, not counting new ones, from which there is a most valuable tenth.
 ENOUGH_CUSTOMERS = 30
 
@@ -88,7 +90,7 @@ def decide(s: Standings, t: Thresholds, policy: SegmentPolicy) -> Rules:
     valuable = s.orders >= policy.high_value_orders
     rules = {
         Rule.NONE: np.isnan(s.age_days),
-        Rule.NEW: (s.age_days < policy.new_customer_days) & (s.repeat_days <= 1),
+        Rule.NEW: (s.age_days < policy.new_customer_days) & (s.repeat_days <= NEW_REPEATS),
         Rule.LEAVING: (s.repeat_days >= 1) & (s.p_alive < risky_below),
         Rule.BEST_TENTH: valuable & (s.predicted_value >= _or_never(t.clv_p90)),
         Rule.AMOUNT: valuable & (s.predicted_value >= _or_never(_amount(t, policy))),

@@ -63,7 +63,7 @@ async def test_older_days_and_days_without_a_grade_are_told(house: House, rappor
     house.scoring.snapshots = house.scoring.snapshots[1:2]
     assert "nothing could be graded" in (await rapport("history", "1")).stdout
     house.scoring.snapshots = []
-    assert "No day has ended yet" in (await rapport("history", "1")).stdout
+    assert "No grades are kept yet" in (await rapport("history", "1")).stdout
 
 
 @pytest.mark.parametrize("width", [80, 120])
