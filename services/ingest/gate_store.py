@@ -10,10 +10,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import current_tenant
-from services.storage import schema
+from services.storage import locks, schema
 
 #: Who records holds this lock of the tenant shared; who erases, deletes or moves the horizon holds it alone.
-WRITERS_LOCK = 1380013
+WRITERS_LOCK = locks.WRITERS
 
 _BOUNDS = text(
     """

@@ -17,10 +17,10 @@ from services.ingest.gate_store import WRITERS_LOCK
 from services.ingest.recording import Incoming, Stored
 from services.ingest.sync_status import Tally
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage import schema
+from services.storage import locks, schema
 
 #: Advisory lock that keeps changes of settings and the counting of facts apart; scoring takes it shared.
-SETTINGS_LOCK = text("SELECT pg_advisory_xact_lock(1380012, hashtext(:tenant))")
+SETTINGS_LOCK = text(f"SELECT pg_advisory_xact_lock({locks.SETTINGS}, hashtext(:tenant))")
 
 _ENTITY_TABLES = {
     Entity.AGENT: schema.agent,

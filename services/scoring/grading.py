@@ -170,11 +170,6 @@ def add_up(parts: Sequence[SubScore]) -> float | None:
     return sum(p.points for p in parts) if any(p.weight for p in parts) else None
 
 
-def total_score(values: Mapping[Metric, float | None], policy: Policy) -> float | None:
-    """Return the score, 0 to 100; None without any value."""
-    return add_up(breakdown(values, policy))
-
-
 def lowest_scores(cut_offs: CutOffs) -> dict[str, float]:
     """Return the lowest score of each grade, best first; what is below all others is a D."""
     return dict(zip(GRADES, (*astuple(cut_offs), -math.inf), strict=True))

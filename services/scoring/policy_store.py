@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.policy import Policy, PolicyVersion, of_body, to_body
-from services.storage import schema
+from services.storage import locks, schema
 
 #: Version of the published default. It is never stored: a tenant's own versions begin with the next.
 DEFAULT_VERSION = 1
 
 #: Advisory lock of whoever makes a version.
-_LOCK = text("SELECT pg_advisory_xact_lock(1380014, hashtext(:tenant))")
+_LOCK = text(f"SELECT pg_advisory_xact_lock({locks.POLICY}, hashtext(:tenant))")
 _COLUMNS = [c for c in schema.policy.c if c.name != "tenant_id"]
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage import schema
+from services.storage import locks, schema
 
 #: Advisory lock that ingest takes, not shared, to change settings.
-_SETTINGS_LOCK = text("SELECT pg_advisory_xact_lock_shared(1380012, hashtext(:tenant))")
+_SETTINGS_LOCK = text(f"SELECT pg_advisory_xact_lock_shared({locks.SETTINGS}, hashtext(:tenant))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,11 @@ from services.scoring.presence_store import NEVER
 from services.scoring.rollup_store import AGENT, Counting
 from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, Rollup
 from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
-from services.storage import schema
+from services.scoring.state_store import IS_ADVOCATE, SUMMARY
+from services.storage import locks, schema
 
 #: Conversations counted by one statement: often enough for a progress bar, seldom enough to be worth its while.
 CONVERSATIONS_AT_ONCE = 50_000
-#: Any constant: rebuilds of one tenant find each other by it.
-_REBUILD = 1380020
 
 _MEMORY = text("SELECT set_config('work_mem', '128MB', true)")
 _ALONE = text("SELECT pg_try_advisory_xact_lock(:key, hashtext(:tenant))")
@@ -57,7 +56,7 @@ _SIZES = text(
 )
 _HORIZON = text("SELECT day, previous_day, after_change FROM ingest.horizon WHERE tenant_id = :tenant")
 #: The lock under which ingest changes settings.
-_LOCK_SETTINGS = text("SELECT pg_advisory_xact_lock(1380012, hashtext(:tenant))")
+_LOCK_SETTINGS = text(f"SELECT pg_advisory_xact_lock({locks.SETTINGS}, hashtext(:tenant))")
 _PLACE_REMAINDER = (
     text(
         "UPDATE scoring.remainder SET day = CAST(at AT TIME ZONE CAST(:zone AS text) AS date) "
@@ -217,9 +216,7 @@ _CUSTOMERS = _put_right(
            CASE WHEN h.day IS NOT NULL THEN coalesce(s.campaign, b.campaign) ELSE b.campaign END AS campaign
     FROM ({_named("customer_id")} UNION SELECT customer_id FROM scoring.customer_state WHERE tenant_id = :tenant) AS n
     LEFT JOIN (
-        SELECT customer_id, count(*) AS engagement_days, min(day) AS first_day, max(day) AS last_day,
-               count(*) FILTER (WHERE orders > 0) AS order_days, min(day) FILTER (WHERE orders > 0) AS first_order_day,
-               max(day) FILTER (WHERE orders > 0) AS last_order_day, sum(orders) AS orders
+        SELECT customer_id, {SUMMARY}
         FROM (
             SELECT customer_id, day, sum(orders) AS orders FROM scoring.customer_day
             WHERE tenant_id = :tenant AND (conversations > 0 OR orders > 0) GROUP BY customer_id, day
@@ -227,7 +224,7 @@ _CUSTOMERS = _put_right(
         GROUP BY customer_id
     ) AS e USING (customer_id)
     LEFT JOIN (
-        SELECT DISTINCT customer_id FROM ingest.conversation WHERE tenant_id = :tenant AND (conversion_type = 4 OR stage = 5)
+        SELECT DISTINCT customer_id FROM ingest.conversation WHERE tenant_id = :tenant AND {IS_ADVOCATE}
     ) AS a USING (customer_id)
     LEFT JOIN (
         SELECT DISTINCT ON (customer_id) customer_id, campaign FROM scoring.contribution
@@ -279,7 +276,7 @@ ROLLUPS = (*BY_DAY, *BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE)
 async def begin(conn: AsyncConnection) -> bool:
     """Become the only one who scores the tenant, waiting for who does; False while another rebuild goes on."""
     told = {"tenant": current_tenant()}
-    if not (await conn.execute(_ALONE, told | {"key": _REBUILD})).scalar_one():
+    if not (await conn.execute(_ALONE, told | {"key": locks.REBUILD})).scalar_one():
         return False
     for statement in _LEASE:
         await conn.execute(statement, told)

@@ -11,9 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.runtime.tenancy import current_tenant
 from services.scoring.measures import Measure
 
+#: What days with a conversation or an order, with their `orders`, amount to.
+SUMMARY = (
+    "count(*) AS engagement_days, min(day) AS first_day, max(day) AS last_day, "
+    "count(*) FILTER (WHERE orders > 0) AS order_days, min(day) FILTER (WHERE orders > 0) AS first_order_day, "
+    "max(day) FILTER (WHERE orders > 0) AS last_order_day, coalesce(sum(orders), 0) AS orders"
+)
+#: A conversation that makes its customer an advocate: a referral, or the stage of advocacy.
+IS_ADVOCATE = "(conversion_type = 4 OR stage = 5)"
 #: Once retention has deleted facts, what they told of a customer does not go back: nobody could tell it again.
 _PUT_STATES = text(
-    """
+    f"""
     INSERT INTO scoring.customer_state AS t (
         tenant_id, customer_id, engagement_days, first_day, last_day, order_days, first_order_day, last_order_day, orders,
         advocate
@@ -22,13 +30,11 @@ _PUT_STATES = text(
            d.order_days, d.first_order_day, d.last_order_day, d.orders,
            EXISTS (
                SELECT FROM ingest.conversation AS c
-               WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND (c.conversion_type = 4 OR c.stage = 5)
+               WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND {IS_ADVOCATE}
            )
     FROM unnest(CAST(:customers AS text[])) AS w (customer_id)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS engagement_days, min(day) AS first_day, max(day) AS last_day,
-               count(*) FILTER (WHERE e.orders > 0) AS order_days, min(day) FILTER (WHERE e.orders > 0) AS first_order_day,
-               max(day) FILTER (WHERE e.orders > 0) AS last_order_day, coalesce(sum(e.orders), 0) AS orders
+        SELECT {SUMMARY}
         FROM (
             SELECT day, sum(c.orders) AS orders FROM scoring.customer_day AS c
             WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND (c.conversations > 0 OR c.orders > 0)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from services.scoring.agents import Sums, Team, grade_agents, samples
-from services.scoring.grading import GRADES, Metric, full_weights, grade, letter, lowest_scores, sub_score, total_score
+from services.scoring.grading import GRADES, Metric, full_weights, grade, letter, lowest_scores, sub_score
 from services.scoring.policy import CutOffs, Policy
 from services.scoring.shrinkage import Sample, prior, shrink, tame
 
@@ -277,10 +277,10 @@ def test_every_number_of_the_policy_moves_the_score() -> None:
         "conversion_rate_share": 0.4, "response_share": 0.7, "conversion_rate_target": 40.0, "revenue_target": 1000.0,
         "response_target_ms": 5_000.0, "response_limit_ms": 600_000.0, "escalation_limit": 30.0,
     }  # fmt: skip
-    base = total_score(values, POLICY)
-    unmoved = [name for name, value in changes.items() if total_score(values, replace(POLICY, **{name: value})) == base]
+    base = grade(values, 100, POLICY).score
+    unmoved = [name for name, value in changes.items() if grade(values, 100, replace(POLICY, **{name: value})).score == base]
     assert unmoved == []
 
 
 def test_the_score_without_values_is_none() -> None:
-    assert total_score({}, POLICY) is None
+    assert grade({}, 100, POLICY).score is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.scoring.agents import GradedAgent, Sums, Team, grade_agents
-from services.scoring.grading import Metric, letter, total_score
+from services.scoring.grading import Metric, add_up, breakdown, letter
 from services.scoring.policy import Policy
 
 POLICY = Policy()
@@ -44,17 +44,15 @@ def simulated(seed: int) -> World:
     for i in range(AGENTS):
         shares = [0.0, 0.0, (1 - good[i]) / 3, 2 * (1 - good[i]) / 3, good[i]]
         agent, count = f"a{i}", int(n[i])
-        true_scores[agent] = total_score(
-            {
-                Metric.SATISFACTION: float(np.dot(shares, RATINGS)) / 100,
-                Metric.COMPLETION: 100 * completion[i],
-                Metric.CONVERSION: 100 * conversion[i],
-                Metric.REVENUE: revenue[i],
-                Metric.RESPONSE: response[i],
-                Metric.ESCALATION: 100 * escalation[i],
-            },
-            POLICY,
-        )
+        values: dict[Metric, float | None] = {
+            Metric.SATISFACTION: float(np.dot(shares, RATINGS)) / 100,
+            Metric.COMPLETION: 100 * completion[i],
+            Metric.CONVERSION: 100 * conversion[i],
+            Metric.REVENUE: revenue[i],
+            Metric.RESPONSE: response[i],
+            Metric.ESCALATION: 100 * escalation[i],
+        }
+        true_scores[agent] = add_up(breakdown(values, POLICY))
         rated = random.choice(RATINGS, p=shares, size=count)
         waited = np.round(random.gamma(2, response[i] / 2, count)).astype(int)
         paid = np.round(random.gamma(0.5, revenue[i] / 0.5, count), 2)
