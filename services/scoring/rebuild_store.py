@@ -22,7 +22,7 @@ from services.scoring.facts_store import CART, FOLLOW_UP
 from services.scoring.measures import Grouping, Measure
 from services.scoring.presence_store import NEVER
 from services.scoring.rollup_store import AGENT, Counting
-from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, Rollup
+from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, TOTALS, Rollup
 from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
 from services.scoring.state_store import IS_ADVOCATE, SUMMARY
 from services.storage import locks, schema
@@ -270,7 +270,7 @@ _DUE = _put_right(
     kept=f"o.kind IN ({CART}, {FOLLOW_UP}) AND o.due_at > :now",
 )
 
-ROLLUPS = (*BY_DAY, *BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE)
+ROLLUPS = (*BY_DAY, *BY_INTERVAL, *TOTALS, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE)
 
 
 async def begin(conn: AsyncConnection) -> bool:

@@ -67,30 +67,35 @@ _COUNTS = {name: f"sum(s * {name})" for name in _COUNTED} | {
 }
 _MONEY = {"orders": "sum(s * orders)", "amount": "sum(s * amount)"}
 _MONEY_SQ = _MONEY | {"amount_sq": "sum(s * amount * amount)"}
-_LOG_BUCKET = f"CAST(ceil(ln(CAST(greatest(response_ms, 1) AS float8)) / ln(CAST({1 + BUCKET_WIDTH} AS float8))) AS smallint)"
+
+
+def _log_bucket(ms: str) -> str:
+    return f"CAST(ceil(ln(CAST(greatest({ms}, 1) AS float8)) / ln(CAST({1 + BUCKET_WIDTH} AS float8))) AS smallint)"
+
+
 #: An outcome is counted once, a measure as often as its fact says.
 _TALLIED = "delta CROSS JOIN LATERAL (VALUES (outcome, CAST(1 AS bigint)), (measure, quantity)) AS told (tallied, times)"
 
 
-def _by_agent(grain: str, bucket: str, recent: str) -> tuple[Rollup, ...]:
-    key = {"agent_id": "agent_id", "bucket": bucket, "platform": "platform"}
+def _rollups(names: str, key: dict[str, str], recent: str = "true") -> tuple[Rollup, ...]:
     tables = {t.name: t for t in schema.metadata.sorted_tables if t.schema == "scoring"}
+
+    def histogram(name: str, ms: str) -> Rollup:
+        by_bucket = key | {"log_bucket": _log_bucket(ms)}
+        return Rollup(tables[names.format(name)], by_bucket, {"n": "sum(s)"}, f"{ms} IS NOT NULL AND {recent}")
+
     return (
-        Rollup(tables[f"agent_{grain}"], key, _COUNTS, recent),
+        Rollup(tables[names.format("agent" if "agent_id" in key else "counts")], key, _COUNTS, recent),
         Rollup(
-            tables[f"revenue_{grain}"],
+            tables[names.format("revenue")],
             key | {"currency": "coalesce(currency, '')"},
             _MONEY_SQ,
             f"amount IS NOT NULL AND {recent}",
         ),
+        histogram("response", "response_ms"),
+        histogram("duration", "duration_ms"),
         Rollup(
-            tables[f"response_{grain}"],
-            key | {"log_bucket": _LOG_BUCKET},
-            {"n": "sum(s)"},
-            f"response_ms IS NOT NULL AND {recent}",
-        ),
-        Rollup(
-            tables[f"tally_{grain}"],
+            tables[names.format("tally")],
             key | {"measure": "tallied"},
             {"n": "sum(s * times)"},
             f"tallied IS NOT NULL AND times IS NOT NULL AND {recent}",
@@ -99,9 +104,12 @@ def _by_agent(grain: str, bucket: str, recent: str) -> tuple[Rollup, ...]:
     )
 
 
-BY_DAY = _by_agent("day", "day", "true")
+_BY_AGENT = {"agent_id": "agent_id"}
+BY_DAY = _rollups("{}_day", _BY_AGENT | {"bucket": "day", "platform": "platform"})
 #: Quarters of an hour that began before the parameter `intervals_from` are not kept.
-BY_INTERVAL = _by_agent("interval", _QUARTER, "at >= :intervals_from")
+BY_INTERVAL = _rollups("{}_interval", _BY_AGENT | {"bucket": _QUARTER, "platform": "platform"}, "at >= :intervals_from")
+#: All agents together, and what belongs to none.
+TOTALS = _rollups("{}_total_day", {"bucket": "day", "platform": "platform"})
 
 COSTS = Rollup(
     schema.cost_period,

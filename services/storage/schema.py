@@ -397,59 +397,44 @@ COUNTS = (
 )  # fmt: skip
 
 
-def _rollups(grain: str, bucket: type[Date] | DateTime) -> tuple[Table, Table, Table, Table]:
-    """Return the rollups of one grain: counts, money by currency, the histogram of response times, and sparse tallies."""
-    key = (
-        lambda: Column("agent_id", Text, primary_key=True),
-        lambda: Column("bucket", bucket, primary_key=True),
-        lambda: Column("platform", SmallInteger, primary_key=True),
-    )
-    counts = [*map(_count, COUNTS), _sum("response_ms_sq")]
+def _rollups(names: str, bucket: type[Date] | DateTime, *, by_agent: bool = True) -> tuple[Table, Table, Table, Table, Table]:
+    """Return the rollups of one grain: counts, money by currency, histograms of response times and durations, sparse tallies.
+
+    Their key is the agent, unless all agents are together, the bucket and the platform, and what follows it. `names` holds {}.
+    """
+
+    def rollup(name: str, *columns: Column[Any]) -> Table:
+        key = [Column("bucket", bucket, primary_key=True), Column("platform", SmallInteger, primary_key=True)]
+        if not by_agent:
+            return _table("scoring", names.format(name), *key, *columns, readers="query alerting")
+        agent = Column("agent_id", Text, primary_key=True)
+        # Numbers of all agents in a window are found by its buckets.
+        by_bucket = Index(None, "tenant_id", "bucket")
+        return _table("scoring", names.format(name), agent, *key, *columns, by_bucket, readers="query alerting")
+
+    def histogram(name: str) -> Table:
+        return rollup(name, Column("log_bucket", SmallInteger, primary_key=True), _count("n"))
+
+    currency, measure = Column("currency", Text, primary_key=True), Column("measure", SmallInteger, primary_key=True)
     return (
-        _table(
-            "scoring",
-            f"agent_{grain}",
-            *(k() for k in key),
-            *counts,
-            Index(None, "tenant_id", "bucket"),
-            readers="query alerting",
-        ),
-        _table(
-            "scoring",
-            f"revenue_{grain}",
-            *(k() for k in key),
-            Column("currency", Text, primary_key=True),
-            _count("orders"),
-            _sum("amount"),
-            _sum("amount_sq"),
-            Index(None, "tenant_id", "bucket"),
-            readers="query alerting",
-        ),
-        _table(
-            "scoring",
-            f"response_{grain}",
-            *(k() for k in key),
-            Column("log_bucket", SmallInteger, primary_key=True),
-            _count("n"),
-            Index(None, "tenant_id", "bucket"),
-            readers="query alerting",
-        ),
-        _table(
-            "scoring",
-            f"tally_{grain}",
-            *(k() for k in key),
-            Column("measure", SmallInteger, primary_key=True),
-            _count("n"),
-            Index(None, "tenant_id", "bucket"),
-            readers="query alerting",
-        ),
+        rollup("agent" if by_agent else "counts", *map(_count, COUNTS), _sum("response_ms_sq")),
+        rollup("revenue", currency, _count("orders"), _sum("amount"), _sum("amount_sq")),
+        histogram("response"),
+        histogram("duration"),
+        rollup("tally", measure, _count("n")),
     )
 
 
 #: By quarter of an hour in UTC, kept for 35 days.
-agent_interval, revenue_interval, response_interval, tally_interval = _rollups("interval", DateTime(timezone=True))
+agent_interval, revenue_interval, response_interval, duration_interval, tally_interval = _rollups(
+    "{}_interval", DateTime(timezone=True)
+)
 #: By day in the tenant's time zone, kept for good.
-agent_day, revenue_day, response_day, tally_day = _rollups("day", Date)
+agent_day, revenue_day, response_day, duration_day, tally_day = _rollups("{}_day", Date)
+#: The same of all agents together, and of no agent: what concerns the whole tenant reads few rows.
+counts_total_day, revenue_total_day, response_total_day, duration_total_day, tally_total_day = _rollups(
+    "{}_total_day", Date, by_agent=False
+)
 
 #: Costs by the days that they are for, the last excluded: whoever reads shares them out over the days.
 cost_period = _table(

@@ -30,7 +30,8 @@ def find(url: str, *needles: str) -> dict[str, int]:
 #: What an erasure leaves as it is: every rollup that is not by customer.
 STAYING = (
     "agent_day", "agent_interval", "revenue_day", "revenue_interval", "response_day", "response_interval",
-    "tally_day", "tally_interval", "presence",
+    "duration_day", "duration_interval", "tally_day", "tally_interval", "counts_total_day", "revenue_total_day",
+    "response_total_day", "duration_total_day", "tally_total_day", "presence",
 )  # fmt: skip
 
 

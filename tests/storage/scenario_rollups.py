@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tests.storage import scenario_events as events
@@ -57,7 +58,32 @@ _C1 = {**_COMPLETED, "conversions": 1, "duration_ms": 600001, "csat_n": 1, "csat
 _C4_C5 = {"conversations": 2, "ended": 2, "completed": 1, "escalated": 1, "conversions": 1, "duration_ms": 1800000,
           "response_n": 2, "response_ms": 2000, "response_ms_sq": 2000000, "neutral": 1}  # fmt: skip
 
-NORTH: dict[str, list[Row]] = {
+#: What a row is told apart by, whatever its table.
+_KEY = ("bucket", "platform", "currency", "log_bucket", "measure")
+_TOTALS = {
+    "agent_day": "counts_total_day", "revenue_day": "revenue_total_day", "response_day": "response_total_day",
+    "duration_day": "duration_total_day", "tally_day": "tally_total_day",
+}  # fmt: skip
+
+
+def together(rows: list[Row]) -> list[Row]:
+    """Return the rows of all agents added up."""
+    added: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        total = added.setdefault(tuple(row.get(k) for k in _KEY), {k: row[k] for k in _KEY if k in row})
+        for name in row.keys() - {"agent_id", *_KEY}:
+            amount = Decimal(total.get(name, 0)) + Decimal(row[name])
+            total[name] = str(amount) if isinstance(row[name], str) else int(amount)
+    return list(added.values())
+
+
+def with_totals(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Return the tables with those of all agents together."""
+    days = {f"scoring.{total}": together(tables.get(f"scoring.{by_agent}", [])) for by_agent, total in _TOTALS.items()}
+    return tables | days
+
+
+NORTH: dict[str, list[Row]] = with_totals({
     "scoring.contribution": [
         fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-25", **_SUCCESS, conversions=1, duration_ms=600001,
              csat_x100=450, response_ms=35000, sentiment=1, orders=1, amount="120.50", currency="EUR"),
@@ -166,6 +192,26 @@ NORTH: dict[str, list[Row]] = {
         times("a1", "2040-03-26", WHATSAPP, 0, 1),
         times("a2", "2040-03-26", WEB, 177, 2),
     ],
+    # ln(600001) / ln(1.04) = 339.2, ln(300000) / ln(1.04) = 321.6, 1200000: 356.9, 60000: 280.5, 432000000: 507.0
+    "scoring.duration_interval": [
+        times("a1", "2040-03-24T23:30Z", WHATSAPP, 340, 1),
+        times("a1", "2040-03-25T22:30Z", WHATSAPP, 322, 1),
+        times("a2", "2040-03-26T10:00Z", WEB, 357, 1),
+        times("a2", "2040-03-26T10:00Z", WEB, 340, 1),
+        times("a1", "2040-03-26T10:00Z", WHATSAPP, 281, 1),
+        times("a2", "2040-03-28T09:00Z", WHATSAPP, 507, 1),
+        times("a1", "2040-03-30T09:00Z", WEB, 281, 1),
+    ],
+    "scoring.duration_day": [
+        times("a1", "2020-06-01", WHATSAPP, 281, 1),
+        times("a1", "2040-03-25", WHATSAPP, 340, 1),
+        times("a1", "2040-03-26", WHATSAPP, 322, 1),
+        times("a2", "2040-03-26", WEB, 357, 1),
+        times("a2", "2040-03-26", WEB, 340, 1),
+        times("a1", "2040-03-26", WHATSAPP, 281, 1),
+        times("a2", "2040-03-28", WHATSAPP, 507, 1),
+        times("a1", "2040-03-30", WEB, 281, 1),
+    ],
     "scoring.customer_day": [
         customer_day("anna", "2020-06-01", "a1", WHATSAPP, 1, 0),
         customer_day("anna", "2040-03-25", "a1", WHATSAPP, 1, 1),
@@ -227,25 +273,31 @@ NORTH: dict[str, list[Row]] = {
     ],
     "scoring.agent_state": [{"agent_id": agent_id} for agent_id in ("a1", "a2", "a3", "a4", "a9")],
     **events.NORTH,
-}  # fmt: skip
+})  # fmt: skip
 
 _PAID = {"orders": 1, "amount": "60", "currency": "GBP"}
-SOUTH: dict[str, list[Row]] = {
-    "scoring.contribution": [
-        fact(1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-24", **_SUCCESS, conversions=1, duration_ms=600000),
-        fact(2, "t2", "a1", WHATSAPP, "anna", "2040-03-31T23:40Z", "2040-03-31", outcome=1, **_PAID),
-    ],
-    "scoring.agent_interval": [counts("a1", "2040-03-24T23:30Z", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
-    "scoring.agent_day": [counts("a1", "2040-03-24", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
-    "scoring.revenue_interval": [money("a1", "2040-03-31T23:30Z", WHATSAPP, "GBP", 1, "60", "3600")],
-    "scoring.revenue_day": [money("a1", "2040-03-31", WHATSAPP, "GBP", 1, "60", "3600")],
-    "scoring.customer_day": [
-        customer_day("anna", "2040-03-24", "a1", WHATSAPP, 1, 0),
-        customer_day("anna", "2040-03-31", "a1", WHATSAPP, 0, 1),
-    ],
-    "scoring.customer_revenue_day": [paid("anna", "2040-03-31", "GBP", 1, "60")],
-    "scoring.presence": [met(grouping, name, "2040-03-24", NEVER, 1) for grouping, name in ((1, ""), (2, "a1"), (3, "1"))],
-    "scoring.customer_state": [customer("anna", (2, "2040-03-24", "2040-03-31"), (1, "2040-03-31", "2040-03-31"), 1, False)],
-    "scoring.agent_state": [{"agent_id": "a1"}],
-    **events.SOUTH,
-}
+SOUTH: dict[str, list[Row]] = with_totals(
+    {
+        "scoring.contribution": [
+            fact(
+                1, "c1", "a1", WHATSAPP, "anna", "2040-03-24T23:30Z", "2040-03-24", **_SUCCESS, conversions=1, duration_ms=600000
+            ),
+            fact(2, "t2", "a1", WHATSAPP, "anna", "2040-03-31T23:40Z", "2040-03-31", outcome=1, **_PAID),
+        ],
+        "scoring.agent_interval": [counts("a1", "2040-03-24T23:30Z", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
+        "scoring.agent_day": [counts("a1", "2040-03-24", WHATSAPP, **_COMPLETED, conversions=1, duration_ms=600000)],
+        "scoring.revenue_interval": [money("a1", "2040-03-31T23:30Z", WHATSAPP, "GBP", 1, "60", "3600")],
+        "scoring.revenue_day": [money("a1", "2040-03-31", WHATSAPP, "GBP", 1, "60", "3600")],
+        "scoring.duration_interval": [times("a1", "2040-03-24T23:30Z", WHATSAPP, 340, 1)],
+        "scoring.duration_day": [times("a1", "2040-03-24", WHATSAPP, 340, 1)],
+        "scoring.customer_day": [
+            customer_day("anna", "2040-03-24", "a1", WHATSAPP, 1, 0),
+            customer_day("anna", "2040-03-31", "a1", WHATSAPP, 0, 1),
+        ],
+        "scoring.customer_revenue_day": [paid("anna", "2040-03-31", "GBP", 1, "60")],
+        "scoring.presence": [met(grouping, name, "2040-03-24", NEVER, 1) for grouping, name in ((1, ""), (2, "a1"), (3, "1"))],
+        "scoring.customer_state": [customer("anna", (2, "2040-03-24", "2040-03-31"), (1, "2040-03-31", "2040-03-31"), 1, False)],
+        "scoring.agent_state": [{"agent_id": "a1"}],
+        **events.SOUTH,
+    }
+)

@@ -5,12 +5,13 @@ Parameters are `tenant` and `as_of`, the moment at which it holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
 
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 from sqlalchemy import Table
 
 from services.storage import schema
@@ -72,8 +73,7 @@ class Rollup:
 
 
 _COUNTS = SQL("""
-    SELECT agent_id, {bucket} AS bucket, platform,
-           sum(conversations) AS conversations, sum(ended) AS ended, sum(completed) AS completed,
+    SELECT {key}, sum(conversations) AS conversations, sum(ended) AS ended, sum(completed) AS completed,
            sum(escalated) AS escalated, sum(conversions) AS conversions,
            coalesce(sum(duration_ms), 0) AS duration_ms,
            count(csat_x100) AS csat_n, coalesce(sum(csat_x100), 0) AS csat_x100,
@@ -85,32 +85,44 @@ _COUNTS = SQL("""
            count(*) FILTER (WHERE sentiment = 3) AS negative,
            sum(booked) AS booked, sum(kept) AS kept, sum(no_show) AS no_show, sum(cancelled) AS cancelled
     FROM expected
-    GROUP BY 1, 2, 3
+    GROUP BY {group}
 """)
 
 _REVENUE = SQL("""
-    SELECT agent_id, {bucket} AS bucket, platform, coalesce(currency, '') AS currency,
+    SELECT {key}, coalesce(currency, '') AS currency,
            sum(orders) AS orders, sum(amount) AS amount, sum(amount * amount) AS amount_sq
     FROM expected
     WHERE amount IS NOT NULL
-    GROUP BY 1, 2, 3, 4
+    GROUP BY {group}, coalesce(currency, '')
 """)
 
-_RESPONSES = SQL("""
-    SELECT agent_id, {bucket} AS bucket, platform,
-           ceil(ln(greatest(response_ms, 1)::float8) / ln(1.04::float8))::int AS log_bucket, count(*) AS n
+_HISTOGRAM = SQL("""
+    SELECT {key}, ceil(ln(greatest({ms}, 1)::float8) / ln(1.04::float8))::int AS log_bucket, count(*) AS n
     FROM expected
-    WHERE response_ms IS NOT NULL
-    GROUP BY 1, 2, 3, 4
+    WHERE {ms} IS NOT NULL
+    GROUP BY {group}, log_bucket
 """)
 
 _TALLIES = SQL("""
-    SELECT agent_id, {bucket} AS bucket, platform, counted.measure, sum(counted.n) AS n
+    SELECT {key}, counted.measure, sum(counted.n) AS n
     FROM expected
     CROSS JOIN LATERAL (VALUES (outcome, 1::bigint), (expected.measure, quantity)) AS counted (measure, n)
     WHERE counted.measure IS NOT NULL
-    GROUP BY 1, 2, 3, 4
+    GROUP BY {group}, counted.measure
 """)
+
+
+def _kept(tables: Sequence[Table], bucket: SQL, *, by_agent: bool = True, recent_only: bool = False) -> tuple[Rollup, ...]:
+    """Return what the rollups of one grain must hold: counts, revenue, response times, durations, tallies."""
+    group = SQL("agent_id, {}, platform" if by_agent else "{}, platform").format(bucket)
+    key = SQL("agent_id, {} AS bucket, platform" if by_agent else "{} AS bucket, platform").format(bucket)
+    ms = {"response": Identifier("response_ms"), "duration": Identifier("duration_ms")}
+    expected = (_COUNTS, _REVENUE, *(_HISTOGRAM.format(key=key, group=group, ms=ms[of]) for of in ms), _TALLIES)
+    return tuple(
+        Rollup(table, each if isinstance(each, Composed) else each.format(key=key, group=group), recent_only=recent_only)
+        for table, each in zip(tables, expected, strict=True)
+    )
+
 
 _COSTS = SQL("""
     SELECT agent_id, customer_id, category, coalesce(campaign, '') AS campaign, currency, day AS first_day, end_day,
@@ -217,14 +229,29 @@ _DUE = SQL("""
 #: In the order in which they are compared. Segments are history and revisions only ever move: neither can be recomputed.
 ROLLUPS = (
     Rollup(schema.contribution, SQL("SELECT * FROM expected WHERE NOT erased"), zeros=Zeros.COUNT),
-    Rollup(schema.agent_interval, _COUNTS.format(bucket=_INTERVAL), recent_only=True),
-    Rollup(schema.agent_day, _COUNTS.format(bucket=_DAY)),
-    Rollup(schema.revenue_interval, _REVENUE.format(bucket=_INTERVAL), recent_only=True),
-    Rollup(schema.revenue_day, _REVENUE.format(bucket=_DAY)),
-    Rollup(schema.response_interval, _RESPONSES.format(bucket=_INTERVAL), recent_only=True),
-    Rollup(schema.response_day, _RESPONSES.format(bucket=_DAY)),
-    Rollup(schema.tally_interval, _TALLIES.format(bucket=_INTERVAL), recent_only=True),
-    Rollup(schema.tally_day, _TALLIES.format(bucket=_DAY)),
+    *_kept(
+        (
+            schema.agent_interval,
+            schema.revenue_interval,
+            schema.response_interval,
+            schema.duration_interval,
+            schema.tally_interval,
+        ),
+        _INTERVAL,
+        recent_only=True,
+    ),
+    *_kept((schema.agent_day, schema.revenue_day, schema.response_day, schema.duration_day, schema.tally_day), _DAY),
+    *_kept(
+        (
+            schema.counts_total_day,
+            schema.revenue_total_day,
+            schema.response_total_day,
+            schema.duration_total_day,
+            schema.tally_total_day,
+        ),
+        _DAY,
+        by_agent=False,
+    ),
     Rollup(schema.cost_period, _COSTS),
     Rollup(schema.customer_day, _CUSTOMER_DAYS),
     Rollup(schema.customer_revenue_day, _CUSTOMER_REVENUE),

@@ -84,6 +84,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the customer models never had this version, or it is kept no longer."""
     ERROR_REASON_MODEL_NOT_FITTED: _ErrorReason.ValueType  # 28
     """FAILED_PRECONDITION: no parameters of the customer models fit the tenant's customers. Those in use stay."""
+    ERROR_REASON_UNKNOWN_MEASURE: _ErrorReason.ValueType  # 29
+    """INVALID_ARGUMENT: no measure has this name. ListMeasures has all."""
+    ERROR_REASON_QUERY_TOO_LARGE: _ErrorReason.ValueType  # 30
+    """INVALID_ARGUMENT: the question asks for more than is answered at once. The message says what the limit is."""
+    ERROR_REASON_INVALID_EXPORT_TOKEN: _ErrorReason.ValueType  # 31
+    """INVALID_ARGUMENT: an export token was changed, or belongs to another tenant, dataset or window."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. ErrorInfo.domain is "rapport"; ErrorInfo.reason is the value's name without ERROR_REASON_."""
@@ -150,4 +156,10 @@ ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 27
 """NOT_FOUND: the customer models never had this version, or it is kept no longer."""
 ERROR_REASON_MODEL_NOT_FITTED: ErrorReason.ValueType  # 28
 """FAILED_PRECONDITION: no parameters of the customer models fit the tenant's customers. Those in use stay."""
+ERROR_REASON_UNKNOWN_MEASURE: ErrorReason.ValueType  # 29
+"""INVALID_ARGUMENT: no measure has this name. ListMeasures has all."""
+ERROR_REASON_QUERY_TOO_LARGE: ErrorReason.ValueType  # 30
+"""INVALID_ARGUMENT: the question asks for more than is answered at once. The message says what the limit is."""
+ERROR_REASON_INVALID_EXPORT_TOKEN: ErrorReason.ValueType  # 31
+"""INVALID_ARGUMENT: an export token was changed, or belongs to another tenant, dataset or window."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

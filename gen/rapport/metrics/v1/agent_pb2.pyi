@@ -113,6 +113,10 @@ class AgentPerformance(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    GRADE_HISTORY_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     performance_grade: _builtins.str
@@ -161,6 +165,24 @@ class AgentPerformance(_message.Message):
     def quality(self) -> _common_pb2.Quality:
         """How good this answer is."""
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
+        """What changed against the period of the same length before, the largest relative change first. Empty when that is no longer
+        kept.
+        """
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPoint]:
+        """The window day by day, oldest first, at most its newest 400 days. Only from GetAgentPerformance and WatchAgent."""
+
+    @_builtins.property
+    def grade_history(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradePoint]:
+        """Grades over 30 days as the ends of the last 90 days found them, oldest first. Only from GetAgentPerformance."""
+
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlatformSlice]:
+        """The window by platform."""
+
     def __init__(
         self,
         *,
@@ -180,10 +202,14 @@ class AgentPerformance(_message.Message):
         rank: _builtins.int | None = ...,
         name: _builtins.str = ...,
         quality: _common_pb2.Quality | None = ...,
+        changes: _abc.Iterable[Global___Change] | None = ...,
+        days: _abc.Iterable[Global___DayPoint] | None = ...,
+        grade_history: _abc.Iterable[Global___GradePoint] | None = ...,
+        platforms: _abc.Iterable[Global___PlatformSlice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_grade_meaning", b"_grade_meaning", "_performance_grade", b"_performance_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "business_metrics", b"business_metrics", "conversation_metrics", b"conversation_metrics", "grade_meaning", b"grade_meaning", "performance_grade", b"performance_grade", "quality", b"quality", "rank", b"rank", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_grade_meaning", b"_grade_meaning", "_performance_grade", b"_performance_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "business_metrics", b"business_metrics", "conversation_metrics", b"conversation_metrics", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "name", b"name", "performance_grade", b"performance_grade", "provisional", b"provisional", "quality", b"quality", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_grade_meaning", b"_grade_meaning", "_performance_grade", b"_performance_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "business_metrics", b"business_metrics", "changes", b"changes", "conversation_metrics", b"conversation_metrics", "days", b"days", "grade_history", b"grade_history", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "name", b"name", "performance_grade", b"performance_grade", "platforms", b"platforms", "provisional", b"provisional", "quality", b"quality", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
     _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
@@ -209,6 +235,59 @@ class AgentPerformance(_message.Message):
 Global___AgentPerformance: _TypeAlias = AgentPerformance  # noqa: Y015
 
 @_typing.final
+class GradePoint(_message.Message):
+    """A grade as the end of a day found it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_SCORE_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """The day, as YYYY-MM-DD."""
+    grade: _builtins.str
+    """A+, A, B+, B, C+, C or D. Absent when nothing could be graded."""
+    score: _builtins.float
+    """The grade's score, 0 to 100. Absent without a grade."""
+    adjusted_score: _builtins.float
+    """The adjusted score. Absent without a grade."""
+    rank: _builtins.int
+    """Place among the tenant's graded agents. Absent without a grade."""
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        grade: _builtins.str | None = ...,
+        score: _builtins.float | None = ...,
+        adjusted_score: _builtins.float | None = ...,
+        rank: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_grade", b"_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_score", b"adjusted_score", "grade", b"grade", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_grade", b"_grade", "_rank", b"_rank", "_score", b"_score", "adjusted_score", b"adjusted_score", "date", b"date", "grade", b"grade", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
+    _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
+    _WhichOneofReturnType__grade: _TypeAlias = _typing.Literal["grade"]  # noqa: Y015
+    _WhichOneofArgType__grade: _TypeAlias = _typing.Literal["_grade", b"_grade"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__adjusted_score) -> _WhichOneofReturnType__adjusted_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade) -> _WhichOneofReturnType__grade | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___GradePoint: _TypeAlias = GradePoint  # noqa: Y015
+
+@_typing.final
 class ConversationMetrics(_message.Message):
     """How an agent's conversations went."""
 
@@ -225,6 +304,9 @@ class ConversationMetrics(_message.Message):
     RESPONSE_TIME_P50_MS_FIELD_NUMBER: _builtins.int
     RESPONSE_TIME_P90_MS_FIELD_NUMBER: _builtins.int
     RESPONSE_TIME_P99_MS_FIELD_NUMBER: _builtins.int
+    DURATION_P50_S_FIELD_NUMBER: _builtins.int
+    DURATION_P90_S_FIELD_NUMBER: _builtins.int
+    DURATION_P99_S_FIELD_NUMBER: _builtins.int
     total_conversations: _builtins.int
     """Conversations that began in the window."""
     average_conversation_duration_s: _builtins.float
@@ -247,6 +329,12 @@ class ConversationMetrics(_message.Message):
     """90th percentile of the response time in milliseconds, within 2 %. Absent when none was measured."""
     response_time_p99_ms: _builtins.float
     """99th percentile of the response time in milliseconds, within 2 %. Absent when none was measured."""
+    duration_p50_s: _builtins.float
+    """Median length of conversations that ended, in seconds, within 2 %. Absent when none ended."""
+    duration_p90_s: _builtins.float
+    """90th percentile of the length in seconds, within 2 %. Absent when none ended."""
+    duration_p99_s: _builtins.float
+    """99th percentile of the length in seconds, within 2 %. Absent when none ended."""
     def __init__(
         self,
         *,
@@ -261,10 +349,13 @@ class ConversationMetrics(_message.Message):
         response_time_p50_ms: _builtins.float | None = ...,
         response_time_p90_ms: _builtins.float | None = ...,
         response_time_p99_ms: _builtins.float | None = ...,
+        duration_p50_s: _builtins.float | None = ...,
+        duration_p90_s: _builtins.float | None = ...,
+        duration_p99_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "distinct_customers", b"distinct_customers", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "total_conversations", b"total_conversations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "distinct_customers", b"distinct_customers", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "total_conversations", b"total_conversations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_conversation_duration_s: _TypeAlias = _typing.Literal["average_conversation_duration_s"]  # noqa: Y015
     _WhichOneofArgType__average_conversation_duration_s: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s"]  # noqa: Y015
@@ -274,6 +365,12 @@ class ConversationMetrics(_message.Message):
     _WhichOneofArgType__conversation_completion_rate: _TypeAlias = _typing.Literal["_conversation_completion_rate", b"_conversation_completion_rate"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p50_s: _TypeAlias = _typing.Literal["duration_p50_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p50_s: _TypeAlias = _typing.Literal["_duration_p50_s", b"_duration_p50_s"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p90_s: _TypeAlias = _typing.Literal["duration_p90_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p90_s: _TypeAlias = _typing.Literal["_duration_p90_s", b"_duration_p90_s"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p99_s: _TypeAlias = _typing.Literal["duration_p99_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p99_s: _TypeAlias = _typing.Literal["_duration_p99_s", b"_duration_p99_s"]  # noqa: Y015
     _WhichOneofReturnType__escalation_rate: _TypeAlias = _typing.Literal["escalation_rate"]  # noqa: Y015
     _WhichOneofArgType__escalation_rate: _TypeAlias = _typing.Literal["_escalation_rate", b"_escalation_rate"]  # noqa: Y015
     _WhichOneofReturnType__response_time_p50_ms: _TypeAlias = _typing.Literal["response_time_p50_ms"]  # noqa: Y015
@@ -290,6 +387,12 @@ class ConversationMetrics(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_completion_rate) -> _WhichOneofReturnType__conversation_completion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p50_s) -> _WhichOneofReturnType__duration_p50_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p90_s) -> _WhichOneofReturnType__duration_p90_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p99_s) -> _WhichOneofReturnType__duration_p99_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_rate) -> _WhichOneofReturnType__escalation_rate | None: ...
     @_typing.overload
@@ -525,6 +628,10 @@ class AgentDashboard(_message.Message):
     FOLLOW_UPS_FIELD_NUMBER: _builtins.int
     OPEN_ALERTS_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    GRADE_HISTORY_FIELD_NUMBER: _builtins.int
+    APPOINTMENTS_FIELD_NUMBER: _builtins.int
+    OPEN_FOLLOW_UPS_FIELD_NUMBER: _builtins.int
+    OVERDUE_FOLLOW_UPS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     name: _builtins.str
@@ -533,6 +640,10 @@ class AgentDashboard(_message.Message):
     """The agent's state as last reported. Absent when never reported."""
     peers: _builtins.int
     """Agents graded in the same window: rank counts to it."""
+    open_follow_ups: _builtins.int
+    """Follow-ups to be done that are not due yet, whenever they were opened."""
+    overdue_follow_ups: _builtins.int
+    """Follow-ups to be done that are due, whenever they were opened."""
     @_builtins.property
     def performance(self) -> Global___AgentPerformance:
         """How it did in the window."""
@@ -585,6 +696,14 @@ class AgentDashboard(_message.Message):
     def quality(self) -> _common_pb2.Quality:
         """How good this answer is."""
 
+    @_builtins.property
+    def grade_history(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradePoint]:
+        """Grades over 30 days as the ends of the last 90 days found them, oldest first."""
+
+    @_builtins.property
+    def appointments(self) -> Global___AppointmentSummary:
+        """Appointments made in the window, and what became of those that were due in it."""
+
     def __init__(
         self,
         *,
@@ -604,16 +723,58 @@ class AgentDashboard(_message.Message):
         follow_ups: _abc.Iterable[Global___OpenFollowUp] | None = ...,
         open_alerts: _abc.Iterable[Global___AlertSummary] | None = ...,
         quality: _common_pb2.Quality | None = ...,
+        grade_history: _abc.Iterable[Global___GradePoint] | None = ...,
+        appointments: Global___AppointmentSummary | None = ...,
+        open_follow_ups: _builtins.int = ...,
+        overdue_follow_ups: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_state", b"_state", "performance", b"performance", "previous", b"previous", "quality", b"quality", "sentiment_mix", b"sentiment_mix", "state", b"state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_state", b"_state", "appointments", b"appointments", "performance", b"performance", "previous", b"previous", "quality", b"quality", "sentiment_mix", b"sentiment_mix", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_state", b"_state", "agent_id", b"agent_id", "changes", b"changes", "customers_at_risk", b"customers_at_risk", "days", b"days", "emotions", b"emotions", "follow_ups", b"follow_ups", "intents", b"intents", "name", b"name", "open_alerts", b"open_alerts", "peers", b"peers", "performance", b"performance", "platforms", b"platforms", "previous", b"previous", "quality", b"quality", "sentiment_mix", b"sentiment_mix", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_state", b"_state", "agent_id", b"agent_id", "appointments", b"appointments", "changes", b"changes", "customers_at_risk", b"customers_at_risk", "days", b"days", "emotions", b"emotions", "follow_ups", b"follow_ups", "grade_history", b"grade_history", "intents", b"intents", "name", b"name", "open_alerts", b"open_alerts", "open_follow_ups", b"open_follow_ups", "overdue_follow_ups", b"overdue_follow_ups", "peers", b"peers", "performance", b"performance", "platforms", b"platforms", "previous", b"previous", "quality", b"quality", "sentiment_mix", b"sentiment_mix", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__state: _TypeAlias = _typing.Literal["state"]  # noqa: Y015
     _WhichOneofArgType__state: _TypeAlias = _typing.Literal["_state", b"_state"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__state) -> _WhichOneofReturnType__state | None: ...
 
 Global___AgentDashboard: _TypeAlias = AgentDashboard  # noqa: Y015
+
+@_typing.final
+class AppointmentSummary(_message.Message):
+    """Appointments in short."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKED_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    NO_SHOW_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    UPCOMING_FIELD_NUMBER: _builtins.int
+    booked: _builtins.int
+    """Made in the window."""
+    kept: _builtins.int
+    """Due in the window, and kept."""
+    no_show: _builtins.int
+    """Due in the window, and missed."""
+    cancelled: _builtins.int
+    """Due in the window, and cancelled."""
+    upcoming: _builtins.int
+    """Still to come."""
+    def __init__(
+        self,
+        *,
+        booked: _builtins.int = ...,
+        kept: _builtins.int = ...,
+        no_show: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+        upcoming: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked", b"booked", "cancelled", b"cancelled", "kept", b"kept", "no_show", b"no_show", "upcoming", b"upcoming"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentSummary: _TypeAlias = AppointmentSummary  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):
@@ -741,6 +902,13 @@ class PlatformSlice(_message.Message):
     CONVERSION_RATE_FIELD_NUMBER: _builtins.int
     CUSTOMER_SATISFACTION_AVG_FIELD_NUMBER: _builtins.int
     AVERAGE_RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
+    ESCALATION_RATE_FIELD_NUMBER: _builtins.int
+    CONVERSATION_COMPLETION_RATE_FIELD_NUMBER: _builtins.int
+    REVENUE_PER_CONVERSATION_FIELD_NUMBER: _builtins.int
+    REVENUE_SHARE_FIELD_NUMBER: _builtins.int
+    CONVERSION_INTERVAL_FIELD_NUMBER: _builtins.int
+    SATISFACTION_INTERVAL_FIELD_NUMBER: _builtins.int
+    RATED_CONVERSATIONS_FIELD_NUMBER: _builtins.int
     platform: _vocabulary_pb2.Platform.Value.ValueType
     """The platform."""
     conversations: _builtins.int
@@ -753,6 +921,24 @@ class PlatformSlice(_message.Message):
     """Mean rating, 1 to 5. Absent when nobody rated."""
     average_response_time_ms: _builtins.float
     """Mean response time in milliseconds. Absent when none was measured."""
+    escalation_rate: _builtins.float
+    """Percent that were escalated. Absent without conversations."""
+    conversation_completion_rate: _builtins.float
+    """Percent of those that ended which were completed. Absent when none ended."""
+    revenue_per_conversation: _builtins.float
+    """Revenue per conversation. Absent without conversations, and when part of the money cannot be told in the reporting currency."""
+    revenue_share: _builtins.float
+    """Percent of the agent's revenue. Absent when the agent has none, or less than none."""
+    rated_conversations: _builtins.int
+    """Ratings given."""
+    @_builtins.property
+    def conversion_interval(self) -> _common_pb2.Interval:
+        """Where the true conversion rate lies (Wilson, 95 %). Absent without conversations."""
+
+    @_builtins.property
+    def satisfaction_interval(self) -> _common_pb2.Interval:
+        """Where the true mean rating lies (95 %). Absent with fewer than two ratings."""
+
     def __init__(
         self,
         *,
@@ -762,23 +948,46 @@ class PlatformSlice(_message.Message):
         conversion_rate: _builtins.float | None = ...,
         customer_satisfaction_avg: _builtins.float | None = ...,
         average_response_time_ms: _builtins.float | None = ...,
+        escalation_rate: _builtins.float | None = ...,
+        conversation_completion_rate: _builtins.float | None = ...,
+        revenue_per_conversation: _builtins.float | None = ...,
+        revenue_share: _builtins.float | None = ...,
+        conversion_interval: _common_pb2.Interval | None = ...,
+        satisfaction_interval: _common_pb2.Interval | None = ...,
+        rated_conversations: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "average_response_time_ms", b"average_response_time_ms", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_interval", b"conversion_interval", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "average_response_time_ms", b"average_response_time_ms", "conversations", b"conversations", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "platform", b"platform", "revenue", b"revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversations", b"conversations", "conversion_interval", b"conversion_interval", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "platform", b"platform", "rated_conversations", b"rated_conversations", "revenue", b"revenue", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
+    _WhichOneofReturnType__conversation_completion_rate: _TypeAlias = _typing.Literal["conversation_completion_rate"]  # noqa: Y015
+    _WhichOneofArgType__conversation_completion_rate: _TypeAlias = _typing.Literal["_conversation_completion_rate", b"_conversation_completion_rate"]  # noqa: Y015
     _WhichOneofReturnType__conversion_rate: _TypeAlias = _typing.Literal["conversion_rate"]  # noqa: Y015
     _WhichOneofArgType__conversion_rate: _TypeAlias = _typing.Literal["_conversion_rate", b"_conversion_rate"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
+    _WhichOneofReturnType__escalation_rate: _TypeAlias = _typing.Literal["escalation_rate"]  # noqa: Y015
+    _WhichOneofArgType__escalation_rate: _TypeAlias = _typing.Literal["_escalation_rate", b"_escalation_rate"]  # noqa: Y015
+    _WhichOneofReturnType__revenue_per_conversation: _TypeAlias = _typing.Literal["revenue_per_conversation"]  # noqa: Y015
+    _WhichOneofArgType__revenue_per_conversation: _TypeAlias = _typing.Literal["_revenue_per_conversation", b"_revenue_per_conversation"]  # noqa: Y015
+    _WhichOneofReturnType__revenue_share: _TypeAlias = _typing.Literal["revenue_share"]  # noqa: Y015
+    _WhichOneofArgType__revenue_share: _TypeAlias = _typing.Literal["_revenue_share", b"_revenue_share"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_completion_rate) -> _WhichOneofReturnType__conversation_completion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_rate) -> _WhichOneofReturnType__conversion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_rate) -> _WhichOneofReturnType__escalation_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revenue_per_conversation) -> _WhichOneofReturnType__revenue_per_conversation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revenue_share) -> _WhichOneofReturnType__revenue_share | None: ...
 
 Global___PlatformSlice: _TypeAlias = PlatformSlice  # noqa: Y015
 

@@ -27,7 +27,7 @@ from rapport.metrics.v1 import common_pb2 as rapport_dot_metrics_dot_v1_dot_comm
 from rapport.metrics.v1 import system_pb2 as rapport_dot_metrics_dot_v1_dot_system__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rapport/metrics/v1/comparison.proto\x12\x12rapport.metrics.v1\x1a\x1erapport/metrics/v1/agent.proto\x1a\x1frapport/metrics/v1/common.proto\x1a\x1frapport/metrics/v1/system.proto\"\xa0\x04\n\x0f\x41gentComparison\x12\x36\n\x07summary\x18\x01 \x01(\x0b\x32%.rapport.metrics.v1.ComparisonSummary\x12\x39\n\x0b\x63omparisons\x18\x02 \x03(\x0b\x32$.rapport.metrics.v1.AgentPerformance\x12V\n\x12grade_distribution\x18\x03 \x03(\x0b\x32:.rapport.metrics.v1.AgentComparison.GradeDistributionEntry\x12^\n\x16platform_effectiveness\x18\x04 \x03(\x0b\x32>.rapport.metrics.v1.AgentComparison.PlatformEffectivenessEntry\x12,\n\x07quality\x18\x05 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x1a\x38\n\x16GradeDistributionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x61\n\x1aPlatformEffectivenessEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.rapport.metrics.v1.PlatformMetrics:\x02\x38\x01\"\xba\x02\n\x11\x43omparisonSummary\x12\x14\n\x0ctotal_agents\x18\x01 \x01(\x05\x12\x1d\n\x10\x61vg_satisfaction\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rtotal_revenue\x18\x03 \x01(\x01\x12 \n\x13\x61vg_conversion_rate\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12 \n\x13pooled_satisfaction\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12#\n\x16pooled_conversion_rate\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x07 \x01(\tB\x13\n\x11_avg_satisfactionB\x16\n\x14_avg_conversion_rateB\x16\n\x14_pooled_satisfactionB\x19\n\x17_pooled_conversion_rateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rapport/metrics/v1/comparison.proto\x12\x12rapport.metrics.v1\x1a\x1erapport/metrics/v1/agent.proto\x1a\x1frapport/metrics/v1/common.proto\x1a\x1frapport/metrics/v1/system.proto\"\xb8\x05\n\x0f\x41gentComparison\x12\x36\n\x07summary\x18\x01 \x01(\x0b\x32%.rapport.metrics.v1.ComparisonSummary\x12\x39\n\x0b\x63omparisons\x18\x02 \x03(\x0b\x32$.rapport.metrics.v1.AgentPerformance\x12V\n\x12grade_distribution\x18\x03 \x03(\x0b\x32:.rapport.metrics.v1.AgentComparison.GradeDistributionEntry\x12^\n\x16platform_effectiveness\x18\x04 \x03(\x0b\x32>.rapport.metrics.v1.AgentComparison.PlatformEffectivenessEntry\x12,\n\x07quality\x18\x05 \x01(\x0b\x32\x1b.rapport.metrics.v1.Quality\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x12\x31\n\nbenchmarks\x18\x07 \x03(\x0b\x32\x1d.rapport.metrics.v1.Benchmark\x12\x30\n\x07leaders\x18\x08 \x03(\x0b\x32\x1f.rapport.metrics.v1.RankedAgent\x12\x31\n\x08trailers\x18\t \x03(\x0b\x32\x1f.rapport.metrics.v1.RankedAgent\x1a\x38\n\x16GradeDistributionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x61\n\x1aPlatformEffectivenessEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.rapport.metrics.v1.PlatformMetrics:\x02\x38\x01\"\xc3\x01\n\tBenchmark\x12\x0f\n\x07measure\x18\x01 \x01(\t\x12\x13\n\x06pooled\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nagent_mean\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03p25\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06median\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x03p75\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\t\n\x01n\x18\x07 \x01(\x05\x42\t\n\x07_pooledB\r\n\x0b_agent_meanB\x06\n\x04_p25B\t\n\x07_medianB\x06\n\x04_p75\"\xa6\x01\n\x0bRankedAgent\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05grade\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x64justed_score\x18\x04 \x01(\x01\x12\x37\n\x11\x61\x64justed_interval\x18\x05 \x01(\x0b\x32\x1c.rapport.metrics.v1.Interval\x12\x0c\n\x04rank\x18\x06 \x01(\x05\x12\t\n\x01n\x18\x07 \x01(\x05\"\xba\x02\n\x11\x43omparisonSummary\x12\x14\n\x0ctotal_agents\x18\x01 \x01(\x05\x12\x1d\n\x10\x61vg_satisfaction\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rtotal_revenue\x18\x03 \x01(\x01\x12 \n\x13\x61vg_conversion_rate\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12 \n\x13pooled_satisfaction\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12#\n\x16pooled_conversion_rate\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x07 \x01(\tB\x13\n\x11_avg_satisfactionB\x16\n\x14_avg_conversion_rateB\x16\n\x14_pooled_satisfactionB\x19\n\x17_pooled_conversion_rateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._loaded_options = None
   _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._serialized_options = b'8\001'
   _globals['_AGENTCOMPARISON']._serialized_start=158
-  _globals['_AGENTCOMPARISON']._serialized_end=702
-  _globals['_AGENTCOMPARISON_GRADEDISTRIBUTIONENTRY']._serialized_start=547
-  _globals['_AGENTCOMPARISON_GRADEDISTRIBUTIONENTRY']._serialized_end=603
-  _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._serialized_start=605
-  _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._serialized_end=702
-  _globals['_COMPARISONSUMMARY']._serialized_start=705
-  _globals['_COMPARISONSUMMARY']._serialized_end=1019
+  _globals['_AGENTCOMPARISON']._serialized_end=854
+  _globals['_AGENTCOMPARISON_GRADEDISTRIBUTIONENTRY']._serialized_start=699
+  _globals['_AGENTCOMPARISON_GRADEDISTRIBUTIONENTRY']._serialized_end=755
+  _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._serialized_start=757
+  _globals['_AGENTCOMPARISON_PLATFORMEFFECTIVENESSENTRY']._serialized_end=854
+  _globals['_BENCHMARK']._serialized_start=857
+  _globals['_BENCHMARK']._serialized_end=1052
+  _globals['_RANKEDAGENT']._serialized_start=1055
+  _globals['_RANKEDAGENT']._serialized_end=1221
+  _globals['_COMPARISONSUMMARY']._serialized_start=1224
+  _globals['_COMPARISONSUMMARY']._serialized_end=1538
 # @@protoc_insertion_point(module_scope)

@@ -74,6 +74,9 @@ class AgentComparison(_message.Message):
     PLATFORM_EFFECTIVENESS_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BENCHMARKS_FIELD_NUMBER: _builtins.int
+    LEADERS_FIELD_NUMBER: _builtins.int
+    TRAILERS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last."""
     @_builtins.property
@@ -96,6 +99,18 @@ class AgentComparison(_message.Message):
     def quality(self) -> _common_pb2.Quality:
         """How good this answer is."""
 
+    @_builtins.property
+    def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Benchmark]:
+        """What the agents of a comparison can be held against."""
+
+    @_builtins.property
+    def leaders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedAgent]:
+        """The best agents by adjusted score, at most five, of those graded firmly."""
+
+    @_builtins.property
+    def trailers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedAgent]:
+        """The agents with the lowest adjusted scores, the lowest first, at most five, none of which is a leader."""
+
     def __init__(
         self,
         *,
@@ -105,14 +120,130 @@ class AgentComparison(_message.Message):
         platform_effectiveness: _abc.Mapping[_builtins.str, _system_pb2.PlatformMetrics] | None = ...,
         quality: _common_pb2.Quality | None = ...,
         next_page_token: _builtins.str = ...,
+        benchmarks: _abc.Iterable[Global___Benchmark] | None = ...,
+        leaders: _abc.Iterable[Global___RankedAgent] | None = ...,
+        trailers: _abc.Iterable[Global___RankedAgent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "grade_distribution", b"grade_distribution", "next_page_token", b"next_page_token", "platform_effectiveness", b"platform_effectiveness", "quality", b"quality", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "comparisons", b"comparisons", "grade_distribution", b"grade_distribution", "leaders", b"leaders", "next_page_token", b"next_page_token", "platform_effectiveness", b"platform_effectiveness", "quality", b"quality", "summary", b"summary", "trailers", b"trailers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentComparison: _TypeAlias = AgentComparison  # noqa: Y015
+
+@_typing.final
+class Benchmark(_message.Message):
+    """What one measure is over all agents compared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEASURE_FIELD_NUMBER: _builtins.int
+    POOLED_FIELD_NUMBER: _builtins.int
+    AGENT_MEAN_FIELD_NUMBER: _builtins.int
+    P25_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    P75_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    measure: _builtins.str
+    """The measure, by the JSON name that it has in AgentPerformance."""
+    pooled: _builtins.float
+    """Of all their facts together. Absent when undefined."""
+    agent_mean: _builtins.float
+    """Mean over the agents for whom it is defined. Absent when it is for none."""
+    p25: _builtins.float
+    """The value that a quarter of those agents do not exceed. Absent when it is defined for none."""
+    median: _builtins.float
+    """The value that half of those agents do not exceed. Absent when it is defined for none."""
+    p75: _builtins.float
+    """The value that three quarters of those agents do not exceed. Absent when it is defined for none."""
+    n: _builtins.int
+    """Agents for whom it is defined."""
+    def __init__(
+        self,
+        *,
+        measure: _builtins.str = ...,
+        pooled: _builtins.float | None = ...,
+        agent_mean: _builtins.float | None = ...,
+        p25: _builtins.float | None = ...,
+        median: _builtins.float | None = ...,
+        p75: _builtins.float | None = ...,
+        n: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_mean", b"_agent_mean", "_median", b"_median", "_p25", b"_p25", "_p75", b"_p75", "_pooled", b"_pooled", "agent_mean", b"agent_mean", "median", b"median", "p25", b"p25", "p75", b"p75", "pooled", b"pooled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_mean", b"_agent_mean", "_median", b"_median", "_p25", b"_p25", "_p75", b"_p75", "_pooled", b"_pooled", "agent_mean", b"agent_mean", "measure", b"measure", "median", b"median", "n", b"n", "p25", b"p25", "p75", b"p75", "pooled", b"pooled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_mean: _TypeAlias = _typing.Literal["agent_mean"]  # noqa: Y015
+    _WhichOneofArgType__agent_mean: _TypeAlias = _typing.Literal["_agent_mean", b"_agent_mean"]  # noqa: Y015
+    _WhichOneofReturnType__median: _TypeAlias = _typing.Literal["median"]  # noqa: Y015
+    _WhichOneofArgType__median: _TypeAlias = _typing.Literal["_median", b"_median"]  # noqa: Y015
+    _WhichOneofReturnType__p25: _TypeAlias = _typing.Literal["p25"]  # noqa: Y015
+    _WhichOneofArgType__p25: _TypeAlias = _typing.Literal["_p25", b"_p25"]  # noqa: Y015
+    _WhichOneofReturnType__p75: _TypeAlias = _typing.Literal["p75"]  # noqa: Y015
+    _WhichOneofArgType__p75: _TypeAlias = _typing.Literal["_p75", b"_p75"]  # noqa: Y015
+    _WhichOneofReturnType__pooled: _TypeAlias = _typing.Literal["pooled"]  # noqa: Y015
+    _WhichOneofArgType__pooled: _TypeAlias = _typing.Literal["_pooled", b"_pooled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_mean) -> _WhichOneofReturnType__agent_mean | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__median) -> _WhichOneofReturnType__median | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p25) -> _WhichOneofReturnType__p25 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p75) -> _WhichOneofReturnType__p75 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pooled) -> _WhichOneofReturnType__pooled | None: ...
+
+Global___Benchmark: _TypeAlias = Benchmark  # noqa: Y015
+
+@_typing.final
+class RankedAgent(_message.Message):
+    """An agent's place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_SCORE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_INTERVAL_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    name: _builtins.str
+    """Display name. Empty when not configured."""
+    grade: _builtins.str
+    """A+, A, B+, B, C+, C or D."""
+    adjusted_score: _builtins.float
+    """The adjusted score."""
+    rank: _builtins.int
+    """Place among the graded agents, from 1."""
+    n: _builtins.int
+    """Conversations that the grade rests on."""
+    @_builtins.property
+    def adjusted_interval(self) -> _common_pb2.Interval:
+        """Where the true score lies with 90 % probability."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        grade: _builtins.str = ...,
+        adjusted_score: _builtins.float = ...,
+        adjusted_interval: _common_pb2.Interval | None = ...,
+        rank: _builtins.int = ...,
+        n: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjusted_interval", b"adjusted_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "grade", b"grade", "n", b"n", "name", b"name", "rank", b"rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RankedAgent: _TypeAlias = RankedAgent  # noqa: Y015
 
 @_typing.final
 class ComparisonSummary(_message.Message):

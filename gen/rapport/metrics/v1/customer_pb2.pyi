@@ -174,6 +174,8 @@ class CustomerBusinessMetrics(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     CUSTOMER_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
     RETURN_ON_INVESTMENT_FIELD_NUMBER: _builtins.int
+    LIFETIME_VALUE_TO_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
+    REVENUE_BY_AGENT_FIELD_NUMBER: _builtins.int
     lifetime_value: _builtins.float
     """What the customer has paid, less refunds."""
     total_purchases: _builtins.int
@@ -194,6 +196,12 @@ class CustomerBusinessMetrics(_message.Message):
     """
     return_on_investment: _builtins.float
     """(lifetime_value - customer_acquisition_cost) / customer_acquisition_cost. Absent when that cost is absent or 0."""
+    lifetime_value_to_acquisition_cost: _builtins.float
+    """lifetime_value / customer_acquisition_cost. Absent when that cost is absent or 0."""
+    @_builtins.property
+    def revenue_by_agent(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevenueSource]:
+        """Whose agents' and platforms' work the lifetime value is, the largest part first; an empty agent means none."""
+
     def __init__(
         self,
         *,
@@ -206,15 +214,19 @@ class CustomerBusinessMetrics(_message.Message):
         currency: _builtins.str = ...,
         customer_acquisition_cost: _builtins.float | None = ...,
         return_on_investment: _builtins.float | None = ...,
+        lifetime_value_to_acquisition_cost: _builtins.float | None = ...,
+        revenue_by_agent: _abc.Iterable[Global___RevenueSource] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_return_on_investment", b"_return_on_investment", "average_order_value", b"average_order_value", "customer_acquisition_cost", b"customer_acquisition_cost", "return_on_investment", b"return_on_investment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_return_on_investment", b"_return_on_investment", "average_order_value", b"average_order_value", "customer_acquisition_cost", b"customer_acquisition_cost", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "return_on_investment", b"return_on_investment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_return_on_investment", b"_return_on_investment", "appointments_booked", b"appointments_booked", "appointments_completed", b"appointments_completed", "appointments_no_show", b"appointments_no_show", "average_order_value", b"average_order_value", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "lifetime_value", b"lifetime_value", "return_on_investment", b"return_on_investment", "total_purchases", b"total_purchases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_return_on_investment", b"_return_on_investment", "appointments_booked", b"appointments_booked", "appointments_completed", b"appointments_completed", "appointments_no_show", b"appointments_no_show", "average_order_value", b"average_order_value", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "lifetime_value", b"lifetime_value", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "return_on_investment", b"return_on_investment", "revenue_by_agent", b"revenue_by_agent", "total_purchases", b"total_purchases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_order_value: _TypeAlias = _typing.Literal["average_order_value"]  # noqa: Y015
     _WhichOneofArgType__average_order_value: _TypeAlias = _typing.Literal["_average_order_value", b"_average_order_value"]  # noqa: Y015
     _WhichOneofReturnType__customer_acquisition_cost: _TypeAlias = _typing.Literal["customer_acquisition_cost"]  # noqa: Y015
     _WhichOneofArgType__customer_acquisition_cost: _TypeAlias = _typing.Literal["_customer_acquisition_cost", b"_customer_acquisition_cost"]  # noqa: Y015
+    _WhichOneofReturnType__lifetime_value_to_acquisition_cost: _TypeAlias = _typing.Literal["lifetime_value_to_acquisition_cost"]  # noqa: Y015
+    _WhichOneofArgType__lifetime_value_to_acquisition_cost: _TypeAlias = _typing.Literal["_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost"]  # noqa: Y015
     _WhichOneofReturnType__return_on_investment: _TypeAlias = _typing.Literal["return_on_investment"]  # noqa: Y015
     _WhichOneofArgType__return_on_investment: _TypeAlias = _typing.Literal["_return_on_investment", b"_return_on_investment"]  # noqa: Y015
     @_typing.overload
@@ -222,9 +234,47 @@ class CustomerBusinessMetrics(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_acquisition_cost) -> _WhichOneofReturnType__customer_acquisition_cost | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lifetime_value_to_acquisition_cost) -> _WhichOneofReturnType__lifetime_value_to_acquisition_cost | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__return_on_investment) -> _WhichOneofReturnType__return_on_investment | None: ...
 
 Global___CustomerBusinessMetrics: _TypeAlias = CustomerBusinessMetrics  # noqa: Y015
+
+@_typing.final
+class RevenueSource(_message.Message):
+    """A part of a customer's revenue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    REVENUE_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent. Empty: no agent."""
+    platform: _vocabulary_pb2.Platform.Value.ValueType
+    """The platform. Absent for none."""
+    revenue: _builtins.float
+    """Revenue."""
+    orders: _builtins.int
+    """Orders."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        platform: _vocabulary_pb2.Platform.Value.ValueType | None = ...,
+        revenue: _builtins.float = ...,
+        orders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_platform", b"_platform", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_platform", b"_platform", "agent_id", b"agent_id", "orders", b"orders", "platform", b"platform", "revenue", b"revenue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__platform: _TypeAlias = _typing.Literal["platform"]  # noqa: Y015
+    _WhichOneofArgType__platform: _TypeAlias = _typing.Literal["_platform", b"_platform"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__platform) -> _WhichOneofReturnType__platform | None: ...
+
+Global___RevenueSource: _TypeAlias = RevenueSource  # noqa: Y015
 
 @_typing.final
 class BehavioralInsights(_message.Message):

@@ -51,6 +51,9 @@ class SystemPerformance(_message.Message):
     PLATFORM_DISTRIBUTION_FIELD_NUMBER: _builtins.int
     REAL_TIME_ALERTS_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    REVENUE_BY_AGENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def overall_metrics(self) -> Global___OverallMetrics:
         """All in all."""
@@ -67,6 +70,20 @@ class SystemPerformance(_message.Message):
     def quality(self) -> _common_pb2.Quality:
         """How good this answer is."""
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.Change]:
+        """What changed against the period of the same length before, the largest relative change first. Empty when that is no longer
+        kept.
+        """
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.DayPoint]:
+        """The window day by day, oldest first, at most its newest 400 days."""
+
+    @_builtins.property
+    def revenue_by_agent(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevenueShare]:
+        """The agents that brought most revenue, at most ten, and last what belongs to no agent, with an empty agent_id."""
+
     def __init__(
         self,
         *,
@@ -74,14 +91,57 @@ class SystemPerformance(_message.Message):
         platform_distribution: _abc.Mapping[_builtins.str, Global___PlatformMetrics] | None = ...,
         real_time_alerts: _abc.Iterable[_agent_pb2.AlertSummary] | None = ...,
         quality: _common_pb2.Quality | None = ...,
+        changes: _abc.Iterable[_agent_pb2.Change] | None = ...,
+        days: _abc.Iterable[_agent_pb2.DayPoint] | None = ...,
+        revenue_by_agent: _abc.Iterable[Global___RevenueShare] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overall_metrics", b"overall_metrics", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["overall_metrics", b"overall_metrics", "platform_distribution", b"platform_distribution", "quality", b"quality", "real_time_alerts", b"real_time_alerts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "days", b"days", "overall_metrics", b"overall_metrics", "platform_distribution", b"platform_distribution", "quality", b"quality", "real_time_alerts", b"real_time_alerts", "revenue_by_agent", b"revenue_by_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SystemPerformance: _TypeAlias = SystemPerformance  # noqa: Y015
+
+@_typing.final
+class RevenueShare(_message.Message):
+    """Whose revenue is which part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    REVENUE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent. Empty: no agent."""
+    name: _builtins.str
+    """Display name. Empty when not configured."""
+    revenue: _builtins.float
+    """Revenue."""
+    share: _builtins.float
+    """Percent of the tenant's revenue. Absent when that is 0 or less."""
+    orders: _builtins.int
+    """Orders."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        revenue: _builtins.float = ...,
+        share: _builtins.float | None = ...,
+        orders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "share", b"share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "agent_id", b"agent_id", "name", b"name", "orders", b"orders", "revenue", b"revenue", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+
+Global___RevenueShare: _TypeAlias = RevenueShare  # noqa: Y015
 
 @_typing.final
 class OverallMetrics(_message.Message):
@@ -104,6 +164,14 @@ class OverallMetrics(_message.Message):
     TOTAL_COST_FIELD_NUMBER: _builtins.int
     CUSTOMER_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
     NEW_CUSTOMERS_FIELD_NUMBER: _builtins.int
+    AVERAGE_LIFETIME_VALUE_FIELD_NUMBER: _builtins.int
+    LIFETIME_VALUE_TO_ACQUISITION_COST_FIELD_NUMBER: _builtins.int
+    RESPONSE_TIME_P50_MS_FIELD_NUMBER: _builtins.int
+    RESPONSE_TIME_P90_MS_FIELD_NUMBER: _builtins.int
+    RESPONSE_TIME_P99_MS_FIELD_NUMBER: _builtins.int
+    DURATION_P50_S_FIELD_NUMBER: _builtins.int
+    DURATION_P90_S_FIELD_NUMBER: _builtins.int
+    DURATION_P99_S_FIELD_NUMBER: _builtins.int
     total_active_agents: _builtins.int
     """Agents whose last reported state is active, and agents never reported that had a conversation in the window."""
     total_customers: _builtins.int
@@ -134,6 +202,24 @@ class OverallMetrics(_message.Message):
     """Costs of winning customers per customer first seen in the window. Absent without such costs or without new customers."""
     new_customers: _builtins.int
     """Customers first seen in the window."""
+    average_lifetime_value: _builtins.float
+    """What a customer has brought on average since the first fact: all revenue ever of customers that are known, per customer.
+    Absent without customers.
+    """
+    lifetime_value_to_acquisition_cost: _builtins.float
+    """average_lifetime_value / customer_acquisition_cost. Absent when either is, or when that cost is 0."""
+    response_time_p50_ms: _builtins.float
+    """Median response time in milliseconds, within 2 %. Absent when none was measured."""
+    response_time_p90_ms: _builtins.float
+    """90th percentile of the response time in milliseconds, within 2 %. Absent when none was measured."""
+    response_time_p99_ms: _builtins.float
+    """99th percentile of the response time in milliseconds, within 2 %. Absent when none was measured."""
+    duration_p50_s: _builtins.float
+    """Median length of conversations that ended, in seconds, within 2 %. Absent when none ended."""
+    duration_p90_s: _builtins.float
+    """90th percentile of the length in seconds, within 2 %. Absent when none ended."""
+    duration_p99_s: _builtins.float
+    """99th percentile of the length in seconds, within 2 %. Absent when none ended."""
     def __init__(
         self,
         *,
@@ -152,11 +238,21 @@ class OverallMetrics(_message.Message):
         total_cost: _builtins.float | None = ...,
         customer_acquisition_cost: _builtins.float | None = ...,
         new_customers: _builtins.int = ...,
+        average_lifetime_value: _builtins.float | None = ...,
+        lifetime_value_to_acquisition_cost: _builtins.float | None = ...,
+        response_time_p50_ms: _builtins.float | None = ...,
+        response_time_p90_ms: _builtins.float | None = ...,
+        response_time_p99_ms: _builtins.float | None = ...,
+        duration_p50_s: _builtins.float | None = ...,
+        duration_p90_s: _builtins.float | None = ...,
+        duration_p99_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "system_uptime", b"system_uptime", "total_cost", b"total_cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "system_uptime", b"system_uptime", "total_cost", b"total_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "new_customers", b"new_customers", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_cost", b"total_cost", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "new_customers", b"new_customers", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_cost", b"total_cost", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__average_lifetime_value: _TypeAlias = _typing.Literal["average_lifetime_value"]  # noqa: Y015
+    _WhichOneofArgType__average_lifetime_value: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value"]  # noqa: Y015
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
     _WhichOneofReturnType__conversation_completion_rate: _TypeAlias = _typing.Literal["conversation_completion_rate"]  # noqa: Y015
@@ -167,12 +263,28 @@ class OverallMetrics(_message.Message):
     _WhichOneofArgType__customer_acquisition_cost: _TypeAlias = _typing.Literal["_customer_acquisition_cost", b"_customer_acquisition_cost"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p50_s: _TypeAlias = _typing.Literal["duration_p50_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p50_s: _TypeAlias = _typing.Literal["_duration_p50_s", b"_duration_p50_s"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p90_s: _TypeAlias = _typing.Literal["duration_p90_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p90_s: _TypeAlias = _typing.Literal["_duration_p90_s", b"_duration_p90_s"]  # noqa: Y015
+    _WhichOneofReturnType__duration_p99_s: _TypeAlias = _typing.Literal["duration_p99_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_p99_s: _TypeAlias = _typing.Literal["_duration_p99_s", b"_duration_p99_s"]  # noqa: Y015
     _WhichOneofReturnType__escalation_rate: _TypeAlias = _typing.Literal["escalation_rate"]  # noqa: Y015
     _WhichOneofArgType__escalation_rate: _TypeAlias = _typing.Literal["_escalation_rate", b"_escalation_rate"]  # noqa: Y015
+    _WhichOneofReturnType__lifetime_value_to_acquisition_cost: _TypeAlias = _typing.Literal["lifetime_value_to_acquisition_cost"]  # noqa: Y015
+    _WhichOneofArgType__lifetime_value_to_acquisition_cost: _TypeAlias = _typing.Literal["_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost"]  # noqa: Y015
+    _WhichOneofReturnType__response_time_p50_ms: _TypeAlias = _typing.Literal["response_time_p50_ms"]  # noqa: Y015
+    _WhichOneofArgType__response_time_p50_ms: _TypeAlias = _typing.Literal["_response_time_p50_ms", b"_response_time_p50_ms"]  # noqa: Y015
+    _WhichOneofReturnType__response_time_p90_ms: _TypeAlias = _typing.Literal["response_time_p90_ms"]  # noqa: Y015
+    _WhichOneofArgType__response_time_p90_ms: _TypeAlias = _typing.Literal["_response_time_p90_ms", b"_response_time_p90_ms"]  # noqa: Y015
+    _WhichOneofReturnType__response_time_p99_ms: _TypeAlias = _typing.Literal["response_time_p99_ms"]  # noqa: Y015
+    _WhichOneofArgType__response_time_p99_ms: _TypeAlias = _typing.Literal["_response_time_p99_ms", b"_response_time_p99_ms"]  # noqa: Y015
     _WhichOneofReturnType__system_uptime: _TypeAlias = _typing.Literal["system_uptime"]  # noqa: Y015
     _WhichOneofArgType__system_uptime: _TypeAlias = _typing.Literal["_system_uptime", b"_system_uptime"]  # noqa: Y015
     _WhichOneofReturnType__total_cost: _TypeAlias = _typing.Literal["total_cost"]  # noqa: Y015
     _WhichOneofArgType__total_cost: _TypeAlias = _typing.Literal["_total_cost", b"_total_cost"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_lifetime_value) -> _WhichOneofReturnType__average_lifetime_value | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
     @_typing.overload
@@ -184,7 +296,21 @@ class OverallMetrics(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p50_s) -> _WhichOneofReturnType__duration_p50_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p90_s) -> _WhichOneofReturnType__duration_p90_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p99_s) -> _WhichOneofReturnType__duration_p99_s | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_rate) -> _WhichOneofReturnType__escalation_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lifetime_value_to_acquisition_cost) -> _WhichOneofReturnType__lifetime_value_to_acquisition_cost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_time_p50_ms) -> _WhichOneofReturnType__response_time_p50_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_time_p90_ms) -> _WhichOneofReturnType__response_time_p90_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_time_p99_ms) -> _WhichOneofReturnType__response_time_p99_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_uptime) -> _WhichOneofReturnType__system_uptime | None: ...
     @_typing.overload
@@ -205,6 +331,14 @@ class PlatformMetrics(_message.Message):
     AVERAGE_RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
     CUSTOMER_SATISFACTION_AVG_FIELD_NUMBER: _builtins.int
     ESCALATION_RATE_FIELD_NUMBER: _builtins.int
+    CONVERSATION_COMPLETION_RATE_FIELD_NUMBER: _builtins.int
+    REVENUE_PER_CONVERSATION_FIELD_NUMBER: _builtins.int
+    REVENUE_SHARE_FIELD_NUMBER: _builtins.int
+    CONVERSION_INTERVAL_FIELD_NUMBER: _builtins.int
+    SATISFACTION_INTERVAL_FIELD_NUMBER: _builtins.int
+    RATED_CONVERSATIONS_FIELD_NUMBER: _builtins.int
+    CONVERSION_P_VALUE_FIELD_NUMBER: _builtins.int
+    SATISFACTION_P_VALUE_FIELD_NUMBER: _builtins.int
     active_users: _builtins.int
     """Different customers."""
     conversations: _builtins.int
@@ -219,6 +353,28 @@ class PlatformMetrics(_message.Message):
     """Mean rating, 1 to 5. Absent when nobody rated."""
     escalation_rate: _builtins.float
     """Percent of conversations that were escalated. Absent without conversations."""
+    conversation_completion_rate: _builtins.float
+    """Percent of those that ended which were completed. Absent when none ended."""
+    revenue_per_conversation: _builtins.float
+    """Revenue per conversation. Absent without conversations, and when part of the money cannot be told in the reporting currency."""
+    revenue_share: _builtins.float
+    """Percent of the tenant's revenue. Absent when that is 0 or less."""
+    rated_conversations: _builtins.int
+    """Ratings given."""
+    conversion_p_value: _builtins.float
+    """Probability that chance alone makes the conversion rate differ as much from that of all other platforms together. Absent with
+    fewer than 30 conversations on either side.
+    """
+    satisfaction_p_value: _builtins.float
+    """Probability that chance alone makes the mean rating differ as much. Absent with fewer than 30 ratings on either side."""
+    @_builtins.property
+    def conversion_interval(self) -> _common_pb2.Interval:
+        """Where the true conversion rate lies (Wilson, 95 %). Absent without conversations."""
+
+    @_builtins.property
+    def satisfaction_interval(self) -> _common_pb2.Interval:
+        """Where the true mean rating lies (95 %). Absent with fewer than two ratings."""
+
     def __init__(
         self,
         *,
@@ -229,26 +385,54 @@ class PlatformMetrics(_message.Message):
         average_response_time_ms: _builtins.float | None = ...,
         customer_satisfaction_avg: _builtins.float | None = ...,
         escalation_rate: _builtins.float | None = ...,
+        conversation_completion_rate: _builtins.float | None = ...,
+        revenue_per_conversation: _builtins.float | None = ...,
+        revenue_share: _builtins.float | None = ...,
+        conversion_interval: _common_pb2.Interval | None = ...,
+        satisfaction_interval: _common_pb2.Interval | None = ...,
+        rated_conversations: _builtins.int = ...,
+        conversion_p_value: _builtins.float | None = ...,
+        satisfaction_p_value: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "average_response_time_ms", b"average_response_time_ms", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "active_users", b"active_users", "average_response_time_ms", b"average_response_time_ms", "conversations", b"conversations", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue", b"revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "active_users", b"active_users", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversations", b"conversations", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "revenue", b"revenue", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
+    _WhichOneofReturnType__conversation_completion_rate: _TypeAlias = _typing.Literal["conversation_completion_rate"]  # noqa: Y015
+    _WhichOneofArgType__conversation_completion_rate: _TypeAlias = _typing.Literal["_conversation_completion_rate", b"_conversation_completion_rate"]  # noqa: Y015
+    _WhichOneofReturnType__conversion_p_value: _TypeAlias = _typing.Literal["conversion_p_value"]  # noqa: Y015
+    _WhichOneofArgType__conversion_p_value: _TypeAlias = _typing.Literal["_conversion_p_value", b"_conversion_p_value"]  # noqa: Y015
     _WhichOneofReturnType__conversion_rate: _TypeAlias = _typing.Literal["conversion_rate"]  # noqa: Y015
     _WhichOneofArgType__conversion_rate: _TypeAlias = _typing.Literal["_conversion_rate", b"_conversion_rate"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofReturnType__escalation_rate: _TypeAlias = _typing.Literal["escalation_rate"]  # noqa: Y015
     _WhichOneofArgType__escalation_rate: _TypeAlias = _typing.Literal["_escalation_rate", b"_escalation_rate"]  # noqa: Y015
+    _WhichOneofReturnType__revenue_per_conversation: _TypeAlias = _typing.Literal["revenue_per_conversation"]  # noqa: Y015
+    _WhichOneofArgType__revenue_per_conversation: _TypeAlias = _typing.Literal["_revenue_per_conversation", b"_revenue_per_conversation"]  # noqa: Y015
+    _WhichOneofReturnType__revenue_share: _TypeAlias = _typing.Literal["revenue_share"]  # noqa: Y015
+    _WhichOneofArgType__revenue_share: _TypeAlias = _typing.Literal["_revenue_share", b"_revenue_share"]  # noqa: Y015
+    _WhichOneofReturnType__satisfaction_p_value: _TypeAlias = _typing.Literal["satisfaction_p_value"]  # noqa: Y015
+    _WhichOneofArgType__satisfaction_p_value: _TypeAlias = _typing.Literal["_satisfaction_p_value", b"_satisfaction_p_value"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_completion_rate) -> _WhichOneofReturnType__conversation_completion_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_p_value) -> _WhichOneofReturnType__conversion_p_value | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversion_rate) -> _WhichOneofReturnType__conversion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__escalation_rate) -> _WhichOneofReturnType__escalation_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revenue_per_conversation) -> _WhichOneofReturnType__revenue_per_conversation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revenue_share) -> _WhichOneofReturnType__revenue_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__satisfaction_p_value) -> _WhichOneofReturnType__satisfaction_p_value | None: ...
 
 Global___PlatformMetrics: _TypeAlias = PlatformMetrics  # noqa: Y015

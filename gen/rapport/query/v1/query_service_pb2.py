@@ -24,15 +24,22 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rapport.auth.v1 import scope_pb2 as rapport_dot_auth_dot_v1_dot_scope__pb2
+from rapport.insight.v1 import vocabulary_pb2 as rapport_dot_insight_dot_v1_dot_vocabulary__pb2
 from rapport.metrics.v1 import agent_pb2 as rapport_dot_metrics_dot_v1_dot_agent__pb2
 from rapport.metrics.v1 import comparison_pb2 as rapport_dot_metrics_dot_v1_dot_comparison__pb2
 from rapport.metrics.v1 import customer_pb2 as rapport_dot_metrics_dot_v1_dot_customer__pb2
 from rapport.metrics.v1 import system_pb2 as rapport_dot_metrics_dot_v1_dot_system__pb2
+from rapport.query.v1 import drill_down_pb2 as rapport_dot_query_dot_v1_dot_drill__down__pb2
+from rapport.query.v1 import export_pb2 as rapport_dot_query_dot_v1_dot_export__pb2
+from rapport.query.v1 import insight_pb2 as rapport_dot_query_dot_v1_dot_insight__pb2
+from rapport.query.v1 import metrics_pb2 as rapport_dot_query_dot_v1_dot_metrics__pb2
+from rapport.query.v1 import report_pb2 as rapport_dot_query_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rapport/query/v1/query_service.proto\x12\x10rapport.query.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a#rapport/metrics/v1/comparison.proto\x1a!rapport/metrics/v1/customer.proto\x1a\x1frapport/metrics/v1/system.proto\"\xb1\x02\n\x1aGetAgentPerformanceRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xa5\x01\n\x19GetCustomerInsightRequest\x12\x63\n\x0b\x63ustomer_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xd0\x01\n\x1bGetSystemPerformanceRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xaa\x02\n\x13GetDashboardRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xf0\x02\n\x14\x43ompareAgentsRequest\x12h\n\tagent_ids\x18\x01 \x03(\tBU\xbaHR\x92\x01O\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"u\n\x11WatchAgentRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x32\x8f\x07\n\x0cQueryService\x12\xa2\x01\n\x13GetAgentPerformance\x12,.rapport.query.v1.GetAgentPerformanceRequest\x1a$.rapport.metrics.v1.AgentPerformance\"7\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02-\x12+/api/analytics/agent/{agent_id}/performance\x12\xa1\x01\n\x12GetCustomerInsight\x12+.rapport.query.v1.GetCustomerInsightRequest\x1a#.rapport.metrics.v1.CustomerInsight\"9\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02/\x12-/api/analytics/customer/{customer_id}/insight\x12\x9b\x01\n\x14GetSystemPerformance\x12-.rapport.query.v1.GetSystemPerformanceRequest\x1a%.rapport.metrics.v1.SystemPerformance\"-\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02#\x12!/api/analytics/system/performance\x12\x8a\x01\n\x0cGetDashboard\x12%.rapport.query.v1.GetDashboardRequest\x1a\".rapport.metrics.v1.AgentDashboard\"/\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02%\x12#/api/analytics/dashboard/{agent_id}\x12\x83\x01\n\rCompareAgents\x12&.rapport.query.v1.CompareAgentsRequest\x1a#.rapport.metrics.v1.AgentComparison\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/comparison\x12\x84\x01\n\nWatchAgent\x12#.rapport.query.v1.WatchAgentRequest\x1a\x1f.rapport.metrics.v1.AgentUpdate\".\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/api/analytics/realtime/{agent_id}0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rapport/query/v1/query_service.proto\x12\x10rapport.query.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brapport/auth/v1/scope.proto\x1a#rapport/insight/v1/vocabulary.proto\x1a\x1erapport/metrics/v1/agent.proto\x1a#rapport/metrics/v1/comparison.proto\x1a!rapport/metrics/v1/customer.proto\x1a\x1frapport/metrics/v1/system.proto\x1a!rapport/query/v1/drill_down.proto\x1a\x1drapport/query/v1/export.proto\x1a\x1erapport/query/v1/insight.proto\x1a\x1erapport/query/v1/metrics.proto\x1a\x1drapport/query/v1/report.proto\"\xa1\x03\n\x1aGetAgentPerformanceRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12H\n\tplatforms\x18\x05 \x03(\x0e\x32\".rapport.insight.v1.Platform.ValueB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\x18\x01\"\x05\x82\x01\x02\x10\x01\x12$\n\nindustries\x18\x06 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\x18\x01\"\x04r\x02\x18@\"\xa5\x01\n\x19GetCustomerInsightRequest\x12\x63\n\x0b\x63ustomer_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12#\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xc0\x02\n\x1bGetSystemPerformanceRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12H\n\tplatforms\x18\x04 \x03(\x0e\x32\".rapport.insight.v1.Platform.ValueB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\x18\x01\"\x05\x82\x01\x02\x10\x01\x12$\n\nindustries\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\x18\x01\"\x04r\x02\x18@\"\x9a\x03\n\x13GetDashboardRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12H\n\tplatforms\x18\x05 \x03(\x0e\x32\".rapport.insight.v1.Platform.ValueB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\x18\x01\"\x05\x82\x01\x02\x10\x01\x12$\n\nindustries\x18\x06 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\x18\x01\"\x04r\x02\x18@\"\xe0\x03\n\x14\x43ompareAgentsRequest\x12h\n\tagent_ids\x18\x01 \x03(\tBU\xbaHR\x92\x01O\x10\xe8\x07\x18\x01\"HrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\x12\x46\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12#\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12H\n\tplatforms\x18\x07 \x03(\x0e\x32\".rapport.insight.v1.Platform.ValueB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\x18\x01\"\x05\x82\x01\x02\x10\x01\x12$\n\nindustries\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\x18\x01\"\x04r\x02\x18@\"u\n\x11WatchAgentRequest\x12`\n\x08\x61gent_id\x18\x01 \x01(\tBN\xbaHKrF\x10\x01\x18\x80\x01\x32?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\xc8\x01\x01\x32\x94\x17\n\x0cQueryService\x12\xa2\x01\n\x13GetAgentPerformance\x12,.rapport.query.v1.GetAgentPerformanceRequest\x1a$.rapport.metrics.v1.AgentPerformance\"7\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02-\x12+/api/analytics/agent/{agent_id}/performance\x12\xa1\x01\n\x12GetCustomerInsight\x12+.rapport.query.v1.GetCustomerInsightRequest\x1a#.rapport.metrics.v1.CustomerInsight\"9\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02/\x12-/api/analytics/customer/{customer_id}/insight\x12\x9b\x01\n\x14GetSystemPerformance\x12-.rapport.query.v1.GetSystemPerformanceRequest\x1a%.rapport.metrics.v1.SystemPerformance\"-\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02#\x12!/api/analytics/system/performance\x12\x8a\x01\n\x0cGetDashboard\x12%.rapport.query.v1.GetDashboardRequest\x1a\".rapport.metrics.v1.AgentDashboard\"/\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02%\x12#/api/analytics/dashboard/{agent_id}\x12\x83\x01\n\rCompareAgents\x12&.rapport.query.v1.CompareAgentsRequest\x1a#.rapport.metrics.v1.AgentComparison\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/comparison\x12\x84\x01\n\nWatchAgent\x12#.rapport.query.v1.WatchAgentRequest\x1a\x1f.rapport.metrics.v1.AgentUpdate\".\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/api/analytics/realtime/{agent_id}0\x01\x12\x84\x01\n\x0cQueryMetrics\x12%.rapport.query.v1.QueryMetricsRequest\x1a&.rapport.query.v1.QueryMetricsResponse\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\"\x16/api/analytics/metrics:\x01*\x12\x82\x01\n\x0cListMeasures\x12%.rapport.query.v1.ListMeasuresRequest\x1a&.rapport.query.v1.ListMeasuresResponse\"#\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/measures\x12v\n\tListFacts\x12\".rapport.query.v1.ListFactsRequest\x1a#.rapport.query.v1.ListFactsResponse\" \xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/api/analytics/facts\x12\x96\x01\n\x11ListConversations\x12*.rapport.query.v1.ListConversationsRequest\x1a+.rapport.query.v1.ListConversationsResponse\"(\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/conversations\x12\xa2\x01\n\x0fGetConversation\x12(.rapport.query.v1.GetConversationRequest\x1a).rapport.query.v1.GetConversationResponse\":\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./api/analytics/conversations/{conversation_id}\x12\x86\x01\n\rListCustomers\x12&.rapport.query.v1.ListCustomersRequest\x1a\'.rapport.query.v1.ListCustomersResponse\"$\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/analytics/customers\x12\xae\x01\n\x13GetCustomerTimeline\x12,.rapport.query.v1.GetCustomerTimelineRequest\x1a-.rapport.query.v1.GetCustomerTimelineResponse\":\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./api/analytics/customer/{customer_id}/timeline\x12z\n\nListAgents\x12#.rapport.query.v1.ListAgentsRequest\x1a$.rapport.query.v1.ListAgentsResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/agents\x12\x87\x01\n\rListFollowUps\x12&.rapport.query.v1.ListFollowUpsRequest\x1a\'.rapport.query.v1.ListFollowUpsResponse\"%\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/analytics/follow-ups\x12\x86\x01\n\x0eGetStageFunnel\x12\'.rapport.query.v1.GetStageFunnelRequest\x1a(.rapport.query.v1.GetStageFunnelResponse\"!\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/funnel\x12\x9c\x01\n\x11GetIndustryReport\x12*.rapport.query.v1.GetIndustryReportRequest\x1a+.rapport.query.v1.GetIndustryReportResponse\".\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/api/analytics/industry/{industry}\x12\x8a\x01\n\x0fGetSourceReport\x12(.rapport.query.v1.GetSourceReportRequest\x1a).rapport.query.v1.GetSourceReportResponse\"\"\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x18\x12\x16/api/analytics/sources\x12\x82\x01\n\x0cListInsights\x12%.rapport.query.v1.ListInsightsRequest\x1a&.rapport.query.v1.ListInsightsResponse\"#\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/insights\x12S\n\x06\x45xport\x12\x1f.rapport.query.v1.ExportRequest\x1a .rapport.query.v1.ExportResponse\"\x04\xc8\xf3\x18\x03\x30\x01\x12r\n\x08\x44ownload\x12!.rapport.query.v1.DownloadRequest\x1a\x14.google.api.HttpBody\"+\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/api/analytics/export/{dataset}0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +54,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['platforms']._loaded_options = None
+  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['platforms']._serialized_options = b'\272H\016\222\001\013\0202\030\001\"\005\202\001\002\020\001'
+  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['industries']._loaded_options = None
+  _globals['_GETAGENTPERFORMANCEREQUEST'].fields_by_name['industries']._serialized_options = b'\272H\r\222\001\n\020d\030\001\"\004r\002\030@'
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['customer_id']._loaded_options = None
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_GETCUSTOMERINSIGHTREQUEST'].fields_by_name['consistency_token']._loaded_options = None
@@ -57,6 +68,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['platforms']._loaded_options = None
+  _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['platforms']._serialized_options = b'\272H\016\222\001\013\0202\030\001\"\005\202\001\002\020\001'
+  _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['industries']._loaded_options = None
+  _globals['_GETSYSTEMPERFORMANCEREQUEST'].fields_by_name['industries']._serialized_options = b'\272H\r\222\001\n\020d\030\001\"\004r\002\030@'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['agent_id']._loaded_options = None
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['start_time']._loaded_options = None
@@ -65,6 +80,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\"\006\010\200\256\231\244\0172\006\010\200\207\265\303\003'
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_GETDASHBOARDREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETDASHBOARDREQUEST'].fields_by_name['platforms']._loaded_options = None
+  _globals['_GETDASHBOARDREQUEST'].fields_by_name['platforms']._serialized_options = b'\272H\016\222\001\013\0202\030\001\"\005\202\001\002\020\001'
+  _globals['_GETDASHBOARDREQUEST'].fields_by_name['industries']._loaded_options = None
+  _globals['_GETDASHBOARDREQUEST'].fields_by_name['industries']._serialized_options = b'\272H\r\222\001\n\020d\030\001\"\004r\002\030@'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['agent_ids']._loaded_options = None
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['agent_ids']._serialized_options = b'\272HR\222\001O\020\350\007\030\001\"HrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['start_time']._loaded_options = None
@@ -77,6 +96,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_COMPAREAGENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['platforms']._loaded_options = None
+  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['platforms']._serialized_options = b'\272H\016\222\001\013\0202\030\001\"\005\202\001\002\020\001'
+  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['industries']._loaded_options = None
+  _globals['_COMPAREAGENTSREQUEST'].fields_by_name['industries']._serialized_options = b'\272H\r\222\001\n\020d\030\001\"\004r\002\030@'
   _globals['_WATCHAGENTREQUEST'].fields_by_name['agent_id']._loaded_options = None
   _globals['_WATCHAGENTREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272HKrF\020\001\030\200\0012?^[\\P{C}\\x{200C}\\x{200D}]*[^\\p{C}\\p{Z}][\\P{C}\\x{200C}\\x{200D}]*$\310\001\001'
   _globals['_QUERYSERVICE'].methods_by_name['GetAgentPerformance']._loaded_options = None
@@ -91,18 +114,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['CompareAgents']._serialized_options = b'\310\363\030\003\202\323\344\223\002\033\022\031/api/analytics/comparison'
   _globals['_QUERYSERVICE'].methods_by_name['WatchAgent']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['WatchAgent']._serialized_options = b'\310\363\030\003\202\323\344\223\002$\022\"/api/analytics/realtime/{agent_id}'
-  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_start=317
-  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_end=622
-  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_start=625
-  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_end=790
-  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_start=793
-  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_end=1001
-  _globals['_GETDASHBOARDREQUEST']._serialized_start=1004
-  _globals['_GETDASHBOARDREQUEST']._serialized_end=1302
-  _globals['_COMPAREAGENTSREQUEST']._serialized_start=1305
-  _globals['_COMPAREAGENTSREQUEST']._serialized_end=1673
-  _globals['_WATCHAGENTREQUEST']._serialized_start=1675
-  _globals['_WATCHAGENTREQUEST']._serialized_end=1792
-  _globals['_QUERYSERVICE']._serialized_start=1795
-  _globals['_QUERYSERVICE']._serialized_end=2706
+  _globals['_QUERYSERVICE'].methods_by_name['QueryMetrics']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['QueryMetrics']._serialized_options = b'\310\363\030\003\202\323\344\223\002\033\"\026/api/analytics/metrics:\001*'
+  _globals['_QUERYSERVICE'].methods_by_name['ListMeasures']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListMeasures']._serialized_options = b'\310\363\030\003\202\323\344\223\002\031\022\027/api/analytics/measures'
+  _globals['_QUERYSERVICE'].methods_by_name['ListFacts']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListFacts']._serialized_options = b'\310\363\030\003\202\323\344\223\002\026\022\024/api/analytics/facts'
+  _globals['_QUERYSERVICE'].methods_by_name['ListConversations']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListConversations']._serialized_options = b'\310\363\030\003\202\323\344\223\002\036\022\034/api/analytics/conversations'
+  _globals['_QUERYSERVICE'].methods_by_name['GetConversation']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetConversation']._serialized_options = b'\310\363\030\003\202\323\344\223\0020\022./api/analytics/conversations/{conversation_id}'
+  _globals['_QUERYSERVICE'].methods_by_name['ListCustomers']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListCustomers']._serialized_options = b'\310\363\030\003\202\323\344\223\002\032\022\030/api/analytics/customers'
+  _globals['_QUERYSERVICE'].methods_by_name['GetCustomerTimeline']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetCustomerTimeline']._serialized_options = b'\310\363\030\003\202\323\344\223\0020\022./api/analytics/customer/{customer_id}/timeline'
+  _globals['_QUERYSERVICE'].methods_by_name['ListAgents']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListAgents']._serialized_options = b'\310\363\030\003\202\323\344\223\002\027\022\025/api/analytics/agents'
+  _globals['_QUERYSERVICE'].methods_by_name['ListFollowUps']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListFollowUps']._serialized_options = b'\310\363\030\003\202\323\344\223\002\033\022\031/api/analytics/follow-ups'
+  _globals['_QUERYSERVICE'].methods_by_name['GetStageFunnel']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetStageFunnel']._serialized_options = b'\310\363\030\003\202\323\344\223\002\027\022\025/api/analytics/funnel'
+  _globals['_QUERYSERVICE'].methods_by_name['GetIndustryReport']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetIndustryReport']._serialized_options = b'\310\363\030\003\202\323\344\223\002$\022\"/api/analytics/industry/{industry}'
+  _globals['_QUERYSERVICE'].methods_by_name['GetSourceReport']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetSourceReport']._serialized_options = b'\310\363\030\003\202\323\344\223\002\030\022\026/api/analytics/sources'
+  _globals['_QUERYSERVICE'].methods_by_name['ListInsights']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListInsights']._serialized_options = b'\310\363\030\003\202\323\344\223\002\031\022\027/api/analytics/insights'
+  _globals['_QUERYSERVICE'].methods_by_name['Export']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['Export']._serialized_options = b'\310\363\030\003'
+  _globals['_QUERYSERVICE'].methods_by_name['Download']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['Download']._serialized_options = b'\310\363\030\003\202\323\344\223\002!\022\037/api/analytics/export/{dataset}'
+  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_start=542
+  _globals['_GETAGENTPERFORMANCEREQUEST']._serialized_end=959
+  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_start=962
+  _globals['_GETCUSTOMERINSIGHTREQUEST']._serialized_end=1127
+  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_start=1130
+  _globals['_GETSYSTEMPERFORMANCEREQUEST']._serialized_end=1450
+  _globals['_GETDASHBOARDREQUEST']._serialized_start=1453
+  _globals['_GETDASHBOARDREQUEST']._serialized_end=1863
+  _globals['_COMPAREAGENTSREQUEST']._serialized_start=1866
+  _globals['_COMPAREAGENTSREQUEST']._serialized_end=2346
+  _globals['_WATCHAGENTREQUEST']._serialized_start=2348
+  _globals['_WATCHAGENTREQUEST']._serialized_end=2465
+  _globals['_QUERYSERVICE']._serialized_start=2468
+  _globals['_QUERYSERVICE']._serialized_end=5432
 # @@protoc_insertion_point(module_scope)

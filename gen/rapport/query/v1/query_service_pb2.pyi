@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from rapport.insight.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -29,6 +30,8 @@ class GetAgentPerformanceRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent. Required."""
     consistency_token: _builtins.str
@@ -41,6 +44,14 @@ class GetAgentPerformanceRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment after the window, at most the beginning of 2100. Absent: the end of the tenant's today."""
 
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -48,10 +59,12 @@ class GetAgentPerformanceRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "consistency_token", b"consistency_token", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,6 +105,8 @@ class GetSystemPerformanceRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     @_builtins.property
@@ -102,16 +117,26 @@ class GetSystemPerformanceRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment after the window, at most the beginning of 2100. Absent: the end of the tenant's today."""
 
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
     def __init__(
         self,
         *,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -127,6 +152,8 @@ class GetDashboardRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent. Required."""
     consistency_token: _builtins.str
@@ -139,6 +166,14 @@ class GetDashboardRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment after the window, at most the beginning of 2100. Absent: the end of the tenant's today."""
 
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -146,10 +181,12 @@ class GetDashboardRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "consistency_token", b"consistency_token", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -167,6 +204,8 @@ class CompareAgentsRequest(_message.Message):
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     page_size: _builtins.int
@@ -185,6 +224,14 @@ class CompareAgentsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment after the window, at most the beginning of 2100. Absent: the end of the tenant's today."""
 
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -194,10 +241,12 @@ class CompareAgentsRequest(_message.Message):
         consistency_token: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "page_size", b"page_size", "page_token", b"page_token", "platforms", b"platforms", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,11 +3,17 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from rapport.metrics.v1 import agent_pb2 as rapport_dot_metrics_dot_v1_dot_agent__pb2
 from rapport.metrics.v1 import comparison_pb2 as rapport_dot_metrics_dot_v1_dot_comparison__pb2
 from rapport.metrics.v1 import customer_pb2 as rapport_dot_metrics_dot_v1_dot_customer__pb2
 from rapport.metrics.v1 import system_pb2 as rapport_dot_metrics_dot_v1_dot_system__pb2
+from rapport.query.v1 import drill_down_pb2 as rapport_dot_query_dot_v1_dot_drill__down__pb2
+from rapport.query.v1 import export_pb2 as rapport_dot_query_dot_v1_dot_export__pb2
+from rapport.query.v1 import insight_pb2 as rapport_dot_query_dot_v1_dot_insight__pb2
+from rapport.query.v1 import metrics_pb2 as rapport_dot_query_dot_v1_dot_metrics__pb2
 from rapport.query.v1 import query_service_pb2 as rapport_dot_query_dot_v1_dot_query__service__pb2
+from rapport.query.v1 import report_pb2 as rapport_dot_query_dot_v1_dot_report__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -70,6 +76,81 @@ class QueryServiceStub:
                 request_serializer=rapport_dot_query_dot_v1_dot_query__service__pb2.WatchAgentRequest.SerializeToString,
                 response_deserializer=rapport_dot_metrics_dot_v1_dot_agent__pb2.AgentUpdate.FromString,
                 _registered_method=True)
+        self.QueryMetrics = channel.unary_unary(
+                '/rapport.query.v1.QueryService/QueryMetrics',
+                request_serializer=rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsResponse.FromString,
+                _registered_method=True)
+        self.ListMeasures = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListMeasures',
+                request_serializer=rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresResponse.FromString,
+                _registered_method=True)
+        self.ListFacts = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListFacts',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsResponse.FromString,
+                _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListConversations',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsResponse.FromString,
+                _registered_method=True)
+        self.GetConversation = channel.unary_unary(
+                '/rapport.query.v1.QueryService/GetConversation',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationResponse.FromString,
+                _registered_method=True)
+        self.ListCustomers = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListCustomers',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersResponse.FromString,
+                _registered_method=True)
+        self.GetCustomerTimeline = channel.unary_unary(
+                '/rapport.query.v1.QueryService/GetCustomerTimeline',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineResponse.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListAgents',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.ListFollowUps = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListFollowUps',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsResponse.FromString,
+                _registered_method=True)
+        self.GetStageFunnel = channel.unary_unary(
+                '/rapport.query.v1.QueryService/GetStageFunnel',
+                request_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelResponse.FromString,
+                _registered_method=True)
+        self.GetIndustryReport = channel.unary_unary(
+                '/rapport.query.v1.QueryService/GetIndustryReport',
+                request_serializer=rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportResponse.FromString,
+                _registered_method=True)
+        self.GetSourceReport = channel.unary_unary(
+                '/rapport.query.v1.QueryService/GetSourceReport',
+                request_serializer=rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportResponse.FromString,
+                _registered_method=True)
+        self.ListInsights = channel.unary_unary(
+                '/rapport.query.v1.QueryService/ListInsights',
+                request_serializer=rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsResponse.FromString,
+                _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/rapport.query.v1.QueryService/Export',
+                request_serializer=rapport_dot_query_dot_v1_dot_export__pb2.ExportRequest.SerializeToString,
+                response_deserializer=rapport_dot_query_dot_v1_dot_export__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Download = channel.unary_stream(
+                '/rapport.query.v1.QueryService/Download',
+                request_serializer=rapport_dot_query_dot_v1_dot_export__pb2.DownloadRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -120,6 +201,117 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryMetrics(self, request, context):
+        """Answers any measures, split by up to three dimensions and as a series, next to the period before.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMeasures(self, request, context):
+        """Lists every measure that QueryMetrics answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFacts(self, request, context):
+        """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConversations(self, request, context):
+        """Lists conversations.
+        Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConversation(self, request, context):
+        """Reads a conversation, what it counts for and what names it. Errors: NOT_FOUND (CONVERSATION_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCustomers(self, request, context):
+        """Lists customers by segment, churn risk or value. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomerTimeline(self, request, context):
+        """Lists what happened with a customer. Errors: NOT_FOUND for a customer that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """Lists every agent that a fact names. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFollowUps(self, request, context):
+        """Lists what is to be done, or was. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStageFunnel(self, request, context):
+        """Tells how customers go from stage to stage. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIndustryReport(self, request, context):
+        """Reports the figures of a trade, next to the period before. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSourceReport(self, request, context):
+        """Reports what each of the seven sources adds, next to the period before.
+        Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW); NOT_FOUND for an agent that no fact names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInsights(self, request, context):
+        """Tells what changed against the period before beyond chance, and what explains it.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Download(self, request, context):
+        """Streams a file with its content type, for gateways.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +344,81 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.WatchAgent,
                     request_deserializer=rapport_dot_query_dot_v1_dot_query__service__pb2.WatchAgentRequest.FromString,
                     response_serializer=rapport_dot_metrics_dot_v1_dot_agent__pb2.AgentUpdate.SerializeToString,
+            ),
+            'QueryMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetrics,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsResponse.SerializeToString,
+            ),
+            'ListMeasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeasures,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresResponse.SerializeToString,
+            ),
+            'ListFacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFacts,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'GetConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConversation,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationResponse.SerializeToString,
+            ),
+            'ListCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomers,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersResponse.SerializeToString,
+            ),
+            'GetCustomerTimeline': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomerTimeline,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineResponse.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'ListFollowUps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFollowUps,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsResponse.SerializeToString,
+            ),
+            'GetStageFunnel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStageFunnel,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelResponse.SerializeToString,
+            ),
+            'GetIndustryReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIndustryReport,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportResponse.SerializeToString,
+            ),
+            'GetSourceReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSourceReport,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportResponse.SerializeToString,
+            ),
+            'ListInsights': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInsights,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_export__pb2.ExportRequest.FromString,
+                    response_serializer=rapport_dot_query_dot_v1_dot_export__pb2.ExportResponse.SerializeToString,
+            ),
+            'Download': grpc.unary_stream_rpc_method_handler(
+                    servicer.Download,
+                    request_deserializer=rapport_dot_query_dot_v1_dot_export__pb2.DownloadRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,6 +585,411 @@ class QueryService:
             '/rapport.query.v1.QueryService/WatchAgent',
             rapport_dot_query_dot_v1_dot_query__service__pb2.WatchAgentRequest.SerializeToString,
             rapport_dot_metrics_dot_v1_dot_agent__pb2.AgentUpdate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/QueryMetrics',
+            rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_metrics__pb2.QueryMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListMeasures',
+            rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_metrics__pb2.ListMeasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListFacts',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListConversations',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/GetConversation',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListCustomers',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomerTimeline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/GetCustomerTimeline',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetCustomerTimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListAgents',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFollowUps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListFollowUps',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.ListFollowUpsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStageFunnel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/GetStageFunnel',
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_drill__down__pb2.GetStageFunnelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIndustryReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/GetIndustryReport',
+            rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_report__pb2.GetIndustryReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSourceReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/GetSourceReport',
+            rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_report__pb2.GetSourceReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInsights(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/ListInsights',
+            rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_insight__pb2.ListInsightsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/Export',
+            rapport_dot_query_dot_v1_dot_export__pb2.ExportRequest.SerializeToString,
+            rapport_dot_query_dot_v1_dot_export__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Download(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rapport.query.v1.QueryService/Download',
+            rapport_dot_query_dot_v1_dot_export__pb2.DownloadRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,12 +4,18 @@ isort:skip_file
 What managers and dashboards ask."""
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from rapport.metrics.v1 import agent_pb2 as _agent_pb2
 from rapport.metrics.v1 import comparison_pb2 as _comparison_pb2
 from rapport.metrics.v1 import customer_pb2 as _customer_pb2
 from rapport.metrics.v1 import system_pb2 as _system_pb2
+from rapport.query.v1 import drill_down_pb2 as _drill_down_pb2
+from rapport.query.v1 import export_pb2 as _export_pb2
+from rapport.query.v1 import insight_pb2 as _insight_pb2
+from rapport.query.v1 import metrics_pb2 as _metrics_pb2
 from rapport.query.v1 import query_service_pb2 as _query_service_pb2
+from rapport.query.v1 import report_pb2 as _report_pb2
 import abc as _abc_1
 
 
@@ -36,6 +42,48 @@ class QueryServiceStub:
     """Follows an agent: at once, whenever something changes (at most once a second), and at least every 30 seconds.
     Errors: NOT_FOUND for an agent that no fact names.
     """
+    QueryMetrics: _aio.UnaryUnaryMultiCallable[_metrics_pb2.QueryMetricsRequest, _metrics_pb2.QueryMetricsResponse]
+    """Answers any measures, split by up to three dimensions and as a series, next to the period before.
+    Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE).
+    """
+    ListMeasures: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListMeasuresRequest, _metrics_pb2.ListMeasuresResponse]
+    """Lists every measure that QueryMetrics answers."""
+    ListFacts: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListFactsRequest, _drill_down_pb2.ListFactsResponse]
+    """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
+    Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+    """
+    ListConversations: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListConversationsRequest, _drill_down_pb2.ListConversationsResponse]
+    """Lists conversations.
+    Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+    """
+    GetConversation: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.GetConversationRequest, _drill_down_pb2.GetConversationResponse]
+    """Reads a conversation, what it counts for and what names it. Errors: NOT_FOUND (CONVERSATION_NOT_FOUND)."""
+    ListCustomers: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListCustomersRequest, _drill_down_pb2.ListCustomersResponse]
+    """Lists customers by segment, churn risk or value. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+    GetCustomerTimeline: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.GetCustomerTimelineRequest, _drill_down_pb2.GetCustomerTimelineResponse]
+    """Lists what happened with a customer. Errors: NOT_FOUND for a customer that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+    ListAgents: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListAgentsRequest, _drill_down_pb2.ListAgentsResponse]
+    """Lists every agent that a fact names. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+    ListFollowUps: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListFollowUpsRequest, _drill_down_pb2.ListFollowUpsResponse]
+    """Lists what is to be done, or was. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+    GetStageFunnel: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.GetStageFunnelRequest, _drill_down_pb2.GetStageFunnelResponse]
+    """Tells how customers go from stage to stage. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW)."""
+    GetIndustryReport: _aio.UnaryUnaryMultiCallable[_report_pb2.GetIndustryReportRequest, _report_pb2.GetIndustryReportResponse]
+    """Reports the figures of a trade, next to the period before. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW)."""
+    GetSourceReport: _aio.UnaryUnaryMultiCallable[_report_pb2.GetSourceReportRequest, _report_pb2.GetSourceReportResponse]
+    """Reports what each of the seven sources adds, next to the period before.
+    Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW); NOT_FOUND for an agent that no fact names.
+    """
+    ListInsights: _aio.UnaryUnaryMultiCallable[_insight_pb2.ListInsightsRequest, _insight_pb2.ListInsightsResponse]
+    """Tells what changed against the period before beyond chance, and what explains it.
+    Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW).
+    """
+    Export: _aio.UnaryStreamMultiCallable[_export_pb2.ExportRequest, _export_pb2.ExportResponse]
+    """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
+    Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+    """
+    Download: _aio.UnaryStreamMultiCallable[_export_pb2.DownloadRequest, _httpbody_pb2.HttpBody]
+    """Streams a file with its content type, for gateways."""
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers dashboard and comparison calls. Windows are half-open, made of whole days of the tenant or, within the last 35
@@ -91,5 +139,137 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Follows an agent: at once, whenever something changes (at most once a second), and at least every 30 seconds.
         Errors: NOT_FOUND for an agent that no fact names.
         """
+
+    @_abc_1.abstractmethod
+    def QueryMetrics(
+        self,
+        request: _metrics_pb2.QueryMetricsRequest,
+        context: _aio.ServicerContext[_metrics_pb2.QueryMetricsRequest, _abc.Awaitable[_metrics_pb2.QueryMetricsResponse]],
+    ) -> _abc.Awaitable[_metrics_pb2.QueryMetricsResponse]:
+        """Answers any measures, split by up to three dimensions and as a series, next to the period before.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListMeasures(
+        self,
+        request: _metrics_pb2.ListMeasuresRequest,
+        context: _aio.ServicerContext[_metrics_pb2.ListMeasuresRequest, _abc.Awaitable[_metrics_pb2.ListMeasuresResponse]],
+    ) -> _abc.Awaitable[_metrics_pb2.ListMeasuresResponse]:
+        """Lists every measure that QueryMetrics answers."""
+
+    @_abc_1.abstractmethod
+    def ListFacts(
+        self,
+        request: _drill_down_pb2.ListFactsRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.ListFactsRequest, _abc.Awaitable[_drill_down_pb2.ListFactsResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.ListFactsResponse]:
+        """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListConversations(
+        self,
+        request: _drill_down_pb2.ListConversationsRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.ListConversationsRequest, _abc.Awaitable[_drill_down_pb2.ListConversationsResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.ListConversationsResponse]:
+        """Lists conversations.
+        Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def GetConversation(
+        self,
+        request: _drill_down_pb2.GetConversationRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.GetConversationRequest, _abc.Awaitable[_drill_down_pb2.GetConversationResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.GetConversationResponse]:
+        """Reads a conversation, what it counts for and what names it. Errors: NOT_FOUND (CONVERSATION_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListCustomers(
+        self,
+        request: _drill_down_pb2.ListCustomersRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.ListCustomersRequest, _abc.Awaitable[_drill_down_pb2.ListCustomersResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.ListCustomersResponse]:
+        """Lists customers by segment, churn risk or value. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+
+    @_abc_1.abstractmethod
+    def GetCustomerTimeline(
+        self,
+        request: _drill_down_pb2.GetCustomerTimelineRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.GetCustomerTimelineRequest, _abc.Awaitable[_drill_down_pb2.GetCustomerTimelineResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.GetCustomerTimelineResponse]:
+        """Lists what happened with a customer. Errors: NOT_FOUND for a customer that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+
+    @_abc_1.abstractmethod
+    def ListAgents(
+        self,
+        request: _drill_down_pb2.ListAgentsRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.ListAgentsRequest, _abc.Awaitable[_drill_down_pb2.ListAgentsResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.ListAgentsResponse]:
+        """Lists every agent that a fact names. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+
+    @_abc_1.abstractmethod
+    def ListFollowUps(
+        self,
+        request: _drill_down_pb2.ListFollowUpsRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.ListFollowUpsRequest, _abc.Awaitable[_drill_down_pb2.ListFollowUpsResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.ListFollowUpsResponse]:
+        """Lists what is to be done, or was. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
+
+    @_abc_1.abstractmethod
+    def GetStageFunnel(
+        self,
+        request: _drill_down_pb2.GetStageFunnelRequest,
+        context: _aio.ServicerContext[_drill_down_pb2.GetStageFunnelRequest, _abc.Awaitable[_drill_down_pb2.GetStageFunnelResponse]],
+    ) -> _abc.Awaitable[_drill_down_pb2.GetStageFunnelResponse]:
+        """Tells how customers go from stage to stage. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW)."""
+
+    @_abc_1.abstractmethod
+    def GetIndustryReport(
+        self,
+        request: _report_pb2.GetIndustryReportRequest,
+        context: _aio.ServicerContext[_report_pb2.GetIndustryReportRequest, _abc.Awaitable[_report_pb2.GetIndustryReportResponse]],
+    ) -> _abc.Awaitable[_report_pb2.GetIndustryReportResponse]:
+        """Reports the figures of a trade, next to the period before. Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW)."""
+
+    @_abc_1.abstractmethod
+    def GetSourceReport(
+        self,
+        request: _report_pb2.GetSourceReportRequest,
+        context: _aio.ServicerContext[_report_pb2.GetSourceReportRequest, _abc.Awaitable[_report_pb2.GetSourceReportResponse]],
+    ) -> _abc.Awaitable[_report_pb2.GetSourceReportResponse]:
+        """Reports what each of the seven sources adds, next to the period before.
+        Errors: INVALID_ARGUMENT (UNSUPPORTED_WINDOW); NOT_FOUND for an agent that no fact names.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInsights(
+        self,
+        request: _insight_pb2.ListInsightsRequest,
+        context: _aio.ServicerContext[_insight_pb2.ListInsightsRequest, _abc.Awaitable[_insight_pb2.ListInsightsResponse]],
+    ) -> _abc.Awaitable[_insight_pb2.ListInsightsResponse]:
+        """Tells what changed against the period before beyond chance, and what explains it.
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW).
+        """
+
+    @_abc_1.abstractmethod
+    def Export(
+        self,
+        request: _export_pb2.ExportRequest,
+        context: _aio.ServicerContext[_export_pb2.ExportRequest, _abc.AsyncIterator[_export_pb2.ExportResponse]],
+    ) -> _abc.AsyncIterator[_export_pb2.ExportResponse]:
+        """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def Download(
+        self,
+        request: _export_pb2.DownloadRequest,
+        context: _aio.ServicerContext[_export_pb2.DownloadRequest, _abc.AsyncIterator[_httpbody_pb2.HttpBody]],
+    ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
+        """Streams a file with its content type, for gateways."""
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _aio.Server) -> None: ...

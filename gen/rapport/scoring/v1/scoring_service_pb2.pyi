@@ -38,10 +38,15 @@ class GradeAgentsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
+    BRIEF_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     policy_version: _builtins.int
     """Version of the policy to grade by. 0: the newest."""
+    brief: _builtins.bool
+    """Leave out what explains the grades: breakdown, strengths, improvement areas and recommendations. Default false."""
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to grade, at most 1,000. Empty: every agent with a conversation in the window."""
@@ -54,6 +59,14 @@ class GradeAgentsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment after the window. Absent: the end of the tenant's today."""
 
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -62,10 +75,13 @@ class GradeAgentsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str = ...,
         policy_version: _builtins.int = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
+        brief: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "policy_version", b"policy_version", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "brief", b"brief", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
