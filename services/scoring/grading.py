@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.scoring.policy import CutOffs, Policy
+
+Numbers: TypeAlias = NDArray[np.float64]
 
 
 class Metric(IntEnum):
@@ -119,17 +125,22 @@ def target(metric: Metric, policy: Policy) -> float:
 
 
 def sub_score(metric: Metric, value: float, policy: Policy) -> float:
-    """Return a metric's sub-score, 0 to 100; the response time's falls with its logarithm from target to limit."""
+    """Return a metric's sub-score, 0 to 100."""
+    return float(sub_scores(metric, np.float64(value), policy))
+
+
+def sub_scores(metric: Metric, values: Numbers | np.float64, policy: Policy) -> Numbers | np.float64:
+    """Return the sub-scores of a metric's values; the response time's falls with its logarithm from target to limit."""
     if metric is Metric.RESPONSE:
         scale = math.log(policy.response_limit_ms / policy.response_target_ms)
-        raw = 100 * (1 - math.log(max(value, 1.0) / policy.response_target_ms) / scale)
+        raw = 100 * (1 - np.log(np.maximum(values, 1.0) / policy.response_target_ms) / scale)
     elif metric is Metric.ESCALATION:
-        raw = 100 * (1 - value / policy.escalation_limit)
+        raw = 100 * (1 - values / policy.escalation_limit)
     elif metric is Metric.SATISFACTION:
-        raw = 100 * (value - 1) / 4
+        raw = 100 * (values - 1) / 4
     else:
-        raw = 100 * value / target(metric, policy)
-    return min(max(raw, 0.0), 100.0)
+        raw = 100 * values / target(metric, policy)
+    return np.clip(raw, 0.0, 100.0)
 
 
 def full_weights(policy: Policy) -> dict[Metric, float]:
@@ -143,15 +154,26 @@ def full_weights(policy: Policy) -> dict[Metric, float]:
 
 
 def weights(values: Mapping[Metric, float | None], policy: Policy) -> dict[Metric, float]:
-    """Return the weight of each metric that has a value: a missing one's goes to its sibling, a missing part's to the others."""
+    """Return the weight of each metric that has a value, and 0 for the others."""
+    there = np.array([[values.get(m) is not None] for m in Metric])
+    return dict(zip(Metric, weights_of(there, policy)[:, 0].tolist(), strict=True))
+
+
+def weights_of(there: NDArray[np.bool_], policy: Policy) -> Numbers:
+    """Return weights by metric (in Metric's order) and agent, of those values that are there.
+
+    A missing one's goes to its sibling, a missing part's to the other parts. An agent without any has no weights.
+    """
     full = full_weights(policy)
-    parts = {metric: pair for pair in PARTS for metric in pair}
-    there = {m for m in Metric if values.get(m) is not None}
-    within = {
-        m: sum(full[s] for s in parts[m]) * full[m] / sum(full[s] for s in parts[m] if s in there) for m in there if full[m]
-    }
-    total = sum(within.values())
-    return {m: within.get(m, 0.0) / total if total else 0.0 for m in Metric}
+    own = there * np.array([[full[m]] for m in Metric])
+    within = np.zeros_like(own)
+    for pair in PARTS:
+        rows = [m - 1 for m in pair]
+        left = own[rows].sum(axis=0)
+        within[rows] = sum(full[m] for m in pair) * np.divide(own[rows], left, out=np.zeros_like(own[rows]), where=left > 0)
+    total = within.sum(axis=0)
+    found: Numbers = np.divide(within, total, out=np.zeros_like(within), where=total > 0)
+    return found
 
 
 def breakdown(values: Mapping[Metric, float | None], policy: Policy) -> tuple[SubScore, ...]:
@@ -185,20 +207,37 @@ def grade(values: Mapping[Metric, float | None], n: int, policy: Policy) -> Grad
     """Grade metrics that rest on `n` conversations."""
     parts = breakdown(values, policy)
     score = add_up(parts)
-    provisional = n < policy.provisional_below
-    mark = None if score is None else letter(score, policy.cut_offs, provisional=provisional)
     full = full_weights(policy)
-    return Grade(
-        grade=mark,
-        meaning=None if mark is None else MEANINGS[mark],
-        score=score,
-        provisional=provisional,
-        coverage=None if score is None else sum(full[p.metric] for p in parts if p.value is not None),
+    coverage = None if score is None else sum(full[p.metric] for p in parts if p.value is not None)
+    return replace(
+        brief_grade(score, coverage, n, policy),
         breakdown=parts,
         strengths=tuple(_STRENGTHS[m] for m in _STRENGTHS if _is_good(m, values, policy) is True),
         improvement_areas=tuple(_IMPROVEMENTS[m] for m in _IMPROVEMENTS if _is_good(m, values, policy) is False),
         recommendations=_recommend(parts),
     )
+
+
+def brief_grade(score: float | None, coverage: float | None, n: int, policy: Policy) -> Grade:
+    """Return the grade of a score that rests on `n` conversations, without what explains it."""
+    provisional = n < policy.provisional_below
+    mark = None if score is None else letter(score, policy.cut_offs, provisional=provisional)
+    meaning = None if mark is None else MEANINGS[mark]
+    return Grade(mark, meaning, score, provisional, coverage, (), (), (), ())
+
+
+def score_all(values: Numbers, policy: Policy) -> tuple[Numbers, Numbers]:
+    """Return the scores of metrics by metric (in Metric's order) and agent, NaN being no value, and their coverage.
+
+    The score is NaN where no value has a weight.
+    """
+    there = ~np.isnan(values)
+    share = weights_of(there, policy)
+    scores = np.array([sub_scores(m, np.where(there[m - 1], values[m - 1], 0.0), policy) for m in Metric])
+    full = full_weights(policy)
+    score: Numbers = np.where((share > 0).any(axis=0), (share * scores).sum(axis=0), np.nan)
+    coverage: Numbers = (there * np.array([[full[m]] for m in Metric])).sum(axis=0)
+    return score, coverage
 
 
 def _is_good(metric: Metric, values: Mapping[Metric, float | None], policy: Policy) -> bool | None:

@@ -21,7 +21,7 @@ from services.scoring.event_source_store import CART_CHECKED_OUT, CART_GIVEN_UP,
 from services.scoring.facts_store import CART, FOLLOW_UP
 from services.scoring.measures import Grouping, Measure
 from services.scoring.presence_store import NEVER
-from services.scoring.rollup_store import AGENT, Counting
+from services.scoring.rollup_store import AGENT, NEXT_REVISION, Counting
 from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE, TOTALS, Rollup
 from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
 from services.scoring.state_store import IS_ADVOCATE, SUMMARY
@@ -248,9 +248,9 @@ _AGENTS = text(
         SELECT agent_id FROM ({_named("agent_id")} UNION SELECT agent_id FROM scoring.agent_state WHERE tenant_id = :tenant) AS n
         WHERE agent_id <> ''
     ), put AS (
-        INSERT INTO scoring.agent_state AS t (tenant_id, agent_id, revision)
-        SELECT CAST(:tenant AS text), agent_id, 1 FROM named ORDER BY agent_id
-        ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = t.revision + 1
+        INSERT INTO scoring.agent_state (tenant_id, agent_id, revision)
+        SELECT CAST(:tenant AS text), agent_id, {NEXT_REVISION} FROM named ORDER BY agent_id
+        ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = EXCLUDED.revision
     )
     INSERT INTO scoring.touched (tenant_id, subject_kind, subject_id) SELECT CAST(:tenant AS text), {AGENT}, agent_id FROM named
     """

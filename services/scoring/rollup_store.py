@@ -58,13 +58,16 @@ CHANGED = f"""
         SELECT -1, {_listed(_VALUES)} FROM gone
     )"""
 
+#: One number for all agents that move together: only who holds the tenant's lease writes it, so it grows as it commits.
+NEXT_REVISION = "(SELECT coalesce(max(revision), 0) + 1 FROM scoring.agent_state WHERE tenant_id = :tenant)"
+
 _TOLD = f"""
     known_agents AS (
-        INSERT INTO scoring.agent_state AS a (tenant_id, agent_id, revision)
-        SELECT CAST(:tenant AS text), agent_id, 1
+        INSERT INTO scoring.agent_state (tenant_id, agent_id, revision)
+        SELECT CAST(:tenant AS text), agent_id, {NEXT_REVISION}
         FROM (SELECT agent_id FROM delta UNION SELECT unnest(CAST(:agents AS text[]))) AS named_agents
         WHERE agent_id <> '' ORDER BY agent_id
-        ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = a.revision + 1
+        ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = EXCLUDED.revision
     ),
     told AS (
         INSERT INTO scoring.touched (tenant_id, subject_kind, subject_id, trace)
@@ -101,10 +104,10 @@ def counting_statement(sources: tuple[Source, ...]) -> TextClause:
 
 
 _KNOW_AGENTS = text(
-    """
-    INSERT INTO scoring.agent_state AS a (tenant_id, agent_id, revision)
-    SELECT CAST(:tenant AS text), agent_id, 1 FROM unnest(CAST(:agents AS text[])) AS agent_id
-    ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = a.revision + 1
+    f"""
+    INSERT INTO scoring.agent_state (tenant_id, agent_id, revision)
+    SELECT CAST(:tenant AS text), agent_id, {NEXT_REVISION} FROM unnest(CAST(:agents AS text[])) AS agent_id
+    ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = EXCLUDED.revision
     """
 )
 

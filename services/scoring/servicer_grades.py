@@ -10,7 +10,7 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 from services.runtime import windows
 from services.runtime.errors import NotFound
 from services.scoring import convert, convert_policy, grade_store, pages, policy_store, store
-from services.scoring.agents import grade_agents, mean_coverage
+from services.scoring.agents import grade_agents, grade_briefly, mean_coverage
 from services.scoring.calls import Calls, require
 from services.scoring.policy import PolicyVersion
 from services.storage.reading import get_settings, get_watermark
@@ -33,10 +33,12 @@ class GradeCalls(Calls):
             )
             known = await store.get_known_agents(conn, request.agent_ids)
             require("AGENT_NOT_FOUND", "agent", [a for a in request.agent_ids if a not in known])
-            team = await store.get_team(conn, window, settings.reporting_currency)
+            only = store.Only(tuple(request.platforms), tuple(request.industries))
+            team = await self._teams.get(conn, window, settings, now, only)
             watermark = await get_watermark(conn, now)
+        grade = grade_briefly if request.brief else grade_agents
         # Large teams take a while; other calls go on meanwhile.
-        graded = await asyncio.to_thread(grade_agents, team, list(request.agent_ids) or team.active, version.policy)
+        graded = await asyncio.to_thread(grade, team, list(request.agent_ids) or team.active, version.policy)
         n, coverage, number = sum(g.n for g in graded), mean_coverage(graded), version.policy.version
         return pb.GradeAgentsResponse(
             grades=[convert.grade_to_proto(g) for g in graded],

@@ -7,11 +7,13 @@ k = within/between, and its variance within/(n + k) (Morris 1983; Efron, Morris 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 
-from services.scoring.grading import Metric, add_up, breakdown, sub_score, target
+import numpy as np
+from numpy.typing import NDArray
+
+from services.scoring.grading import Metric, Numbers, sub_scores, target, weights_of
 from services.scoring.policy import Policy
 
 #: Weight of the peers, in conversations, as long as the data cannot tell it: as many as make a grade more than provisional.
@@ -24,12 +26,20 @@ LEVEL, _Z = 0.9, 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One metric of one agent: how many values, their mean, and the variance of single values around it."""
+class Samples:
+    """One metric of several agents: how many values each has, at least 1, their mean, and the variance of single ones."""
 
-    n: int
-    mean: float
-    variance: float
+    n: Numbers
+    mean: Numbers
+    variance: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric of those agents who have it: where they stand among all agents, and their samples in that order."""
+
+    where: NDArray[np.int64]
+    samples: Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,21 @@ class Adjusted:
     score: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustments:
+    """Adjusted scores of agents in their order, and the ends of their intervals; NaN where there is none."""
+
+    score: Numbers
+    low: Numbers
+    high: Numbers
+
+    def of(self, place: int) -> Adjusted | None:
+        """Return that of the agent at a place, None when there is none."""
+        if math.isnan(self.score[place]):
+            return None
+        return Adjusted(float(self.score[place]), float(self.low[place]), float(self.high[place]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,95 +102,97 @@ def guess_of_variance(metric: Metric, policy: Policy) -> float:
     return 1600.0
 
 
-def prior(samples: Sequence[Sample], guess: float) -> Prior | None:
+def prior(samples: Samples, guess: float) -> Prior | None:
     """Return what the peers say of a metric; None when none has a value. `guess` weighs as two degrees of freedom."""
-    total = sum(s.n for s in samples)
+    n, means = samples.n, samples.mean
+    total = float(n.sum())
     if not total:
         return None
-    mean = sum(s.n * s.mean for s in samples) / total
-    degrees = sum(s.n - 1 for s in samples)
-    within = (sum((s.n - 1) * s.variance for s in samples) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
-    if len(samples) < 2:  # noqa: PLR2004  # a variance between needs two agents
+    mean = float((n * means).sum()) / total
+    degrees = total - len(n)
+    within = (float(((n - 1) * samples.variance).sum()) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
+    if len(n) < 2:  # noqa: PLR2004  # a variance between needs two agents
         return Prior(mean, within / total, within, DEFAULT_K, within / DEFAULT_K)
     # Method of moments of the one-way random-effects model, and its standard error in the balanced case
     # (Searle, Casella, McCulloch 1992).
-    spread = sum(s.n * (s.mean - mean) ** 2 for s in samples)
-    effective = total - sum(s.n**2 for s in samples) / total
-    groups = len(samples) - 1
+    spread = float((n * (means - mean) ** 2).sum())
+    effective = total - float((n**2).sum()) / total
+    groups = len(n) - 1
     between = (spread - groups * within) / effective
     error = math.sqrt(2 / groups) * (max(between, 0.0) + within * groups / effective)
     k = within / between if between > 0 else math.inf
     return Prior(mean, within / total, within, k, max(between, 0.0) + error)
 
 
-def shrink(sample: Sample, p: Prior) -> tuple[float, float]:
-    """Return the estimate of an agent's true mean, and the variance that the agent's own values and the peers' mean leave.
+def shrink(samples: Samples, p: Prior) -> tuple[Numbers, Numbers]:
+    """Return the estimates of agents' true means, and the variances that their own values and the peers' mean leave.
 
     How much agents differ is an estimate too; the variance allows for their differing more, the mean does not.
     """
-    weight = 0.0 if math.isinf(p.k) else sample.n / (sample.n + p.k)
-    left = 1 / (sample.n / p.within + 1 / p.between_at_most)
-    return weight * sample.mean + (1 - weight) * p.mean, left + (1 - weight) ** 2 * p.variance
+    weight = np.zeros_like(samples.n) if math.isinf(p.k) else samples.n / (samples.n + p.k)
+    left = 1 / (samples.n / p.within + 1 / p.between_at_most)
+    return weight * samples.mean + (1 - weight) * p.mean, left + (1 - weight) ** 2 * p.variance
 
 
-def adjust(agents: Mapping[str, Mapping[Metric, Sample]], parts: Iterable[tuple[Policy, Iterable[str]]]) -> dict[str, Adjusted]:
-    """Return the adjusted score of the agents that `parts` names, each by its policy; agents without any value have none.
+def adjust(measured: Mapping[Metric, Measured], size: int, parts: Iterable[tuple[Policy, NDArray[np.bool_]]]) -> Adjustments:
+    """Return the adjusted scores of `size` agents, each part of them (a mask) by its policy; NaN for agents without any value.
 
     Everybody's peers are all agents: a part of the policy only says what is an outlier, and how values become scores.
     """
-    found: dict[str, Adjusted | None] = {}
+    found = Adjustments(*(np.full(size, np.nan) for _ in range(3)))
     for policy, members in parts:
-        tamed = {m: _tamed(agents, m, policy) for m in Metric}
-        priors = {m: prior(list(tamed[m].values()), guess_of_variance(m, policy)) for m in Metric}
-        found |= {a: _adjust({m: tamed[m][a] for m in Metric if a in tamed[m]}, priors, policy) for a in members}
-    return {agent: adjusted for agent, adjusted in found.items() if adjusted is not None}
+        part = _adjust(measured, size, policy)
+        for name in Adjustments.__slots__:
+            getattr(found, name)[members] = getattr(part, name)[members]
+    return found
 
 
-def tame(samples: Sequence[Sample], ends: tuple[float, float], guess: float) -> list[Sample]:
+def tame(samples: Samples, ends: tuple[float, float], guess: float) -> Samples:
     """Return the samples with outliers drawn in, so that none of them can carry everybody's mean and variance away.
 
     A mean counts up to three standard errors beyond the range in which the sub-score moves, as the others' variance has them:
     chance goes that far, and cutting it at the range itself would move everybody's mean. A variance counts up to 25 times the
     others', which have more than chance explains only when something is wrong with it.
     """
-    squares = _without_each([(s.n - 1) * s.variance for s in samples])
-    degrees = _without_each([s.n - 1 for s in samples])
-    found = []
-    for sample, square, degree in zip(samples, squares, degrees, strict=True):
-        others = (square + _GUESS_WEIGHT * guess) / (degree + _GUESS_WEIGHT)
-        reach = _MOST_ERRORS * math.sqrt(others / sample.n)
-        mean = min(max(sample.mean, ends[0] - reach), ends[1] + reach)
-        variance = min(sample.variance, _MOST_VARIANCE * others) if degree else sample.variance
-        found.append(Sample(sample.n, mean, variance))
-    return found
+    n = samples.n
+    degrees = _without_each(n - 1)
+    others = (_without_each((n - 1) * samples.variance) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
+    reach = _MOST_ERRORS * np.sqrt(others / n)
+    mean = np.clip(samples.mean, ends[0] - reach, ends[1] + reach)
+    variance = np.where(degrees > 0, np.minimum(samples.variance, _MOST_VARIANCE * others), samples.variance)
+    return Samples(n, mean, variance)
 
 
-def _tamed(agents: Mapping[str, Mapping[Metric, Sample]], metric: Metric, policy: Policy) -> dict[str, Sample]:
-    own = {agent: samples[metric] for agent, samples in agents.items() if metric in samples}
-    return dict(zip(own, tame(list(own.values()), bounds(metric, policy), guess_of_variance(metric, policy)), strict=True))
-
-
-def _without_each(values: Sequence[float]) -> list[float]:
+def _without_each(values: Numbers) -> Numbers:
     """Return for each value the sum of all others; taking it from the sum of all would lose digits where it outweighs them."""
-    before = accumulate(values, initial=0.0)
-    after = list(accumulate(reversed(values), initial=0.0))[-2::-1]
-    return [b + a for b, a in zip(before, after, strict=False)]
+    before = np.concatenate([[0.0], np.cumsum(values)[:-1]])
+    after = np.concatenate([np.cumsum(values[::-1])[-2::-1], [0.0]]) if len(values) else values
+    return before[: len(values)] + after
 
 
-def _adjust(samples: Mapping[Metric, Sample], priors: Mapping[Metric, Prior | None], policy: Policy) -> Adjusted | None:
-    estimates = {m: shrink(s, p) for m, s in samples.items() if (p := priors[m]) is not None}
-    values: dict[Metric, float | None] = {m: estimate for m, (estimate, _) in estimates.items()}
-    parts = breakdown(values, policy)
-    score = add_up(parts)
-    if score is None:
-        return None
-    share = {part.metric: part.weight for part in parts}
-    slopes = {m: _half_range(m, estimate, math.sqrt(v), policy) for m, (estimate, v) in estimates.items()}
-    deviation = math.sqrt(sum((share[m] * slope) ** 2 for m, slope in slopes.items()))
-    return Adjusted(score, max(score - _Z * deviation, 0.0), min(score + _Z * deviation, 100.0))
+def _adjust(measured: Mapping[Metric, Measured], size: int, policy: Policy) -> Adjustments:
+    estimates = np.zeros((len(Metric), size))
+    slopes, there = np.zeros_like(estimates), np.zeros_like(estimates, dtype=bool)
+    for metric, values in measured.items():
+        guess = guess_of_variance(metric, policy)
+        tamed = tame(values.samples, bounds(metric, policy), guess)
+        found = prior(tamed, guess)
+        if found is None:
+            continue
+        estimate, variance = shrink(tamed, found)
+        row = metric - 1
+        there[row, values.where] = True
+        estimates[row, values.where] = sub_scores(metric, estimate, policy)
+        slopes[row, values.where] = _half_range(metric, estimate, np.sqrt(variance), policy)
+    share = weights_of(there, policy)
+    score = (share * estimates).sum(axis=0)
+    reach = _Z * np.sqrt(((share * slopes) ** 2).sum(axis=0))
+    score[~(share > 0).any(axis=0)] = np.nan
+    return Adjustments(score, np.maximum(score - reach, 0.0), np.minimum(score + reach, 100.0))
 
 
-def _half_range(metric: Metric, estimate: float, deviation: float, policy: Policy) -> float:
-    """Return by how much a sub-score moves when its metric moves by one standard deviation."""
-    score: Callable[[float], float] = lambda value: sub_score(metric, value, policy)  # noqa: E731  # one use, one line
-    return abs(score(estimate + deviation) - score(estimate - deviation)) / 2
+def _half_range(metric: Metric, estimate: Numbers, deviation: Numbers, policy: Policy) -> Numbers:
+    """Return by how much sub-scores move when their metric moves by one standard deviation."""
+    low, high = (sub_scores(metric, end, policy) for end in (estimate - deviation, estimate + deviation))
+    moved: Numbers = np.abs(high - low) / 2
+    return moved

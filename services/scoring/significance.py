@@ -8,12 +8,15 @@ comparisons at once find something by chance alone; Benjamini and Hochberg (1995
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 
-from services.scoring.grading import Metric
-from services.scoring.shrinkage import Sample
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfc
+
+from services.scoring.grading import Metric, Numbers
+from services.scoring.shrinkage import Measured, Samples
 
 #: Metrics that are rates, in percent.
 RATES = frozenset({Metric.COMPLETION, Metric.CONVERSION, Metric.ESCALATION})
@@ -23,8 +26,6 @@ INTERVAL_LEVEL, _Z = 0.95, 1.959963984540054
 ENOUGH_TO_TEST = 30
 #: An agent's values from which a difference may be called significant, and the share of those called so wrongly.
 ENOUGH_TO_FLAG, FALSE_DISCOVERIES = 100, 0.05
-
-_NOBODY = Sample(0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,53 @@ class Evidence:
     significant: bool = False
 
 
-def weigh(agents: Mapping[str, Mapping[Metric, Sample]]) -> dict[str, dict[Metric, Evidence]]:
-    """Return the evidence for every metric that every agent has values of; all of them are compared at once."""
-    compared = {(a, m): (own, others) for m in Metric for a, own, others in _against_peers(agents, m)}
-    p_values = {key: p_value(key[1], own, others) for key, (own, others) in compared.items()}
-    tested = [p for key, p in p_values.items() if p is not None and compared[key][0].n >= ENOUGH_TO_FLAG]
-    limit = largest_discovery(tested, FALSE_DISCOVERIES)
-    found: dict[str, dict[Metric, Evidence]] = {agent: {} for agent in agents}
-    for (agent, metric), (own, others) in compared.items():
-        p = p_values[agent, metric]
-        found[agent][metric] = Evidence(
-            n=own.n,
-            interval=wilson(own.mean, own.n) if metric in RATES else None,
-            peer_mean=others.mean if others.n else None,
-            p_value=p,
-            significant=p is not None and limit is not None and own.n >= ENOUGH_TO_FLAG and p <= limit,
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A metric's evidence for those agents who have it: where they stand among all, and arrays in that order.
+
+    `p_values` are NaN with too few values, `others` those of all other agents together, of 0 values without any.
+    """
+
+    metric: Metric
+    where: NDArray[np.int64]
+    own: Samples
+    others: Samples
+    p_values: Numbers
+    significant: NDArray[np.bool_]
+
+    def of(self, place: int) -> Evidence | None:
+        """Return the evidence for the agent at a place among all agents; None without a value."""
+        found = int(np.searchsorted(self.where, place))
+        if found == len(self.where) or self.where[found] != place:
+            return None
+        n, p = int(self.own.n[found]), float(self.p_values[found])
+        return Evidence(
+            n=n,
+            interval=wilson(float(self.own.mean[found]), n) if self.metric in RATES else None,
+            peer_mean=float(self.others.mean[found]) if self.others.n[found] else None,
+            p_value=None if np.isnan(p) else p,
+            significant=bool(self.significant[found]),
         )
-    return found
+
+
+def weigh(measured: Mapping[Metric, Measured]) -> dict[Metric, Weighed]:
+    """Return the evidence for every metric that every agent has values of; all of them are compared at once."""
+    others = {metric: against_peers(values.samples) for metric, values in measured.items()}
+    p_values = {metric: p_value(metric, values.samples, others[metric]) for metric, values in measured.items()}
+    enough = {metric: values.samples.n >= ENOUGH_TO_FLAG for metric, values in measured.items()}
+    tested = [p[enough[metric] & ~np.isnan(p)] for metric, p in p_values.items()]
+    limit = largest_discovery(np.concatenate(tested) if tested else np.zeros(0), FALSE_DISCOVERIES)
+    return {
+        metric: Weighed(
+            metric,
+            values.where,
+            values.samples,
+            others[metric],
+            p_values[metric],
+            enough[metric] & (p_values[metric] <= limit),
+        )
+        for metric, values in measured.items()
+    }
 
 
 def wilson(percent: float, n: int) -> tuple[float, float]:
@@ -68,48 +99,70 @@ def wilson(percent: float, n: int) -> tuple[float, float]:
     return 100 * max(middle - half, 0.0), 100 * min(middle + half, 1.0)
 
 
-def p_value(metric: Metric, own: Sample, others: Sample) -> float | None:
-    """Return the probability that chance alone makes two means differ by as much; None with too few values on either side."""
-    if min(own.n, others.n) < ENOUGH_TO_TEST:
-        return None
+def p_value(metric: Metric, own: Samples, others: Samples) -> Numbers:
+    """Return the probabilities that chance alone makes means differ by as much; NaN with too few values on either side."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if metric in RATES:
+            share = merge(own, others).mean / 100
+            variance = 10_000 * share * (1 - share) * (1 / own.n + 1 / others.n)
+        else:
+            variance = own.variance / own.n + others.variance / others.n
+        found = np.where(variance > 0, erfc(np.abs(own.mean - others.mean) / np.sqrt(2 * variance)), 0.0)
     # Means of the same values, added up in another order, differ in their last digits; that is no difference.
-    if math.isclose(own.mean, others.mean, rel_tol=1e-9, abs_tol=1e-9):
-        return 1.0
-    if metric in RATES:
-        share = merge(own, others).mean / 100
-        variance = 10_000 * share * (1 - share) * (1 / own.n + 1 / others.n)
-    else:
-        variance = own.variance / own.n + others.variance / others.n
-    return math.erfc(abs(own.mean - others.mean) / math.sqrt(2 * variance)) if variance > 0 else 0.0
+    found[np.isclose(own.mean, others.mean, rtol=1e-9, atol=1e-9)] = 1.0
+    found[np.minimum(own.n, others.n) < ENOUGH_TO_TEST] = np.nan
+    return found
 
 
-def largest_discovery(p_values: Sequence[float], share: float) -> float | None:
-    """Return the largest p-value to be called a finding, when at most `share` of all findings may be wrong; None for none.
+def largest_discovery(p_values: Numbers, share: float) -> float:
+    """Return the largest p-value to be called a finding, when at most `share` of all findings may be wrong; -1 for none.
 
     The largest of the m sorted values with p(i) <= share i/m (Benjamini, Hochberg 1995).
     """
-    m = len(p_values)
-    return max((p for i, p in enumerate(sorted(p_values), start=1) if p <= share * i / m), default=None)
+    ordered = np.sort(p_values)
+    below = ordered[ordered <= share * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)]
+    return float(below[-1]) if len(below) else -1.0
 
 
-def merge(a: Sample, b: Sample) -> Sample:
-    """Return the sample of all values of two (Chan, Golub, LeVeque 1983)."""
+def merge(a: Samples, b: Samples) -> Samples:
+    """Return the samples of all values of two each (Chan, Golub, LeVeque 1983); one of 0 values says nothing."""
     n = a.n + b.n
-    if not (a.n and b.n):
-        return a if a.n else b
+    some = np.maximum(n, 1.0)
     delta = b.mean - a.mean
-    squares = (a.n - 1) * a.variance + (b.n - 1) * b.variance + delta * delta * a.n * b.n / n
-    return Sample(n, a.mean + delta * b.n / n, squares / (n - 1))
+    squares = np.maximum(a.n - 1, 0) * a.variance + np.maximum(b.n - 1, 0) * b.variance + delta * delta * a.n * b.n / some
+    mean = np.where(a.n > 0, a.mean + delta * b.n / some, b.mean)
+    return Samples(n, mean, squares / np.maximum(n - 1, 1.0))
 
 
-def _against_peers(agents: Mapping[str, Mapping[Metric, Sample]], metric: Metric) -> list[tuple[str, Sample, Sample]]:
-    """Return each agent's sample of a metric, and that of all others together.
+def against_peers(own: Samples) -> Samples:
+    """Return for each agent the sample of all others together, of 0 values for who is alone.
 
     Those before and those after an agent are merged: taking an agent back out of all would lose digits where it outweighs
     the others.
     """
-    ids = [agent for agent, samples in agents.items() if metric in samples]
-    own = [agents[agent][metric] for agent in ids]
-    before = list(accumulate(own, merge, initial=_NOBODY))
-    after = list(accumulate(reversed(own), merge, initial=_NOBODY))[::-1]
-    return [(agent, sample, merge(before[i], after[i + 1])) for i, (agent, sample) in enumerate(zip(ids, own, strict=True))]
+    before = _merged_up_to(own)
+    after = _reversed(_merged_up_to(_reversed(own)))
+    return merge(_moved(before, 1), _moved(after, -1))
+
+
+def _merged_up_to(own: Samples) -> Samples:
+    """Return for each agent the sample of those up to it: merged with as many before, then twice as many, and so on."""
+    merged, step = own, 1
+    while step < len(own.n):
+        merged = merge(_moved(merged, step), merged)
+        step *= 2
+    return merged
+
+
+def _moved(samples: Samples, by: int) -> Samples:
+    """Return the samples moved by some places; nothing comes after them."""
+    return Samples(*(_shifted(values, by) for values in (samples.n, samples.mean, samples.variance)))
+
+
+def _shifted(values: Numbers, by: int) -> Numbers:
+    nothing = np.zeros(min(abs(by), len(values)))
+    return np.concatenate([nothing, values[:-by]] if by > 0 else [values[-by:], nothing])
+
+
+def _reversed(samples: Samples) -> Samples:
+    return Samples(samples.n[::-1], samples.mean[::-1], samples.variance[::-1])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
-from services.scoring.agents import Sums, Team
+from services.scoring import industry_store, team_store
+from services.scoring.team import Sums, Team, team_of
 from services.storage import schema
 from services.storage.money import day_of, priced
 
@@ -19,25 +21,32 @@ _SUMMED = (
 )  # fmt: skip
 
 
-async def get_team(conn: AsyncConnection, window: Window, currency: str) -> Team:
-    """Return all agents with a conversation in the window, and the industries of all."""
-    return Team(sums=await get_sums(conn, window, currency), industries=await get_industries(conn))
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which facts are meant: of these platforms and industries, empty for all."""
+
+    platforms: tuple[int, ...] = ()
+    industries: tuple[str, ...] = ()
 
 
-async def get_industries(conn: AsyncConnection) -> dict[str, str]:
-    """Return the industry of each agent that is configured with one."""
-    c = schema.agent.c
-    told = select(c.agent_id, c.industry).where(c.tenant_id == THIS_TENANT, c.industry.is_not(None))
-    return {row.agent_id: row.industry for row in await conn.execute(told)}
+EVERYTHING = Only()
 
 
-async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list[Sums]:
+async def get_team(conn: AsyncConnection, window: Window, currency: str, only: Only = EVERYTHING) -> Team:
+    """Return all agents with a conversation in the window, and the industries of all; revenue is told in `currency`."""
+    sums = await get_sums(conn, window, currency, only)
+    return team_of(sums, await team_store.get_industries(conn))
+
+
+async def get_sums(conn: AsyncConnection, window: Window, currency: str, only: Only = EVERYTHING) -> list[Sums]:
     """Return the sums of every agent with a conversation in the window; revenue is told in `currency`."""
+    if only.industries:
+        return await industry_store.get_sums(conn, window, currency, only.platforms, only.industries)
     counts = schema.agent_day if window.days else schema.agent_interval
     revenue = schema.revenue_day if window.days else schema.revenue_interval
     a = (
         select(counts.c.agent_id, *(cast(func.sum(counts.c[n]), counts.c[n].type).label(n) for n in _SUMMED))
-        .where(_inside(counts, window), counts.c.agent_id != "")
+        .where(_inside(counts, window, only), counts.c.agent_id != "")
         .group_by(counts.c.agent_id)
     ).subquery()
     money = priced(revenue, day_of(revenue.c.bucket, window.zone), currency)
@@ -50,7 +59,7 @@ async def get_sums(conn: AsyncConnection, window: Window, currency: str) -> list
             func.bool_or(~money.is_known & (amount != 0)).label("is_partly_unconverted"),
         )
         .select_from(money.rows)
-        .where(_inside(revenue, window))
+        .where(_inside(revenue, window, only))
         .group_by(revenue.c.agent_id)
     ).subquery()
     sums = (func.coalesce(r.c[n], 0).label(n) for n in ("revenue", "revenue_sq"))
@@ -65,6 +74,7 @@ async def get_known_agents(conn: AsyncConnection, ids: Collection[str]) -> set[s
     return set((await conn.execute(select(c.agent_id).where(c.tenant_id == THIS_TENANT, c.agent_id.in_(list(ids))))).scalars())
 
 
-def _inside(rollup: Table, window: Window) -> ColumnElement[bool]:
+def _inside(rollup: Table, window: Window, only: Only) -> ColumnElement[bool]:
     first, last = window.days or (window.start, window.end)
-    return and_(rollup.c.tenant_id == THIS_TENANT, rollup.c.bucket >= first, rollup.c.bucket < last)
+    inside = and_(rollup.c.tenant_id == THIS_TENANT, rollup.c.bucket >= first, rollup.c.bucket < last)
+    return and_(inside, rollup.c.platform.in_(only.platforms)) if only.platforms else inside

@@ -521,12 +521,14 @@ remainder_presence = _table(
     readers="query",
 )
 
-#: Every agent that a fact names; `revision` moves whenever one of its numbers may have.
+#: Every agent that a fact names; `revision` moves whenever one of its numbers may have, to more than any other agent's.
 agent_state = _table(
     "scoring",
     "agent_state",
     Column("agent_id", Text, primary_key=True),
     _count("revision"),
+    # Whose numbers moved since a revision.
+    Index(None, "tenant_id", "revision"),
     readers="query alerting",
 )
 

@@ -13,8 +13,8 @@ _CONVERSATIONS = """
     INSERT INTO ingest.conversation (
         tenant_id, conversation_id, agent_id, customer_id, platform, session_id, start_time, end_time, message_count,
         customer_messages, agent_responses, response_ms, csat_x100, conversion_type, conversion_value, conversion_currency,
-        sentiment, sentiment_confidence, intents, escalated, escalation_resolved_by, follow_up_required, stage, resolution,
-        industry, revision, content_hash
+        sentiment, sentiment_confidence, intents, emotions, tags, escalated, escalation_reason, escalation_resolved_by,
+        follow_up_required, stage, resolution, industry, revision, content_hash
     )
     SELECT %(tenant)s, 'conversation-' || n, 'agent-' || agent, 'customer-' || customer, 1 + mod(customer, 5), 's-' || n,
            at, at + (60 + mod(h3, 3000)) * interval '1 second', 12, 6, 6,
@@ -23,14 +23,17 @@ _CONVERSATIONS = """
            CASE WHEN mod(h1, 5) = 0 THEN 1 + mod(h2, 3) END,
            CASE WHEN mod(h1, 5) = 0 AND mod(h2, 3) = 1 THEN 10 + mod(h3, 49000) / 100.0 END,
            CASE WHEN mod(h1, 5) = 0 AND mod(h2, 3) = 1 THEN 'USD' END,
-           1 + mod(h3, 3), 0.9, '[{"intent": "book_consultation", "confidence": 0.9}]', mod(h2, 10) = 0,
-           CASE WHEN mod(h2, 30) = 0 THEN 'lead' END, false, 1 + mod(h1, 4), CASE WHEN mod(h3, 25) = 0 THEN 2 END,
-           'retail', 1, decode(md5('conversation-' || n), 'hex')
+           1 + mod(h3, 3), 0.9,
+           jsonb_build_array(jsonb_build_object('intent', 'intent-' || floor(12 * power(mod(h2, 1009) / 1009.0, 2)), 'confidence', 0.9)),
+           ARRAY['emotion-' || mod(h3, 5)], ARRAY['tag-' || mod(h1, 20)], mod(h2, 10) = 0,
+           CASE WHEN mod(h2, 10) = 0 THEN 'reason-' || mod(h3, 4) END, CASE WHEN mod(h2, 30) = 0 THEN 'lead' END,
+           mod(h3, 9) = 0, 1 + mod(h1, 4), CASE WHEN mod(h3, 25) = 0 THEN 2 END,
+           (ARRAY['retail', 'healthcare', 'finance'])[1 + mod(agent, 3)], 1, decode(md5('conversation-' || n), 'hex')
     FROM (
         SELECT n, h1, h2, h3, customer,
                -- Four of five conversations go to the customer's own agent.
                CASE WHEN mod(h3, 5) > 0 THEN mod(customer * 7919, 1000)
-                    ELSE floor(1000 * power((h2 %% 100003) / 100003.0, 2)) END AS agent,
+                    ELSE CAST(floor(1000 * power((h2 %% 100003) / 100003.0, 2)) AS bigint) END AS agent,
                CAST(%(until)s AS timestamptz) - interval '365 days' * (1 - n / %(all)s::float8) AS at
         FROM (
             SELECT n, h1, h2, h3, CAST(floor(100000 * power((h1 %% 1000003) / 1000003.0, 1.7)) AS bigint) AS customer

@@ -17,7 +17,7 @@ from sqlalchemy import true
 
 from services.runtime import windows
 from services.scoring import customer_store, store
-from services.scoring.agents import Sums
+from services.scoring.team import Sums
 from services.storage.money import priced
 from tests.fix_services import House
 

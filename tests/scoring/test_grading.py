@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from services.scoring.agents import Sums, Team, grade_agents, samples
+from services.scoring.agents import grade_agents
 from services.scoring.grading import GRADES, Metric, full_weights, grade, letter, lowest_scores, sub_score
 from services.scoring.policy import CutOffs, Policy
-from services.scoring.shrinkage import Sample, prior, shrink, tame
+from services.scoring.shrinkage import prior, shrink, tame
+from services.scoring.team import Sums, Team, team_of
+from tests.scoring.samples import Sample, columns, rows, samples_of
 
 POLICY = Policy()
 SAMPLE_1 = {
@@ -121,7 +123,7 @@ def sums(agent: str, n: int, **changes: int | Decimal) -> Sums:
 
 
 def team(*agents: Sums) -> Team:
-    return Team(sums=agents)
+    return team_of(agents)
 
 
 def test_one_perfect_conversation_is_no_a_plus() -> None:
@@ -164,12 +166,12 @@ def test_an_agent_without_conversations_comes_last_without_a_grade() -> None:
 
 def test_shrinkage_by_hand() -> None:
     # Two agents of 10 values each, means 0 and 10, variance 25 within each.
-    found = prior([Sample(10, 0.0, 25.0), Sample(10, 10.0, 25.0)], guess=25.0)
+    found = prior(columns([Sample(10, 0.0, 25.0), Sample(10, 10.0, 25.0)]), guess=25.0)
     assert found is not None
     # spread = 10*25 + 10*25 = 500; effective = 20 - 200/20 = 10; between = (500 - 25)/10 = 47.5
     assert (found.mean, found.within) == (5.0, 25.0)
     assert found.k == pytest.approx(25 / 47.5)
-    estimate, variance = shrink(Sample(10, 0.0, 25.0), found)
+    estimate, variance = shrink(columns([Sample(10, 0.0, 25.0)]), found)
     assert estimate == pytest.approx(5 * found.k / (10 + found.k))
     share = found.k / (10 + found.k)
     # The variance between may be larger by its standard error: sqrt(2/1) (47.5 + 25/10).
@@ -178,11 +180,11 @@ def test_shrinkage_by_hand() -> None:
 
 
 def test_agents_who_do_not_differ_are_all_the_mean() -> None:
-    found = prior([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)], guess=25.0)
+    found = prior(columns([Sample(10, 4.9, 25.0), Sample(10, 5.1, 25.0)]), guess=25.0)
     assert found is not None
     # They may differ after all, by as much as the standard error of nothing: sqrt(2) x 25/10.
     left = 1 / (10 / 25 + 1 / (2**0.5 * 2.5))
-    assert shrink(Sample(10, 4.9, 25.0), found) == (pytest.approx(5.0), pytest.approx(left + 25 / 20))
+    assert shrink(columns([Sample(10, 4.9, 25.0)]), found) == (pytest.approx(5.0), pytest.approx(left + 25 / 20))
 
 
 def test_one_outlier_does_not_carry_the_others_away() -> None:
@@ -207,17 +209,17 @@ def test_one_agents_wild_values_do_not_hide_how_the_others_differ() -> None:
     assert without.adjusted is not None
     assert beside.adjusted is not None
     assert beside.adjusted.score == pytest.approx(without.adjusted.score, abs=0.5)
-    measured = [samples(s)[Metric.REVENUE] for s in [*others, wild]]
-    untamed = prior(measured, 1500.0**2)
+    measured = [samples_of(s)[Metric.REVENUE] for s in [*others, wild]]
+    untamed = prior(columns(measured), 1500.0**2)
     assert untamed is not None
     assert untamed.within > 1e20
 
 
 def test_tame_values_stay_as_they_are() -> None:
     found = [Sample(40, 3.9, 1.1), Sample(1, 5.0, 0.0), Sample(300, 4.5, 0.6)]
-    assert tame(found, (1.0, 5.0), 1.0) == found
+    assert rows(tame(columns(found), (1.0, 5.0), 1.0)) == found
     alone = [Sample(30, 20_000.0, 10.0**10)]
-    assert tame(alone, (0.0, 1500.0), 1500.0**2)[0].variance == 10.0**10
+    assert tame(columns(alone), (0.0, 1500.0), 1500.0**2).variance[0] == 10.0**10
 
 
 def test_one_conversation_leaves_a_wide_interval_that_holds_its_score() -> None:
@@ -232,13 +234,13 @@ def test_one_conversation_leaves_a_wide_interval_that_holds_its_score() -> None:
 
 
 def test_a_conversation_that_goes_on_is_not_counted_as_left() -> None:
-    going_on = samples(sums("a", 4, ended=2, completed=2))
+    going_on = samples_of(sums("a", 4, ended=2, completed=2))
     assert going_on[Metric.COMPLETION].mean == 100
-    assert Metric.COMPLETION not in samples(sums("a", 4, ended=0, completed=0))
+    assert Metric.COMPLETION not in samples_of(sums("a", 4, ended=0, completed=0))
 
 
 def test_revenue_that_is_partly_in_other_currencies_is_not_known() -> None:
-    assert Metric.REVENUE not in samples(replace(sums("a", 4), is_partly_unconverted=True))
+    assert Metric.REVENUE not in samples_of(replace(sums("a", 4), is_partly_unconverted=True))
 
 
 def test_what_would_help_most_is_said_first() -> None:
@@ -248,7 +250,7 @@ def test_what_would_help_most_is_said_first() -> None:
 
 
 def test_rates_have_the_variance_of_yes_and_no() -> None:
-    rate = samples(sums("a", 4, conversions=1))[Metric.CONVERSION]
+    rate = samples_of(sums("a", 4, conversions=1))[Metric.CONVERSION]
     assert (rate.mean, rate.variance) == (25.0, pytest.approx((75**2 + 3 * 25**2) / 3))
 
 

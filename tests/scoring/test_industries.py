@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 
-from services.scoring.agents import Sums, Team, grade_agents
+from services.scoring.agents import grade_agents
 from services.scoring.grading import Metric
 from services.scoring.policy import IndustryPolicy, Policy
+from services.scoring.team import Sums, team_of
 from tests.fix_services import House
 from tests.scoring.calling import Stub, serving, update
 from tests.scoring.telling import happened, settled, talked
@@ -46,7 +47,7 @@ def agent(name: str, n: int = 100, rate: int = 30) -> Sums:
 
 def graded(policy: Policy, industries: dict[str, str], *agents: Sums) -> dict[str, tuple[str, dict[Metric, tuple[float, float]]]]:
     """Return each agent's part of the policy, and its sub-scores and weights by metric."""
-    found = grade_agents(Team(sums=agents, industries=industries), [a.agent_id for a in agents], policy)
+    found = grade_agents(team_of(agents, industries=industries), [a.agent_id for a in agents], policy)
     return {
         g.agent_id: (g.industry, {p.metric: (p.score, p.weight) for p in g.grade.breakdown if p.score is not None}) for g in found
     }
@@ -68,7 +69,7 @@ def test_each_agent_is_graded_by_its_industrys_part() -> None:
 
 def test_the_rank_is_by_adjusted_score_among_all() -> None:
     agents = [agent(f"{kind}{i}", rate=10 + 8 * i) for kind in ("d", "x") for i in range(5)]
-    team = Team(sums=agents, industries={a.agent_id: "dental" for a in agents if a.agent_id.startswith("d")})
+    team = team_of(agents, industries={a.agent_id: "dental" for a in agents if a.agent_id.startswith("d")})
     found = grade_agents(team, [a.agent_id for a in agents], POLICY)
     assert [g.rank for g in found] == list(range(1, 11))
     scores = [g.adjusted.score for g in found if g.adjusted]
@@ -81,9 +82,9 @@ def test_the_rank_is_by_adjusted_score_among_all() -> None:
 def test_a_part_that_says_nothing_changes_nothing_but_the_name() -> None:
     agents = [agent(f"a{i}", n=20 + 30 * i, rate=5 * i) for i in range(6)]
     names = [a.agent_id for a in agents]
-    plain = grade_agents(Team(sums=agents), names, Policy())
+    plain = grade_agents(team_of(agents), names, Policy())
     named = grade_agents(
-        Team(sums=agents, industries={"a1": "law", "a4": "law"}), names, Policy(industries=(IndustryPolicy(industry="law"),))
+        team_of(agents, industries={"a1": "law", "a4": "law"}), names, Policy(industries=(IndustryPolicy(industry="law"),))
     )
     assert [g.industry for g in named if g.agent_id in {"a1", "a4"}] == ["law", "law"]
     assert [replace(g, industry="") for g in named] == plain

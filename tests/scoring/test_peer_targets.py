@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 
-from services.scoring.agents import GradedAgent, Sums, Team, grade_agents
+from services.scoring.agents import GradedAgent, grade_agents
 from services.scoring.grading import Metric
 from services.scoring.policy import IndustryPolicy, Policy, TargetSource
+from services.scoring.team import Sums, team_of
 from tests.fix_services import House
 from tests.scoring.calling import serving, update
 from tests.scoring.telling import settled, talked
@@ -37,7 +38,7 @@ def targets(policy: Policy, *agents: Sums) -> tuple[float, float]:
 
 
 def one(policy: Policy, *agents: Sums, industry: str = "") -> GradedAgent:
-    (graded,) = grade_agents(Team(sums=agents, industries={agents[0].agent_id: industry}), [agents[0].agent_id], policy)
+    (graded,) = grade_agents(team_of(agents, industries={agents[0].agent_id: industry}), [agents[0].agent_id], policy)
     return graded
 
 

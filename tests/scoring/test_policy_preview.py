@@ -11,9 +11,10 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 
-from services.scoring.agents import GradedAgent, Team, grade_agents
+from services.scoring.agents import GradedAgent, grade_agents
 from services.scoring.comparing_policies import GradeChange, grade_changes
 from services.scoring.policy import CutOffs, IndustryPolicy, Policy
+from services.scoring.team import team_of
 from tests.fix_services import House
 from tests.ingest.bad_world import everything
 from tests.scoring.calling import Stub, preview, serving, update
@@ -27,7 +28,7 @@ Segment = vocabulary_pb2.CustomerSegment
 
 
 def by(policy: Policy, n: int = 100, **changes: int) -> list[GradedAgent]:
-    return grade_agents(Team(sums=[sums("a", n, **changes)]), ["a"], policy)
+    return grade_agents(team_of([sums("a", n, **changes)]), ["a"], policy)
 
 
 def change(then: Policy, n: int = 100, **changes: int) -> GradeChange:
@@ -74,7 +75,7 @@ def test_who_keeps_the_grade_is_not_named() -> None:
 
 def test_a_grade_that_there_was_none_of_before_moves_by_its_whole_score() -> None:
     blind = Policy(quality_weight=0.0, conversion_weight=0.0, efficiency_weight=1.0)
-    unanswered = Team(sums=[replace(sums("a", 100), response_n=0, conversations=100)])
+    unanswered = team_of([replace(sums("a", 100), response_n=0, conversations=100)])
     silent = replace(blind, response_share=1.0)
     before, after = (grade_agents(unanswered, ["a"], p) for p in (silent, Policy()))
     (found,) = grade_changes(before, after, silent, Policy())
@@ -85,7 +86,7 @@ def test_a_grade_that_there_was_none_of_before_moves_by_its_whole_score() -> Non
 
 def test_the_largest_change_comes_first() -> None:
     agents = [sums(f"a{i}", 100, conversions=10 * i) for i in range(4)]
-    team, then = Team(sums=agents), Policy(conversion_rate_target=100.0)
+    team, then = team_of(agents), Policy(conversion_rate_target=100.0)
     before, after = (grade_agents(team, [a.agent_id for a in agents], p) for p in (Policy(), then))
     found = grade_changes(before, after, Policy(), then)
     moved = [abs(c.difference) for c in found]
@@ -191,6 +192,6 @@ async def test_a_change_that_changes_nothing_previews_as_nothing(house: House, s
 
 def test_an_industrys_part_shows_in_its_agents_only() -> None:
     then = Policy(industries=(IndustryPolicy(industry="law", conversion_rate_target=100.0),))
-    team = Team(sums=[sums("a", 100, conversions=30), sums("b", 100, conversions=30)], industries={"a": "Law"})
+    team = team_of([sums("a", 100, conversions=30), sums("b", 100, conversions=30)], industries={"a": "Law"})
     before, after = (grade_agents(team, ["a", "b"], p) for p in (Policy(), then))
     assert [c.agent_id for c in grade_changes(before, after, Policy(), then)] == ["a"]

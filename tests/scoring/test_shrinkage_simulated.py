@@ -8,9 +8,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from services.scoring.agents import GradedAgent, Sums, Team, grade_agents
+from services.scoring.agents import GradedAgent, grade_agents
 from services.scoring.grading import Metric, add_up, breakdown, letter
 from services.scoring.policy import Policy
+from services.scoring.team import Sums, team_of
 
 POLICY = Policy()
 AGENTS = 1500
@@ -74,7 +75,7 @@ def simulated(seed: int) -> World:
                 revenue_sq=Decimal(str((paid**2).sum())),
             )
         )
-    return World(true_scores, grade_agents(Team(sums=sums), [s.agent_id for s in sums], POLICY))
+    return World(true_scores, grade_agents(team_of(sums), [s.agent_id for s in sums], POLICY))
 
 
 def adjusted_grades(world: World) -> list[str]:

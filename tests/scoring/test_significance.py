@@ -9,11 +9,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from services.scoring import significance
 from services.scoring.grading import Metric
-from services.scoring.shrinkage import Sample
-from services.scoring.significance import RATES, largest_discovery, merge, p_value, weigh, wilson
+from services.scoring.significance import RATES, wilson
+from tests.scoring.samples import Sample, columns, rows
+from tests.scoring.samples import weigh_each as weigh
 
 Team = dict[str, Mapping[Metric, Sample]]
+
+
+def p_value(metric: Metric, own: Sample, others: Sample) -> float | None:
+    found = float(significance.p_value(metric, columns([own]), columns([others]))[0])
+    return None if math.isnan(found) else found
+
+
+def merge(one: Sample, other: Sample) -> Sample:
+    return rows(significance.merge(columns([one]), columns([other])))[0]
+
+
+def largest_discovery(p_values: list[float], share: float) -> float | None:
+    found = significance.largest_discovery(np.array(p_values), share)
+    return None if found < 0 else found
 
 
 def sample(values: np.ndarray) -> Sample:

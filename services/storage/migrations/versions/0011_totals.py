@@ -116,3 +116,6 @@ def upgrade() -> None:
     add_up("response", "response", ("n",), ", log_bucket")
     add_up("duration", "duration", ("n",), ", log_bucket")
     add_up("tally", "tally", ("n",), ", measure")
+
+    # Revisions were counted agent by agent; from now on they are the tenant's.
+    op.create_index(op.f("agent_state_tenant_id_revision_idx"), "agent_state", ["tenant_id", "revision"], schema="scoring")
