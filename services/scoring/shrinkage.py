@@ -165,9 +165,9 @@ def tame(samples: Samples, ends: tuple[float, float], guess: float) -> Samples:
 
 def _without_each(values: Numbers) -> Numbers:
     """Return for each value the sum of all others; taking it from the sum of all would lose digits where it outweighs them."""
-    before = np.concatenate([[0.0], np.cumsum(values)[:-1]])
-    after = np.concatenate([np.cumsum(values[::-1])[-2::-1], [0.0]]) if len(values) else values
-    return before[: len(values)] + after
+    before, after = (np.concatenate([[0.0], np.cumsum(each)])[: len(values)] for each in (values, values[::-1]))
+    found: Numbers = before + after[::-1]
+    return found
 
 
 def _adjust(measured: Mapping[Metric, Measured], size: int, policy: Policy) -> Adjustments:

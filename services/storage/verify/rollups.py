@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
 
-from psycopg.sql import SQL, Composable, Composed, Identifier
+from psycopg.sql import SQL, Composable, Identifier
 from sqlalchemy import Table
 
 from services.storage import schema
@@ -116,12 +116,11 @@ def _kept(tables: Sequence[Table], bucket: SQL, *, by_agent: bool = True, recent
     """Return what the rollups of one grain must hold: counts, revenue, response times, durations, tallies."""
     group = SQL("agent_id, {}, platform" if by_agent else "{}, platform").format(bucket)
     key = SQL("agent_id, {} AS bucket, platform" if by_agent else "{} AS bucket, platform").format(bucket)
-    ms = {"response": Identifier("response_ms"), "duration": Identifier("duration_ms")}
-    expected = (_COUNTS, _REVENUE, *(_HISTOGRAM.format(key=key, group=group, ms=ms[of]) for of in ms), _TALLIES)
-    return tuple(
-        Rollup(table, each if isinstance(each, Composed) else each.format(key=key, group=group), recent_only=recent_only)
-        for table, each in zip(tables, expected, strict=True)
-    )
+    ms = (Identifier("response_ms"), Identifier("duration_ms"))
+    histograms = (_HISTOGRAM.format(key=key, group=group, ms=each) for each in ms)
+    counts, revenue, tallies = (each.format(key=key, group=group) for each in (_COUNTS, _REVENUE, _TALLIES))
+    expected = (counts, revenue, *histograms, tallies)
+    return tuple(Rollup(table, each, recent_only=recent_only) for table, each in zip(tables, expected, strict=True))
 
 
 _COSTS = SQL("""
