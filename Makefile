@@ -63,6 +63,10 @@ bench-models: $(BENCH_READY)  ## how good the customer models are beside gradien
 bench-scoring: $(READY)  ## how fast facts become numbers, beside how fast they come in, and how fresh numbers are
 	@$(BIN)/python -m tests.benchmarks.scoring
 
+.PHONY: bench-query
+bench-query: $(READY)  ## how fast questions are answered, beside SQL of the raw table and DuckDB of the exported Parquet
+	@$(BIN)/python -m tests.benchmarks.query
+
 .PHONY: chaos-ingest
 chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged
 	@$(BIN)/python -m tests.chaos.ingest

@@ -68,14 +68,17 @@ def snapshot(graded: GradedAgent, day: date, window_days: int, policy: Policy) -
 
 def grade_agents(team: Team, wanted: Iterable[str], policy: Policy) -> list[GradedAgent]:
     """Grade agents next to all of the tenant's: the best adjusted score first, those that could not be graded last."""
-    standings = stand(team, policy)
+    return explained(stand(team, policy), wanted)
+
+
+def explained(standings: Standings, wanted: Iterable[str]) -> list[GradedAgent]:
+    """Grade agents among those that stand next to each other, and say why."""
     values = standings.values
     return in_order(_graded(standings, values, agent) for agent in wanted)
 
 
-def grade_briefly(team: Team, wanted: Iterable[str], policy: Policy) -> list[GradedAgent]:
+def in_brief(standings: Standings, wanted: Iterable[str]) -> list[GradedAgent]:
     """Grade agents likewise, all at once and without what explains the grades: breakdown, evidence, strengths and advice."""
-    standings = stand(team, policy)
     scores, coverage = standings.raw_scores()
     found = []
     for agent in wanted:

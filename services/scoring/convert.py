@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
-from rapport.metrics.v1 import agent_pb2, common_pb2
+from rapport.metrics.v1 import agent_pb2, common_pb2, comparison_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
 from services.runtime.windows import Window
 from services.scoring.agents import GradedAgent, Snapshot
-from services.scoring.grading import Recommendation, SubScore
+from services.scoring.grading import Metric, Recommendation, SubScore
 from services.scoring.scores import Score, percentile_of
 from services.scoring.shrinkage import LEVEL, Adjusted
 from services.scoring.significance import INTERVAL_LEVEL, Evidence
+from services.scoring.standings import Benchmark
 
 
 def moment(message: Message, name: str) -> datetime | None:
@@ -43,6 +44,30 @@ def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:
         message.adjusted_score = adjusted.score
         message.adjusted_interval.CopyFrom(_interval(adjusted))
     return message
+
+
+#: Metrics by the JSON names that their values have in an agent's performance.
+_NAMES = {
+    Metric.SATISFACTION: "customerSatisfactionAvg",
+    Metric.COMPLETION: "conversationCompletionRate",
+    Metric.CONVERSION: "conversionRate",
+    Metric.REVENUE: "revenuePerConversation",
+    Metric.RESPONSE: "averageResponseTime",
+    Metric.ESCALATION: "escalationRate",
+}
+
+
+def benchmark_to_proto(benchmark: Benchmark) -> comparison_pb2.Benchmark:
+    low, middle, high = benchmark.quartiles
+    return comparison_pb2.Benchmark(
+        measure=_NAMES[benchmark.metric],
+        pooled=benchmark.pooled,
+        agent_mean=benchmark.mean,
+        p25=low,
+        median=middle,
+        p75=high,
+        n=benchmark.n,
+    )
 
 
 def snapshot_to_proto(snapshot: Snapshot) -> scoring_service_pb2.GradeSnapshot:

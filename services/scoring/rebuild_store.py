@@ -168,6 +168,16 @@ def _rollup(rollup: Rollup) -> TextClause:
     return _put_right(rollup.table, rollup.select(), list(rollup.values), kept=f"o.{placed} >= {bound}", ctes=_DELTA)
 
 
+def _months(months: Rollup, days: Table) -> TextClause:
+    """Return the statement that puts months right, from days: a month may hold frozen days, which no fact tells any more."""
+    new = f"""
+        SELECT CAST(:tenant AS text) AS tenant_id, CAST(date_trunc('month', bucket) AS date) AS bucket, platform, log_bucket,
+               sum(n) AS n
+        FROM {days.fullname} WHERE tenant_id = :tenant GROUP BY 2, 3, 4 HAVING sum(n) <> 0
+    """
+    return _put_right(months.table, new, list(months.values))
+
+
 def _pairs(grouping: Grouping, group: str, partition: str) -> str:
     """Return the SELECT of each day on which customers were there with the one before in the same group."""
     # A day with several rows is its own predecessor in all but the first. Rows come in the order of the key: nothing is sorted.
@@ -271,6 +281,8 @@ _DUE = _put_right(
 )
 
 ROLLUPS = (*BY_DAY, *BY_INTERVAL, *TOTALS, COSTS, CUSTOMER_DAYS, CUSTOMER_REVENUE)
+#: The days that months are made of.
+DAYS_OF = {"response_total_month": schema.response_total_day, "duration_total_month": schema.duration_total_day}
 
 
 async def begin(conn: AsyncConnection) -> bool:
@@ -329,6 +341,11 @@ async def put_source(conn: AsyncConnection, source: Source, by: Counting) -> Cha
 async def put_rollup(conn: AsyncConnection, rollup: Rollup, by: Counting) -> Changed:
     """Put a rollup right, from what facts count for."""
     return await _run(conn, rollup.table.name, _rollup(rollup), by)
+
+
+async def put_months(conn: AsyncConnection, rollup: Rollup, by: Counting) -> Changed:
+    """Put a rollup by month right, from that by day."""
+    return await _run(conn, rollup.table.name, _months(rollup, DAYS_OF[rollup.table.name]), by)
 
 
 async def put_presence(conn: AsyncConnection, by: Counting) -> Changed:

@@ -18,6 +18,7 @@ from services.scoring.contribution_store import TRANSACTIONS
 from services.scoring.counting import counting_by
 from services.scoring.event_source_store import APPOINTMENTS, CARTS, EVENTS, FOLLOW_UPS
 from services.scoring.rebuild_store import Changed
+from services.scoring.rollups import MONTHS
 from services.storage.reading import Settings, get_settings
 
 _OTHER_SOURCES = (TRANSACTIONS, APPOINTMENTS, CARTS, FOLLOW_UPS, EVENTS)
@@ -119,6 +120,7 @@ async def _steps(conn: AsyncConnection, settings: Settings, now: datetime) -> li
         ),
         *(Step(s.ids, partial(rebuild_store.put_source, conn, s, by), sizes[s.ids]) for s in _OTHER_SOURCES),
         *(Step(r.table.name, partial(rebuild_store.put_rollup, conn, r, recent)) for r in rebuild_store.ROLLUPS),
+        *(Step(r.table.name, partial(rebuild_store.put_months, conn, r, recent)) for r in MONTHS),
         Step("presence", partial(rebuild_store.put_presence, conn, by)),
         Step("customer_state", partial(rebuild_store.put_customers, conn, by)),
         Step("due", partial(rebuild_store.put_due, conn, by)),

@@ -19,7 +19,7 @@ from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.contribution_store import SOURCES
 from services.scoring.measures import Kind, Measure
 from services.scoring.presence_store import PRESENCE, PUT_DAYS, add_presence
-from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_REVENUE, TOTALS
+from services.scoring.rollups import BY_DAY, BY_INTERVAL, COSTS, CUSTOMER_REVENUE, MONTHS, TOTALS
 from services.scoring.source_store import COLUMNS, NOT_ERASED, Source
 from services.scoring.state_store import Moved
 from services.storage import schema
@@ -95,7 +95,7 @@ def counting_statement(sources: tuple[Source, ...]) -> TextClause:
         for kind in source.kinds
     )
     new = " UNION ALL ".join(source.select(everything=False) for source in sources)
-    added = [f"put_{r.table.name} AS ({r.add()})" for r in (*BY_DAY, *BY_INTERVAL, *TOTALS, COSTS, CUSTOMER_REVENUE)]
+    added = [f"put_{r.table.name} AS ({r.add()})" for r in (*BY_DAY, *BY_INTERVAL, *TOTALS, *MONTHS, COSTS, CUSTOMER_REVENUE)]
     parts = [
         f"named AS ({named})", f"new AS MATERIALIZED ({new})", CHANGED, *added, f"put_days AS ({PUT_DAYS})", PRESENCE,
         f"put_presence AS ({add_presence('scoring.presence')})", _TOLD,

@@ -77,25 +77,26 @@ def _log_bucket(ms: str) -> str:
 _TALLIED = "delta CROSS JOIN LATERAL (VALUES (outcome, CAST(1 AS bigint)), (measure, quantity)) AS told (tallied, times)"
 
 
+_TABLES = {t.name: t for t in schema.metadata.sorted_tables if t.schema == "scoring"}
+
+
+def _histogram(name: str, key: dict[str, str], ms: str, recent: str = "true") -> Rollup:
+    return Rollup(_TABLES[name], key | {"log_bucket": _log_bucket(ms)}, {"n": "sum(s)"}, f"{ms} IS NOT NULL AND {recent}")
+
+
 def _rollups(names: str, key: dict[str, str], recent: str = "true") -> tuple[Rollup, ...]:
-    tables = {t.name: t for t in schema.metadata.sorted_tables if t.schema == "scoring"}
-
-    def histogram(name: str, ms: str) -> Rollup:
-        by_bucket = key | {"log_bucket": _log_bucket(ms)}
-        return Rollup(tables[names.format(name)], by_bucket, {"n": "sum(s)"}, f"{ms} IS NOT NULL AND {recent}")
-
     return (
-        Rollup(tables[names.format("agent" if "agent_id" in key else "counts")], key, _COUNTS, recent),
+        Rollup(_TABLES[names.format("agent" if "agent_id" in key else "counts")], key, _COUNTS, recent),
         Rollup(
-            tables[names.format("revenue")],
+            _TABLES[names.format("revenue")],
             key | {"currency": "coalesce(currency, '')"},
             _MONEY_SQ,
             f"amount IS NOT NULL AND {recent}",
         ),
-        histogram("response", "response_ms"),
-        histogram("duration", "duration_ms"),
+        _histogram(names.format("response"), key, "response_ms", recent),
+        _histogram(names.format("duration"), key, "duration_ms", recent),
         Rollup(
-            tables[names.format("tally")],
+            _TABLES[names.format("tally")],
             key | {"measure": "tallied"},
             {"n": "sum(s * times)"},
             f"tallied IS NOT NULL AND times IS NOT NULL AND {recent}",
@@ -110,6 +111,12 @@ BY_DAY = _rollups("{}_day", _BY_AGENT | {"bucket": "day", "platform": "platform"
 BY_INTERVAL = _rollups("{}_interval", _BY_AGENT | {"bucket": _QUARTER, "platform": "platform"}, "at >= :intervals_from")
 #: All agents together, and what belongs to none.
 TOTALS = _rollups("{}_total_day", {"bucket": "day", "platform": "platform"})
+_MONTH = "CAST(date_trunc('month', day) AS date)"
+#: Histograms of all agents together: those of a year's days are many rows.
+MONTHS = (
+    _histogram("response_total_month", {"bucket": _MONTH, "platform": "platform"}, "response_ms"),
+    _histogram("duration_total_month", {"bucket": _MONTH, "platform": "platform"}, "duration_ms"),
+)
 
 COSTS = Rollup(
     schema.cost_period,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from rapport.scoring.v1 import scoring_service_pb2 as pb
@@ -10,9 +11,11 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 from services.runtime import windows
 from services.runtime.errors import NotFound
 from services.scoring import convert, convert_policy, grade_store, pages, policy_store, store
-from services.scoring.agents import grade_agents, grade_briefly, mean_coverage
+from services.scoring.agents import GradedAgent, explained, in_brief, mean_coverage
 from services.scoring.calls import Calls, require
-from services.scoring.policy import PolicyVersion
+from services.scoring.policy import Policy, PolicyVersion
+from services.scoring.standings import Benchmark, Standings, benchmarks, stand
+from services.scoring.team import Team
 from services.storage.reading import get_settings, get_watermark
 
 #: Length of a history's windows in days, and days on a page, when the request does not say.
@@ -36,14 +39,15 @@ class GradeCalls(Calls):
             only = store.Only(tuple(request.platforms), tuple(request.industries))
             team = await self._teams.get(conn, window, settings, now, only)
             watermark = await get_watermark(conn, now)
-        grade = grade_briefly if request.brief else grade_agents
+        wanted = list(request.agent_ids) or team.active
         # Large teams take a while; other calls go on meanwhile.
-        graded = await asyncio.to_thread(grade, team, list(request.agent_ids) or team.active, version.policy)
+        graded, compared = await asyncio.to_thread(_grade, team, wanted, version.policy, in_brief if request.brief else explained)
         n, coverage, number = sum(g.n for g in graded), mean_coverage(graded), version.policy.version
         return pb.GradeAgentsResponse(
             grades=[convert.grade_to_proto(g) for g in graded],
             quality=convert.quality(n, watermark, window=window, policy_version=number, coverage=coverage),
             policy=convert_policy.version_to_proto(version),
+            benchmarks=[convert.benchmark_to_proto(b) for b in compared],
         )
 
     async def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, context: Any) -> pb.ListGradeHistoryResponse:
@@ -63,3 +67,10 @@ def found(version: PolicyVersion | None, number: int) -> PolicyVersion:
     if version is None:
         raise NotFound("POLICY_NOT_FOUND", f"the scoring policy has no version {number}")
     return version
+
+
+def _grade(
+    team: Team, wanted: list[str], policy: Policy, grade: Callable[[Standings, list[str]], list[GradedAgent]]
+) -> tuple[list[GradedAgent], list[Benchmark]]:
+    standings = stand(team, policy)
+    return grade(standings, wanted), benchmarks(standings, wanted)

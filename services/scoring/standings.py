@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,31 @@ class Standings:
     def policy_of(self, agent_id: str) -> tuple[Policy, str]:
         """Return the policy that an agent is graded by, and the industry that it is the part for (empty for none)."""
         return self.policies[self.team.industries.get(agent_id, "")]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A metric over several agents: that of all their values together, the mean and quartiles of their own, and of how many."""
+
+    metric: Metric
+    pooled: float
+    mean: float
+    quartiles: tuple[float, float, float]
+    n: int
+
+
+def benchmarks(standings: Standings, agents: Iterable[str]) -> list[Benchmark]:
+    """Return the benchmarks of those metrics that any of the agents has; quartiles lie between values in proportion."""
+    places = [standings.places[agent] for agent in agents if agent in standings.places]
+    found = []
+    for metric, each in standings.measured.items():
+        among = np.isin(each.where, places)
+        n, means = each.samples.n[among], each.samples.mean[among]
+        if len(n):
+            low, middle, high = np.quantile(means, (0.25, 0.5, 0.75)).tolist()
+            pooled = float((n * means).sum() / n.sum())
+            found.append(Benchmark(metric, pooled, float(means.mean()), (low, middle, high), len(n)))
+    return found
 
 
 def stand(team: Team, policy: Policy) -> Standings:

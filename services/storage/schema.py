@@ -436,6 +436,16 @@ counts_total_day, revenue_total_day, response_total_day, duration_total_day, tal
     "{}_total_day", Date, by_agent=False
 )
 
+
+def _histogram_by_month(name: str) -> Table:
+    bucket = Column("bucket", Date, primary_key=True, comment="the first of the month")
+    key = bucket, Column("platform", SmallInteger, primary_key=True), Column("log_bucket", SmallInteger, primary_key=True)
+    return _table("scoring", name, *key, _count("n"), readers="query")
+
+
+#: Histograms of all agents together by the tenant's months: those of a year's days are many rows.
+response_total_month, duration_total_month = map(_histogram_by_month, ("response_total_month", "duration_total_month"))
+
 #: Costs by the days that they are for, the last excluded: whoever reads shares them out over the days.
 cost_period = _table(
     "scoring",

@@ -24,7 +24,9 @@ _CONVERSATIONS = """
            CASE WHEN mod(h1, 5) = 0 AND mod(h2, 3) = 1 THEN 10 + mod(h3, 49000) / 100.0 END,
            CASE WHEN mod(h1, 5) = 0 AND mod(h2, 3) = 1 THEN 'USD' END,
            1 + mod(h3, 3), 0.9,
-           jsonb_build_array(jsonb_build_object('intent', 'intent-' || floor(12 * power(mod(h2, 1009) / 1009.0, 2)), 'confidence', 0.9)),
+           jsonb_build_array(
+               jsonb_build_object('intent', 'intent-' || floor(12 * power(mod(h2, 1009) / 1009.0, 2)), 'confidence', 0.9)
+           ),
            ARRAY['emotion-' || mod(h3, 5)], ARRAY['tag-' || mod(h1, 20)], mod(h2, 10) = 0,
            CASE WHEN mod(h2, 10) = 0 THEN 'reason-' || mod(h3, 4) END, CASE WHEN mod(h2, 30) = 0 THEN 'lead' END,
            mod(h3, 9) = 0, 1 + mod(h1, 4), CASE WHEN mod(h3, 25) = 0 THEN 2 END,

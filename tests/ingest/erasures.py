@@ -31,7 +31,8 @@ def find(url: str, *needles: str) -> dict[str, int]:
 STAYING = (
     "agent_day", "agent_interval", "revenue_day", "revenue_interval", "response_day", "response_interval",
     "duration_day", "duration_interval", "tally_day", "tally_interval", "counts_total_day", "revenue_total_day",
-    "response_total_day", "duration_total_day", "tally_total_day", "presence",
+    "response_total_day", "duration_total_day", "tally_total_day", "response_total_month", "duration_total_month",
+    "presence",
 )  # fmt: skip
 
 

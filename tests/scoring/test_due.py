@@ -114,7 +114,7 @@ async def test_taking_without_counting_would_be_found_out(house: House, monkeypa
     monkeypatch.setattr(queue_store, "take_work", forgetful)
     await house.drain()
     assert {line.split(":")[0] for line in house.differences()} == {
-        "scoring.contribution", "scoring.tally_day", "scoring.tally_interval",
+        "scoring.contribution", "scoring.tally_day", "scoring.tally_interval", "scoring.tally_total_day",
     }  # fmt: skip
 
 

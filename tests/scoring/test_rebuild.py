@@ -41,6 +41,8 @@ SPOILED = {
     "revenue_total_day": "DELETE FROM scoring.revenue_total_day",
     "response_total_day": "UPDATE scoring.response_total_day SET platform = platform + 100",
     "duration_total_day": "DELETE FROM scoring.duration_total_day",
+    "response_total_month": "DELETE FROM scoring.response_total_month",
+    "duration_total_month": "UPDATE scoring.duration_total_month SET n = n - 1",
     "tally_total_day": "UPDATE scoring.tally_total_day SET n = n * 2",
     "tally_day": "UPDATE scoring.tally_day SET measure = measure + 100",
     "tally_interval": "DELETE FROM scoring.tally_interval",

@@ -14,8 +14,9 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 from services.runtime import windows
 from services.runtime.windows import Window
 from services.scoring import store, team_store
-from services.scoring.agents import grade_agents, grade_briefly
+from services.scoring.agents import explained, in_brief
 from services.scoring.policy import Policy
+from services.scoring.standings import benchmarks, stand
 from services.scoring.store import Only
 from services.scoring.team import Team
 from services.scoring.team_days import SUMMED, Days, TeamDays
@@ -173,7 +174,7 @@ async def test_all_industries_together_are_everything(house: House) -> None:
 async def test_brief_grades_are_the_whole_ones_without_their_reasons(house: House) -> None:
     await busy(house)
     team, _ = await both(house, Teams(), windows.last_days(90, "UTC", house.clock.now))
-    whole, brief = (grade(team, [*team.active, "nobody"], Policy()) for grade in (grade_agents, grade_briefly))
+    whole, brief = (grade(team, [*team.active, "nobody"], Policy()) for grade in (explained, in_brief))
     assert len(whole) > 2
     for one, other in zip(whole, brief, strict=True):
         assert (one.agent_id, one.n, one.industry, one.rank, one.adjusted) == (
@@ -196,3 +197,19 @@ def test_windows_of_any_length_are_added_right() -> None:
             found = team.between(first + timedelta(days=begin), first + timedelta(days=end))
             for n, name in enumerate(SUMMED[:-1]):
                 assert found[name] == pytest.approx(values[:, n, begin:end].sum(axis=1), rel=1e-14)
+
+
+async def test_benchmarks_are_of_the_agents_asked_for(house: House) -> None:
+    await busy(house)
+    team, _ = await both(house, Teams(), windows.last_days(90, "UTC", house.clock.now))
+    standings, agents = stand(team, Policy()), team.active[:3]
+    own = {g.agent_id: {p.metric: (g.evidence[p.metric].n, p.value) for p in g.grade.breakdown if p.value is not None}
+           for g in explained(standings, agents)}  # fmt: skip
+    found = benchmarks(standings, [*agents, "nobody"])
+    assert len(found) > 3
+    for each in found:
+        n, values = zip(*(metrics[each.metric] for metrics in own.values() if each.metric in metrics), strict=True)
+        assert (each.n, each.mean) == (len(values), pytest.approx(np.mean(values)))
+        assert each.quartiles == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
+        assert each.pooled == pytest.approx(np.average(values, weights=n))
+    assert benchmarks(standings, ["nobody"]) == []

@@ -80,7 +80,13 @@ def together(rows: list[Row]) -> list[Row]:
 def with_totals(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """Return the tables with those of all agents together."""
     days = {f"scoring.{total}": together(tables.get(f"scoring.{by_agent}", [])) for by_agent, total in _TOTALS.items()}
-    return tables | days
+    months = {
+        f"scoring.{name}_total_month": together(
+            [row | {"bucket": row["bucket"][:8] + "01"} for row in days[f"scoring.{name}_total_day"]]
+        )
+        for name in ("response", "duration")
+    }
+    return tables | days | months
 
 
 NORTH: dict[str, list[Row]] = with_totals({

@@ -103,6 +103,19 @@ _HISTOGRAM = SQL("""
     GROUP BY {group}, log_bucket
 """)
 
+#: Of days before the horizon that a month may have, only what is stored by day is known.
+_MONTHS = SQL("""
+    SELECT date_trunc('month', day)::date AS bucket, platform, log_bucket, sum(n) AS n
+    FROM (
+        SELECT day, platform, ceil(ln(greatest({ms}, 1)::float8) / ln(1.04::float8))::int AS log_bucket, 1::bigint AS n
+        FROM expected
+        WHERE {ms} IS NOT NULL AND day >= %(horizon_day)s
+        UNION ALL
+        SELECT bucket, platform, log_bucket, n FROM {days} WHERE tenant_id = %(tenant)s AND bucket < %(horizon_day)s
+    ) AS known
+    GROUP BY 1, 2, 3
+""")
+
 _TALLIES = SQL("""
     SELECT {key}, counted.measure, sum(counted.n) AS n
     FROM expected
@@ -250,6 +263,14 @@ ROLLUPS = (
         ),
         _DAY,
         by_agent=False,
+    ),
+    Rollup(
+        schema.response_total_month,
+        _MONTHS.format(ms=Identifier("response_ms"), days=Identifier("scoring", "response_total_day")),
+    ),
+    Rollup(
+        schema.duration_total_month,
+        _MONTHS.format(ms=Identifier("duration_ms"), days=Identifier("scoring", "duration_total_day")),
     ),
     Rollup(schema.cost_period, _COSTS),
     Rollup(schema.customer_day, _CUSTOMER_DAYS),

@@ -13,6 +13,7 @@ from google.protobuf.internal import containers as _containers
 from rapport.insight.v1 import vocabulary_pb2 as _vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2 as _agent_pb2
 from rapport.metrics.v1 import common_pb2 as _common_pb2
+from rapport.metrics.v1 import comparison_pb2 as _comparison_pb2
 from rapport.metrics.v1 import customer_pb2 as _customer_pb2
 from rapport.scoring.v1 import model_pb2 as _model_pb2
 from rapport.scoring.v1 import policy_pb2 as _policy_pb2
@@ -96,6 +97,7 @@ class GradeAgentsResponse(_message.Message):
     GRADES_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    BENCHMARKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
         """The grades, best adjusted score first; agents that could not be graded last."""
@@ -108,16 +110,21 @@ class GradeAgentsResponse(_message.Message):
     def policy(self) -> _policy_pb2.ScoringPolicy:
         """The policy that made the grades."""
 
+    @_builtins.property
+    def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[_comparison_pb2.Benchmark]:
+        """What each metric is over the agents graded here, in the metrics' order."""
+
     def __init__(
         self,
         *,
         grades: _abc.Iterable[Global___AgentGrade] | None = ...,
         quality: _common_pb2.Quality | None = ...,
         policy: _policy_pb2.ScoringPolicy | None = ...,
+        benchmarks: _abc.Iterable[_comparison_pb2.Benchmark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grades", b"grades", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "grades", b"grades", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,7 +54,9 @@ def number(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.SmallInteger(), nullable=False)
 
 
-def create(name: str, key: dict[str, sa.Column[Any]], *values: sa.Column[Any]) -> None:
+def create(
+    name: str, key: dict[str, sa.Column[Any]], *values: sa.Column[Any], readers: tuple[str, ...] = ("query", "alerting")
+) -> None:
     op.create_table(
         name,
         sa.Column("tenant_id", sa.Text(), nullable=False),
@@ -64,7 +66,7 @@ def create(name: str, key: dict[str, sa.Column[Any]], *values: sa.Column[Any]) -
         sa.PrimaryKeyConstraint("tenant_id", *key, name=op.f(f"{name}_pkey")),
         schema="scoring",
     )
-    secure(f"scoring.{name}", readers=("query", "alerting"))
+    secure(f"scoring.{name}", readers=readers)
 
 
 def by_agent(grain: str, bucket: Any) -> None:
@@ -101,6 +103,11 @@ def upgrade() -> None:
     together("duration", count("n"), log_bucket=number("log_bucket"))
     together("tally", count("n"), measure=number("measure"))
 
+    for name in ("response", "duration"):
+        first = sa.Column("bucket", sa.Date(), nullable=False, comment="the first of the month")
+        key = {"bucket": first, "platform": number("platform"), "log_bucket": number("log_bucket")}
+        create(f"{name}_total_month", key, count("n"), readers=("query",))
+
     # How long conversations lasted that retention has deleted is not known any more.
     op.execute(
         "INSERT INTO scoring.duration_day (tenant_id, agent_id, bucket, platform, log_bucket, n) "
@@ -116,6 +123,12 @@ def upgrade() -> None:
     add_up("response", "response", ("n",), ", log_bucket")
     add_up("duration", "duration", ("n",), ", log_bucket")
     add_up("tally", "tally", ("n",), ", measure")
+    for name in ("response", "duration"):
+        op.execute(
+            f"INSERT INTO scoring.{name}_total_month (tenant_id, bucket, platform, log_bucket, n) "
+            f"SELECT tenant_id, CAST(date_trunc('month', bucket) AS date), platform, log_bucket, sum(n) "
+            f"FROM scoring.{name}_total_day GROUP BY 1, 2, 3, 4"
+        )
 
     # Revisions were counted agent by agent; from now on they are the tenant's.
     op.create_index(op.f("agent_state_tenant_id_revision_idx"), "agent_state", ["tenant_id", "revision"], schema="scoring")
