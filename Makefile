@@ -98,13 +98,15 @@ contracts: $(READY)  ## lint the contracts and compare them with the baseline
 	@$(BIN)/buf breaking build/rapport.binpb $(BUF_PATHS) --against protos/baseline.binpb
 
 .PHONY: gen
-gen: $(READY)  ## write the stubs and the gateway's descriptors
+gen: $(READY)  ## write the stubs, the gateway's descriptors and the page of measures
 	@$(BIN)/python tools/contracts.py gen
+	@$(BIN)/python tools/measures.py write
 
 .PHONY: gen-check
 gen-check: $(READY)  ## fail when generated code is not what the contracts give
 	@echo "==> generated code"
 	@$(BIN)/python tools/contracts.py check
+	@$(BIN)/python tools/measures.py check
 
 .PHONY: wheel
 wheel: $(READY)  ## build the wheels rapport-stubs and rapport-client in dist/

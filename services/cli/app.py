@@ -11,11 +11,15 @@ import typer
 
 from services.cli import (
     alerts,
+    drill_down,
+    export,
     freshness,
     grade_history,
     import_command,
     load,
+    metrics,
     models,
+    people,
     policy,
     privacy,
     quarantine,
@@ -42,6 +46,17 @@ app.command("customer")(queries.customer)
 app.command("system")(queries.system)
 app.command("compare")(queries.compare)
 app.command("history")(grade_history.history)
+app.command("metrics")(metrics.metrics)
+app.command("measures")(metrics.measures)
+app.command("facts")(drill_down.facts)
+app.command("conversations")(drill_down.conversations)
+app.command("conversation")(drill_down.conversation)
+app.command("customers")(people.customers)
+app.command("timeline")(drill_down.timeline)
+app.command("agents")(people.agents)
+app.command("follow-ups")(people.follow_ups)
+app.command("funnel")(drill_down.funnel)
+app.command("export")(export.export)
 app.command("seasonality")(seasonality.seasonality)
 app.command("sync")(sync.sync)
 app.command("freshness")(freshness.freshness)

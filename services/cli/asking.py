@@ -7,12 +7,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import grpc
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+from rapport.insight.v1.vocabulary_pb2 import Platform
 from rapport.metrics.v1.common_pb2 import Quality
-from rapport.query.v1.query_service_pb2 import CompareAgentsRequest, GetAgentPerformanceRequest, GetSystemPerformanceRequest
-from rapport.scoring.v1.scoring_service_pb2 import PreviewScoringPolicyRequest
 
 from services.cli.calling import DEADLINE_S, CommandFailed
 from services.cli.windows import Period
+
+
+class _Windowed(Protocol):
+    @property
+    def start_time(self) -> Timestamp: ...
+    @property
+    def end_time(self) -> Timestamp: ...
 
 
 class _Qualified(Protocol):
@@ -20,9 +27,7 @@ class _Qualified(Protocol):
     def quality(self) -> Quality: ...
 
 
-_Request = TypeVar(
-    "_Request", GetAgentPerformanceRequest, GetSystemPerformanceRequest, CompareAgentsRequest, PreviewScoringPolicyRequest
-)
+_Request = TypeVar("_Request", bound=_Windowed)
 _Answer = TypeVar("_Answer", bound=_Qualified)
 
 Days = Annotated[
@@ -30,6 +35,31 @@ Days = Annotated[
 ]
 Start = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment, such as 2025-07-01 or 2025-07-01T09:00Z.")]
 End = Annotated[str | None, typer.Option(metavar="TIME", help="First day or moment after the period.")]
+
+
+#: How what belongs to no platform is named.
+_NO_PLATFORM = "none"
+
+
+def _platform(word: str) -> Platform.Value.ValueType:
+    if word == _NO_PLATFORM:
+        return Platform.unspecified
+    known = {name: number for name, number in Platform.Value.items() if number != Platform.unspecified}
+    if word not in known:
+        raise typer.BadParameter(f"{word!r} is none of {', '.join([*known, _NO_PLATFORM])}")
+    return known[word]
+
+
+Platforms = Annotated[
+    list[Platform.Value.ValueType] | None,
+    typer.Option(
+        "--platform", parser=_platform, metavar="PLATFORM", help="Only what belongs to it, or to none. May be repeated."
+    ),
+]
+Industries = Annotated[
+    list[str] | None,
+    typer.Option("--industry", metavar="INDUSTRY", help="Only conversations of this industry, or agents'. May be repeated."),
+]
 
 
 def period(days: int | None, start: str | None, end: str | None) -> Period:

@@ -13,7 +13,7 @@ from rapport.query.v1.query_service_pb2 import (
 )
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import Days, End, Start, ask, period
+from services.cli.asking import Days, End, Industries, Platforms, Start, ask, period
 from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
 from services.cli.layout import print_json
 from services.cli.show_agents import show_comparison, show_performance
@@ -32,6 +32,8 @@ def performance(
     days: Days = None,
     start: Start = None,
     end: End = None,
+    platforms: Platforms = None,
+    industries: Industries = None,
     after: After = "",
     json: Json = False,
 ) -> None:
@@ -39,7 +41,9 @@ def performance(
 
     Its grade, how it came about, and how sure it is.
     """
-    request = GetAgentPerformanceRequest(agent_id=agent, consistency_token=after)
+    request = GetAgentPerformanceRequest(
+        agent_id=agent, consistency_token=after, platforms=platforms or (), industries=industries or ()
+    )
     run(_performance(_query(context), request, period(days, start, end), json))
 
 
@@ -58,13 +62,22 @@ def customer(
 
 
 def system(
-    context: typer.Context, *, days: Days = None, start: Start = None, end: End = None, after: After = "", json: Json = False
+    context: typer.Context,
+    *,
+    days: Days = None,
+    start: Start = None,
+    end: End = None,
+    platforms: Platforms = None,
+    industries: Industries = None,
+    after: After = "",
+    json: Json = False,
 ) -> None:
     """How the whole system did.
 
     All in all, by platform, and which alerts are open.
     """
-    run(_system(_query(context), GetSystemPerformanceRequest(consistency_token=after), period(days, start, end), json))
+    request = GetSystemPerformanceRequest(consistency_token=after, platforms=platforms or (), industries=industries or ())
+    run(_system(_query(context), request, period(days, start, end), json))
 
 
 def compare(
@@ -76,12 +89,20 @@ def compare(
     days: Days = None,
     start: Start = None,
     end: End = None,
+    platforms: Platforms = None,
+    industries: Industries = None,
     after: After = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many agents to show, the best first.")] = 50,
     json: Json = False,
 ) -> None:
     """How agents did next to each other, the best first."""
-    request = CompareAgentsRequest(agent_ids=agents or (), consistency_token=after, page_size=limit)
+    request = CompareAgentsRequest(
+        agent_ids=agents or (),
+        consistency_token=after,
+        page_size=limit,
+        platforms=platforms or (),
+        industries=industries or (),
+    )
     run(_compare(_query(context), request, period(days, start, end), json))
 
 

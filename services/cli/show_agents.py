@@ -15,6 +15,7 @@ from rapport.metrics.v1.comparison_pb2 import AgentComparison
 from rich.table import Table
 
 from services.cli.layout import NOTHING, OUT, bar, number, optional, pairs, print_quality, seconds, table
+from services.cli.show_parts import percentiles, platform_slices, print_changes, print_days, print_grades
 from services.cli.show_system import platforms
 
 _PERCENT = (METRIC_COMPLETION, METRIC_CONVERSION, METRIC_ESCALATION)
@@ -38,6 +39,11 @@ def show_performance(agent: AgentPerformance) -> None:
     OUT.print()
     OUT.print(_business(agent))
     OUT.print()
+    if agent.platforms:
+        OUT.print(platform_slices(agent.platforms, agent.business_metrics.currency))
+    print_changes(agent.changes)
+    print_days(agent.days)
+    print_grades(agent.grade_history)
     for title, lines in (("Strengths", agent.strengths), ("To improve", agent.improvement_areas)):
         if lines:
             OUT.print(f"{title}: {'; '.join(lines)}")
@@ -64,9 +70,23 @@ def show_comparison(comparison: AgentComparison) -> None:
         OUT.print("Grades: " + ", ".join(f"{grade}: {count}" for grade, count in sorted(comparison.grade_distribution.items())))
     OUT.print()
     OUT.print(platforms(comparison.platform_effectiveness, summary.currency))
+    if comparison.benchmarks:
+        OUT.print(_benchmarks(comparison))
+    for title, ranked in (("Leading", comparison.leaders), ("Trailing", comparison.trailers)):
+        if ranked:
+            OUT.print(f"{title}: " + ", ".join(f"{each.agent_id} ({each.adjusted_score:.1f})" for each in ranked))
     if comparison.next_page_token:
         OUT.print("There are more agents; ask for more with --limit.", style="yellow")
     print_quality(comparison.quality)
+
+
+def _benchmarks(comparison: AgentComparison) -> Table:
+    numeric = ("All together", "Mean agent", "Lower quarter", "Median", "Upper quarter", "Agents")
+    made = table("Benchmarks", "Measure", *numeric, numeric=numeric, spared=("Lower quarter", "Upper quarter", "Agents"))
+    for each in comparison.benchmarks:
+        told = (optional(each, field) for field in ("pooled", "agent_mean", "p25", "median", "p75"))
+        made.add_row(each.measure, *(number(value, 2) for value in told), number(each.n))
+    return made
 
 
 def _grade(agent: AgentPerformance) -> str:
@@ -150,8 +170,8 @@ def _conversations(agent: AgentPerformance) -> Table:
         ("customers", number(metrics.distinct_customers)),
         ("mean length", number(optional(metrics, "average_conversation_duration_s"), 0, "s")),
         ("mean response time", seconds(optional(metrics, "average_response_time_ms"))),
-        ("response time p50 / p90 / p99",
-         " / ".join(seconds(optional(metrics, f"response_time_p{share}_ms")) for share in (50, 90, 99))),
+        ("length p50 / p90 / p99", percentiles(metrics, "duration", "s")),
+        ("response time p50 / p90 / p99", percentiles(metrics, "response_time", "ms")),
         ("completed", number(optional(metrics, "conversation_completion_rate"), 1, "%")),
         ("escalated", number(optional(metrics, "escalation_rate"), 1, "%")),
         ("mean rating", f"{number(optional(metrics, 'customer_satisfaction_avg'), 2)} of {metrics.rated_conversations} ratings"),

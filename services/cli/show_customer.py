@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rapport.insight.v1.vocabulary_pb2 import CustomerSegment, JourneyStage, Platform
-from rapport.metrics.v1.customer_pb2 import CustomerInsight
+from rapport.metrics.v1.customer_pb2 import CustomerInsight, RevenueSource
 from rich.table import Table
 
 from services.cli.layout import NOTHING, OUT, bar, moment, number, optional, pairs, print_quality, seconds, table
@@ -58,9 +58,16 @@ def _business(customer: CustomerInsight) -> Table:
         ("average order", number(optional(metrics, "average_order_value"), 2, metrics.currency)),
         ("cost of winning the customer", number(optional(metrics, "customer_acquisition_cost"), 2, metrics.currency)),
         ("return on that", _percent(optional(metrics, "return_on_investment"))),
+        ("value per cost", number(optional(metrics, "lifetime_value_to_acquisition_cost"), 2)),
+        ("of which by", ", ".join(_source(customer, part) for part in metrics.revenue_by_agent) or NOTHING),
         ("appointments booked", number(metrics.appointments_booked)),
         ("appointments kept / missed", f"{metrics.appointments_completed} / {metrics.appointments_no_show}"),
     ])  # fmt: skip
+
+
+def _source(customer: CustomerInsight, part: RevenueSource) -> str:
+    where = f" on {Platform.Value.Name(part.platform)}" if part.HasField("platform") else ""
+    return f"{part.agent_id or 'nobody'}{where}: {number(part.revenue, 2, customer.business_metrics.currency)}"
 
 
 def _outlook(customer: CustomerInsight) -> Table:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from services.cli.layout import OUT, moment, number, optional, pairs, print_quality, seconds, table
 from services.cli.show_alerts import about
+from services.cli.show_parts import percentiles, print_changes, print_days
 
 
 def show_system(system: SystemPerformance) -> None:
@@ -25,6 +26,10 @@ def show_system(system: SystemPerformance) -> None:
         ("cost", number(optional(overall, "total_cost"), 2, overall.currency)),
         ("new customers", number(overall.new_customers)),
         ("cost of winning one", number(optional(overall, "customer_acquisition_cost"), 2, overall.currency)),
+        ("value of a customer", number(optional(overall, "average_lifetime_value"), 2, overall.currency)),
+        ("value per cost", number(optional(overall, "lifetime_value_to_acquisition_cost"), 2)),
+        ("length p50 / p90 / p99", percentiles(overall, "duration", "s")),
+        ("response time p50 / p90 / p99", percentiles(overall, "response_time", "ms")),
         ("mean response time", seconds(optional(overall, "average_response_time_ms"))),
         ("mean rating", number(optional(overall, "customer_satisfaction_avg"), 2)),
         ("conversion", number(optional(overall, "conversion_rate"), 1, "%")),
@@ -34,6 +39,10 @@ def show_system(system: SystemPerformance) -> None:
     ]))  # fmt: skip
     OUT.print()
     OUT.print(platforms(system.platform_distribution, overall.currency))
+    if system.revenue_by_agent:
+        OUT.print(_earners(system))
+    print_changes(system.changes)
+    print_days(system.days)
     if system.real_time_alerts:
         OUT.print(_alerts(system))
     else:
@@ -55,6 +64,18 @@ def platforms(by_word: Mapping[str, PlatformMetrics], currency: str) -> Table:
             seconds(optional(metrics, "average_response_time_ms")),
             number(optional(metrics, "customer_satisfaction_avg"), 2),
             number(optional(metrics, "escalation_rate"), 1, "%"),
+        )
+    return made
+
+
+def _earners(system: SystemPerformance) -> Table:
+    made = table("Who brought the revenue", "Agent", "Revenue", "Share", "Orders", numeric=("Revenue", "Share", "Orders"))
+    for each in system.revenue_by_agent:
+        made.add_row(
+            f"{each.agent_id or 'nobody'}{f' · {each.name}' if each.name else ''}",
+            number(each.revenue, 2, system.overall_metrics.currency),
+            number(optional(each, "share"), 1, "%"),
+            number(each.orders),
         )
     return made
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
 from services.query.costs import Costs, Spending
-from services.query.performance import Figures, Percentiles, Place, Totals
+from services.query.performance import DayFigures, Figures, Sums, Times
+from services.query.platforms import PlatformStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +34,77 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an agent did in a window; percentiles are None when no response was measured."""
+    """How an agent did in a period, all in all and on each platform."""
 
     agent: Agent
     figures: Figures
-    percentiles: Percentiles | None
+    sums: Sums
+    times: Times
     customers: int
     costs: Costs
+    platforms: Sequence[PlatformStanding]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How an agent did in a window, day by day, and in the period before (None: not kept)."""
+
+    current: Standing
+    previous: Standing | None
+    days: Sequence[tuple[date, DayFigures]]
+
+
+@dataclass(frozen=True, slots=True)
+class Earner:
+    """What an agent brought, in the reporting currency; "" is what belongs to no agent."""
+
+    agent_id: str
+    name: str
+    revenue: Decimal
+    orders: int
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The whole tenant in a window: all in all, and by platform number with the different customers.
+    """The whole tenant in a window and in the period before (None: not kept); `lifetime_value` is of a customer on average.
 
     `unplaced_revenue` belongs to no platform; like the figures' it is in the reporting currency.
     """
 
     overall: Figures
+    previous: Figures | None
+    times: Times
     customers: int
+    customers_before: int
     active_agents: int
-    platforms: Mapping[int, tuple[Figures, int]]
+    platforms: Sequence[PlatformStanding]
+    days: Sequence[tuple[date, DayFigures]]
+    earners: Sequence[Earner]
     unplaced_revenue: Decimal
     spending: Spending
+    lifetime_value: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a measure is over agents for whom it is defined; the quartiles are values that as many of them do not exceed."""
+
+    n: int = 0
+    mean: float | None = None
+    p25: float | None = None
+    median: float | None = None
+    p75: float | None = None
+
+    @classmethod
+    def of(cls, n: int, mean: float | None, quartiles: Sequence[float] | None) -> Spread:
+        """Return the spread with these quartiles, None of nobody."""
+        return cls(n, mean, *(quartiles or ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Totals by agent and platform of the agents compared, and the different customers by platform number."""
+    """What agents compared come to together, on each platform, and each for itself."""
 
-    totals: Mapping[Place, Totals]
-    customers: Mapping[str, int]
+    pooled: Figures
+    platforms: Sequence[PlatformStanding]
+    spreads: Mapping[str, Spread] = field(default_factory=dict)

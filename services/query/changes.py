@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.query.performance import Figures
+from services.query import metrics
+from services.query.measures import MEASURES, Measure, Unit
+from services.query.performance import FIELDS, Figures
 
-#: Every measure compared, by its JSON name: 1 when more of it is better, -1 when less is, 0 when neither.
-DIRECTION = {
-    "score": 1,
-    "totalConversations": 0,
-    "distinctCustomers": 0,
-    "averageConversationDuration": 0,
-    "averageResponseTime": -1,
-    "conversationCompletionRate": 1,
-    "customerSatisfactionAvg": 1,
-    "escalationRate": -1,
-    "totalRevenue": 1,
-    "conversionsGenerated": 1,
-    "conversionRate": 1,
-    "averageOrderValue": 1,
-    "revenuePerConversation": 1,
-    "orders": 1,
-    "appointmentsBooked": 1,
-    "appointmentCompletionRate": 1,
-    "noShowRate": -1,
+_SCORE = Measure(name="score", description="Score of the grade", unit=Unit.RATIO, direction=1)
+#: Every measure compared, by its JSON name; a grade's score is no sum of facts.
+COMPARED = {
+    name: MEASURES.get(name, _SCORE)
+    for name in ("score", "totalConversations", "distinctCustomers", *FIELDS)
+    if name != "ratedConversations"
 }
 
 
@@ -41,39 +30,19 @@ class Change:
     better: bool | None
 
 
-def measures(figures: Figures, distinct_customers: int, score: float | None) -> dict[str, float | None]:
-    """Return an agent's measures by JSON name."""
-    return {
-        "score": score,
-        "totalConversations": figures.total_conversations,
-        "distinctCustomers": distinct_customers,
-        "averageConversationDuration": figures.average_conversation_duration_s,
-        "averageResponseTime": figures.average_response_time_ms,
-        "conversationCompletionRate": figures.conversation_completion_rate,
-        "customerSatisfactionAvg": figures.customer_satisfaction_avg,
-        "escalationRate": figures.escalation_rate,
-        "totalRevenue": float(figures.total_revenue),
-        "conversionsGenerated": figures.conversions_generated,
-        "conversionRate": figures.conversion_rate,
-        "averageOrderValue": None if figures.average_order_value is None else float(figures.average_order_value),
-        "revenuePerConversation": None if figures.revenue_per_conversation is None else float(figures.revenue_per_conversation),
-        "orders": figures.orders,
-        "appointmentsBooked": figures.appointments_booked,
-        "appointmentCompletionRate": figures.appointment_completion_rate,
-        "noShowRate": figures.no_show_rate,
-    }
+def measures(figures: Figures, distinct_customers: int) -> dict[str, float | None]:
+    """Return the measures of figures by JSON name."""
+    told = {name: getattr(figures, field) for name, field in FIELDS.items() if name in COMPARED}
+    found = {name: None if value is None else float(value) for name, value in told.items()}
+    return found | {"distinctCustomers": distinct_customers}
 
 
 def changes(current: Mapping[str, float | None], previous: Mapping[str, float | None]) -> list[Change]:
-    """Return one change per measure of DIRECTION: the largest relative change first, those without one last."""
-    found = [_change(measure, previous.get(measure), current.get(measure)) for measure in DIRECTION]
+    """Return one change per measure that is told now: the largest relative change first, those without one last."""
+    found = [_change(measure, previous.get(name), current[name]) for name, measure in COMPARED.items() if name in current]
     return sorted(found, key=lambda change: -1.0 if change.relative is None else abs(change.relative), reverse=True)
 
 
-def _change(measure: str, previous: float | None, current: float | None) -> Change:
-    if previous is None or current is None:
-        return Change(measure, previous, current, None, None, None)
-    difference = current - previous
-    relative = 100 * difference / abs(previous) if previous else None
-    direction = DIRECTION[measure] * difference
-    return Change(measure, previous, current, difference, relative, direction > 0 if direction else None)
+def _change(measure: Measure, previous: float | None, current: float | None) -> Change:
+    found = metrics.change(measure, current, previous)
+    return Change(measure.name, previous, current, found.difference, found.relative, found.better)

@@ -1,22 +1,27 @@
-"""How agents stand next to each other: their order, pages of it, and what they come to together."""
+"""How agents stand next to each other: their order, pages of it, and the best and the last of them."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.query.answers import Field
-from services.query.performance import Figures, add_up, figures, gather
+from services.query.answers import Spread
+
+#: Length of the lists of the best and of the last.
+MOST_RANKED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """An agent to compare. An agent that could not be graded has neither grade nor adjusted score."""
+    """An agent to compare. An agent that could not be graded has neither grade nor scores."""
 
     agent_id: str
-    grade: str | None
-    adjusted_score: float | None
+    grade: str | None = None
+    adjusted_score: float | None = None
+    score: float | None = None
+    is_provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +35,6 @@ class Position:
     def sort_key(self) -> tuple[bool, float, str]:
         """Best adjusted score first, agents without one last, equals by id."""
         return self.adjusted_score is None, -(self.adjusted_score or 0.0), self.agent_id
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Means over agents, and the same of all their conversations pooled; None where nothing was measured."""
-
-    total_agents: int
-    avg_satisfaction: float | None
-    avg_conversion_rate: float | None
-    pooled: Figures
-    #: By platform number, with the different customers; platforms without conversations or money are not in it.
-    platforms: Mapping[int, tuple[Figures, int]]
 
 
 def place_of(contender: Contender) -> Position:
@@ -60,28 +53,33 @@ def page_of(contenders: Iterable[Contender], after: Position | None, size: int) 
     return [place.agent_id for place in page], page[-1] if len(left) > size else None
 
 
+def extremes(contenders: Iterable[Contender]) -> tuple[list[str], list[str]]:
+    """Return the ids of the best, the best first, and of the last, the last first; nobody is both.
+
+    Only firm grades lead or trail: a handful of conversations is no reason to praise or blame.
+    """
+    firm = [each for each in contenders if each.adjusted_score is not None and not each.is_provisional]
+    places = sorted(map(place_of, firm), key=lambda place: place.sort_key)
+    leaders, others = places[:MOST_RANKED], places[MOST_RANKED:]
+    return [place.agent_id for place in leaders], [place.agent_id for place in reversed(others[-MOST_RANKED:])]
+
+
 def grade_distribution(contenders: Iterable[Contender]) -> dict[str, int]:
     """Return how many agents have each grade."""
     return dict(Counter(contender.grade for contender in contenders if contender.grade is not None))
 
 
-def summarise(field: Field, agent_ids: Collection[str], currency: str) -> Summary:
-    """Return what these agents come to; an agent without a rating or conversation is in no mean of those."""
-    compared = {place: totals for place, totals in field.totals.items() if place.agent_id in agent_ids}
-    agents = [figures(totals, currency) for totals in gather(compared, lambda place: place.agent_id).values()]
-    by_platform = sorted(gather(compared, lambda place: place.platform).items())
-    return Summary(
-        total_agents=len(agent_ids),
-        avg_satisfaction=mean(each.customer_satisfaction_avg for each in agents),
-        avg_conversion_rate=mean(each.conversion_rate for each in agents),
-        pooled=figures(add_up(compared.values()), currency),
-        platforms={
-            p: (figures(t, currency), field.customers.get(str(p), 0)) for p, t in by_platform if p and t.has_work_or_money
-        },
-    )
+def spread(values: Iterable[float | None]) -> Spread:
+    """Return the spread of the values that are there; quartiles by nearest rank."""
+    there = sorted(value for value in values if value is not None)
+    return Spread.of(len(there), mean(there), [_ranked(there, quarter) for quarter in (1, 2, 3)] if there else None)
 
 
 def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are there, None when none is."""
     there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
+
+
+def _ranked(values: Sequence[float], quarter: int) -> float:
+    return values[math.ceil(quarter * len(values) / 4) - 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rapport.insight.v1 import profile_pb2
 from rapport.metrics.v1 import customer_pb2
 from rapport.scoring.v1 import scoring_service_pb2
@@ -37,7 +39,7 @@ def customer_insight(
         customer_id=customer.customer_id,
         profile=_profile(customer),
         engagement_metrics=_engagement(engagement),
-        business_metrics=_worth(worth, frame.currency),
+        business_metrics=_worth(worth, customer.sources, frame.currency),
         behavioral_insights=_behaviour(customer, answer, seasons),
         journey_analysis=_journey(frame, customer, engagement.conversations),
         quality=quality(frame, engagement.conversations, scored=scored, unconverted=worth.unconverted),
@@ -67,7 +69,7 @@ def _engagement(found: customers.Engagement) -> customer_pb2.EngagementMetrics:
     )
 
 
-def _worth(found: customers.Worth, currency: str) -> customer_pb2.CustomerBusinessMetrics:
+def _worth(found: customers.Worth, sources: Sequence[customers.Source], currency: str) -> customer_pb2.CustomerBusinessMetrics:
     return customer_pb2.CustomerBusinessMetrics(
         lifetime_value=float(found.revenue),
         total_purchases=found.orders,
@@ -78,6 +80,17 @@ def _worth(found: customers.Worth, currency: str) -> customer_pb2.CustomerBusine
         currency=currency,
         customer_acquisition_cost=plain(found.acquisition_cost),
         return_on_investment=plain(found.return_on_investment),
+        lifetime_value_to_acquisition_cost=plain(found.value_to_cost),
+        revenue_by_agent=map(_source, sources),
+    )
+
+
+def _source(found: customers.Source) -> customer_pb2.RevenueSource:
+    return customer_pb2.RevenueSource(
+        agent_id=found.agent_id,
+        platform=found.platform or None,  # type: ignore[arg-type]  # numbers are stored plain
+        revenue=float(found.revenue),
+        orders=found.orders,
     )
 
 

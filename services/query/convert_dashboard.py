@@ -9,14 +9,13 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
-from services.query import changes
 from services.query.answers import Frame, Standing
-from services.query.convert import agent_performance, alerts, grade_of, missing, moment, named, scored_by
-from services.query.dashboard import Dashboard, Prospect, at_risk
-from services.query.performance import Figures, Sums
+from services.query.convert import alerts, missing, moment
+from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, scored_by
+from services.query.convert_parts import day_point, grade_history
+from services.query.dashboard import Dashboard, Prospect, Todo, at_risk
+from services.query.performance import Sums
 from services.runtime.windows import Window
-
-Grades = scoring_service_pb2.GradeAgentsResponse
 
 
 def agent_dashboard(
@@ -26,30 +25,38 @@ def agent_dashboard(
     *,
     grades: Grades,
     grades_before: Grades,
+    history: scoring_service_pb2.ListGradeHistoryResponse,
     scores: scoring_service_pb2.ScoreCustomersResponse,
     open_alerts: alerting_service_pb2.ListAlertsResponse | None,
 ) -> agent_pb2.AgentDashboard:
     """Return the dashboard of an agent; what alerting did not answer is absent, and quality says so."""
-    performance = _performance(frame, window, dashboard.current, grades)
-    previous = _performance(frame, window.previous(), dashboard.previous, grades_before) if dashboard.previous else None
-    agent = dashboard.current.agent
+    course = dashboard.course
+    performance = _performance(frame, window, course.current, grades)
+    previous = _performance(frame, window.previous(), course.previous, grades_before) if course.previous else None
+    found = agent_changes(course, grades, grades_before)
+    performance.changes.extend(found if previous else ())
+    agent, sums = course.current.agent, course.current.sums
     message = agent_pb2.AgentDashboard(
         agent_id=agent.agent_id,
         name=agent.name,
         state=agent.state,  # type: ignore[arg-type]  # numbers are stored plain
         performance=performance,
         previous=previous,
-        changes=_changes(dashboard, grades, grades_before),
-        days=[_day(day.isoformat(), figures) for day, figures in dashboard.split.days],
-        platforms=[_platform(platform, figures) for platform, figures in dashboard.split.platforms],
+        changes=found,
+        days=[day_point(day, figures) for day, figures in course.days],
+        platforms=performance.platforms,
         peers=dashboard.peers,
-        sentiment_mix=_sentiments(dashboard.split.sentiments),
+        sentiment_mix=agent_pb2.SentimentMix(positive=sums.positive, neutral=sums.neutral, negative=sums.negative),
         emotions=_counts(dashboard.emotions),
         intents=_counts(dashboard.intents),
         customers_at_risk=[_customer(each) for each in at_risk(prospects(scores))],
         follow_ups=_follow_ups(dashboard),
         open_alerts=alerts(open_alerts),
         quality=performance.quality,
+        grade_history=grade_history(history, frame.today),
+        appointments=_appointments(sums, dashboard.todo),
+        open_follow_ups=dashboard.todo.open,
+        overdue_follow_ups=dashboard.todo.overdue,
     )
     message.quality.missing.extend(missing(open_alerts, ("previous", previous)))
     return message
@@ -74,49 +81,10 @@ def _performance(frame: Frame, window: Window, standing: Standing, grades: Grade
     return agent_performance(frame, window, standing, grade_of(grades, standing.agent.agent_id), scored_by(grades))
 
 
-def _changes(dashboard: Dashboard, grades: Grades, grades_before: Grades) -> list[agent_pb2.Change]:
-    found = changes.changes(_measures(dashboard.current, grades), _measures(dashboard.previous, grades_before))
-    return [
-        agent_pb2.Change(
-            measure=each.measure,
-            previous=each.previous,
-            current=each.current,
-            difference=each.difference,
-            relative=each.relative,
-            better=each.better,
-        )
-        for each in found
-    ]
-
-
-def _measures(standing: Standing | None, grades: Grades) -> dict[str, float | None]:
-    if standing is None:
-        return {}
-    grade = grade_of(grades, standing.agent.agent_id)
-    score = grade.score if grade and grade.HasField("score") else None
-    return changes.measures(standing.figures, standing.customers, score)
-
-
-def _day(date: str, figures: Figures) -> agent_pb2.DayPoint:
-    fields = named(
-        agent_pb2.DayPoint, figures, date=date, conversations=figures.total_conversations, revenue=float(figures.total_revenue)
+def _appointments(sums: Sums, todo: Todo) -> agent_pb2.AppointmentSummary:
+    return agent_pb2.AppointmentSummary(
+        booked=sums.booked, kept=sums.kept, no_show=sums.no_show, cancelled=sums.cancelled, upcoming=todo.upcoming
     )
-    return agent_pb2.DayPoint(**fields)
-
-
-def _platform(platform: int, figures: Figures) -> agent_pb2.PlatformSlice:
-    fields = named(
-        agent_pb2.PlatformSlice,
-        figures,
-        platform=platform,
-        conversations=figures.total_conversations,
-        revenue=float(figures.total_revenue),
-    )
-    return agent_pb2.PlatformSlice(**fields)
-
-
-def _sentiments(sums: Sums) -> agent_pb2.SentimentMix:
-    return agent_pb2.SentimentMix(positive=sums.positive, neutral=sums.neutral, negative=sums.negative)
 
 
 def _counts(counts: Sequence[tuple[str, int]]) -> list[agent_pb2.NamedCount]:

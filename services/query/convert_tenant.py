@@ -1,19 +1,19 @@
-"""The whole tenant, and its agents next to each other, as the contract has them."""
+"""The whole tenant as the contract has it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from rapport.alerting.v1 import alerting_service_pb2
-from rapport.metrics.v1 import agent_pb2, comparison_pb2, system_pb2
-from rapport.scoring.v1 import scoring_service_pb2
+from rapport.metrics.v1 import agent_pb2, system_pb2
 
-from services.query import comparison
-from services.query.answers import Frame, Standing, System
-from services.query.comparison import Contender, Summary
-from services.query.convert import agent_performance, alerts, missing, named, plain, platform_word, quality, scored_by
-from services.query.costs import merged
-from services.query.performance import Figures
+from services.query import changes
+from services.query.answers import Earner, Frame, System
+from services.query.convert import alerts, missing, named, plain, platform_word, quality
+from services.query.convert_parts import change, day_point, platform_metrics
+from services.query.costs import merged, value_to_cost
+from services.query.performance import percentiles, share
+from services.query.platforms import PlatformStanding
 from services.runtime.windows import Window
 
 
@@ -25,6 +25,31 @@ def system_performance(
     health: agent_pb2.SystemHealth | None,
 ) -> system_pb2.SystemPerformance:
     """Return how the whole tenant did; what alerting did not answer is absent, and quality says so."""
+    about = quality(
+        frame,
+        system.overall.total_conversations,
+        window=window,
+        unconverted=merged(system.overall.unconverted, system.spending.all.unconverted),
+        missing=missing(answer, ("uptime", health), ("previous", system.previous)),
+    )
+    return system_pb2.SystemPerformance(
+        overall_metrics=_overall(frame, system, health),
+        platform_distribution=by_word(system.platforms),
+        real_time_alerts=alerts(answer),
+        quality=about,
+        changes=_changes(system),
+        days=[day_point(day, figures) for day, figures in system.days],
+        revenue_by_agent=[_earner(each, system) for each in system.earners],
+    )
+
+
+def by_word(platforms: Iterable[PlatformStanding]) -> dict[str, system_pb2.PlatformMetrics]:
+    """Return platforms by their words."""
+    return {platform_word(each.platform): platform_metrics(each) for each in platforms}
+
+
+def _overall(frame: Frame, system: System, health: agent_pb2.SystemHealth | None) -> system_pb2.OverallMetrics:
+    spending = system.spending
     overall = named(
         system_pb2.OverallMetrics,
         system.overall,
@@ -33,90 +58,27 @@ def system_performance(
         system_uptime=health.uptime if health and health.HasField("uptime") else None,
         currency=frame.currency,
         revenue_without_platform=float(system.unplaced_revenue),
-        total_cost=plain(system.spending.all.total),
-        customer_acquisition_cost=plain(system.spending.per_new_customer),
-        new_customers=system.spending.new_customers,
+        total_cost=plain(spending.all.total),
+        customer_acquisition_cost=plain(spending.per_new_customer),
+        new_customers=spending.new_customers,
+        average_lifetime_value=plain(system.lifetime_value),
+        lifetime_value_to_acquisition_cost=plain(value_to_cost(system.lifetime_value, spending.per_new_customer)),
     )
-    about = quality(
-        frame,
-        system.overall.total_conversations,
-        window=window,
-        unconverted=merged(system.overall.unconverted, system.spending.all.unconverted),
-        missing=missing(answer, ("uptime", health)),
-    )
-    return system_pb2.SystemPerformance(
-        overall_metrics=system_pb2.OverallMetrics(**overall),
-        platform_distribution=_platforms(system.platforms),
-        real_time_alerts=alerts(answer),
-        quality=about,
-    )
+    return system_pb2.OverallMetrics(**overall, **percentiles(system.times))
 
 
-def contenders(answer: scoring_service_pb2.GradeAgentsResponse) -> list[Contender]:
-    """Return the agents that scoring graded, or could not."""
-    return [
-        Contender(
-            agent_id=grade.agent_id,
-            grade=grade.grade if grade.HasField("grade") else None,
-            adjusted_score=grade.adjusted_score if grade.HasField("adjusted_score") else None,
-        )
-        for grade in answer.grades
-    ]
+def _changes(system: System) -> list[agent_pb2.Change]:
+    if system.previous is None:
+        return []
+    now = changes.measures(system.overall, system.customers)
+    return [change(each) for each in changes.changes(now, changes.measures(system.previous, system.customers_before))]
 
 
-def agent_comparison(
-    frame: Frame,
-    window: Window,
-    summary: Summary,
-    standings: Sequence[Standing],
-    *,
-    answer: scoring_service_pb2.GradeAgentsResponse,
-    next_page_token: str,
-) -> comparison_pb2.AgentComparison:
-    """Return all agents compared, and in full those of one page (`standings`, in their order)."""
-    grades = {grade.agent_id: grade for grade in answer.grades}
-    scored = scored_by(answer)
-    about = quality(
-        frame,
-        summary.pooled.total_conversations,
-        window=window,
-        scored=scored,
-        coverage=comparison.mean(grade.coverage for grade in answer.grades if grade.HasField("coverage")),
-        unconverted=summary.pooled.unconverted,
-    )
-    return comparison_pb2.AgentComparison(
-        summary=_summary(summary, frame.currency),
-        comparisons=[agent_performance(frame, window, s, grades.get(s.agent.agent_id), scored) for s in standings],
-        grade_distribution=comparison.grade_distribution(contenders(answer)),
-        platform_effectiveness=_platforms(summary.platforms),
-        quality=about,
-        next_page_token=next_page_token,
-    )
-
-
-def _summary(summary: Summary, currency: str) -> comparison_pb2.ComparisonSummary:
-    return comparison_pb2.ComparisonSummary(
-        total_agents=summary.total_agents,
-        avg_satisfaction=summary.avg_satisfaction,
-        total_revenue=float(summary.pooled.total_revenue),
-        avg_conversion_rate=summary.avg_conversion_rate,
-        pooled_satisfaction=summary.pooled.customer_satisfaction_avg,
-        pooled_conversion_rate=summary.pooled.conversion_rate,
-        currency=currency,
-    )
-
-
-def _platforms(platforms: Mapping[int, tuple[Figures, int]]) -> dict[str, system_pb2.PlatformMetrics]:
-    return {platform_word(number): _platform(figures, customers) for number, (figures, customers) in platforms.items()}
-
-
-def _platform(figures: Figures, customers: int) -> system_pb2.PlatformMetrics:
-    return system_pb2.PlatformMetrics(
-        **named(
-            system_pb2.PlatformMetrics,
-            figures,
-            active_users=customers,
-            conversations=figures.total_conversations,
-            revenue=float(figures.total_revenue),
-        )
+def _earner(found: Earner, system: System) -> system_pb2.RevenueShare:
+    return system_pb2.RevenueShare(
+        agent_id=found.agent_id,
+        name=found.name,
+        revenue=float(found.revenue),
+        share=share(found.revenue, system.overall.total_revenue),
+        orders=found.orders,
     )

@@ -21,11 +21,15 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a tenant spent in a window, all in all and to win customers, and how many were first seen in it."""
+    """What a tenant spent in a window, all in all and to win customers, and how many were first seen in it.
+
+    `customers_ever` is how many have ever been seen.
+    """
 
     all: Costs = field(default_factory=Costs)
     acquisition: Costs = field(default_factory=Costs)
     new_customers: int = 0
+    customers_ever: int = 0
 
     @property
     def per_new_customer(self) -> Decimal | None:
@@ -51,6 +55,11 @@ def known(spent: Costs) -> Decimal | None:
 def return_on_investment(revenue: Decimal, cost: Decimal | None) -> Decimal | None:
     """Return what was earned beyond a cost, per unit of it; None without a cost."""
     return (revenue - cost) / cost if cost else None
+
+
+def value_to_cost(value: Decimal | None, cost: Decimal | None) -> Decimal | None:
+    """Return what customers are worth per unit of what winning them cost; None without either."""
+    return value / cost if cost and value is not None else None
 
 
 def merged(*parts: Iterable[tuple[str, Decimal]]) -> tuple[tuple[str, Decimal], ...]:

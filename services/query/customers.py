@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from services.query.costs import Costs, known, merged, return_on_investment
+from services.query.costs import Costs, known, merged, return_on_investment, value_to_cost
 from services.query.performance import Takings, per_unit, ratio, unconverted
 
 #: Over how many weeks, today included, the frequency of sessions is told.
@@ -62,6 +62,16 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Whose work a part of a customer's revenue is; agent "" and platform 0 are none, or not known any more."""
+
+    agent_id: str
+    platform: int
+    revenue: Decimal
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """A customer that some fact names: the first day with a conversation or an order, None before it."""
 
@@ -69,17 +79,24 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
-    """Everything stored of a customer, what there is none of being None or empty."""
+class Known:
+    """A customer that a fact or a profile names; what there is none of is None."""
 
     customer_id: str
     life: Life | None
     profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer(Known):
+    """Everything stored of a customer, what there is none of being None or empty."""
+
     talks: Sequence[Talks]
     takings: Mapping[str, Takings]
     bookings: Sequence[Bookings]
     journey: Journey | None
     acquisition: Costs
+    sources: Sequence[Source]
 
     @property
     def first_day(self) -> date | None:
@@ -111,6 +128,7 @@ class Worth:
     no_show: int
     acquisition_cost: Decimal | None
     return_on_investment: Decimal | None
+    value_to_cost: Decimal | None
     unconverted: tuple[tuple[str, Decimal], ...]
 
 
@@ -144,8 +162,22 @@ def worth(takings: Mapping[str, Takings], bookings: Sequence[Bookings], acquisit
         no_show=sum(b.no_show for b in bookings),
         acquisition_cost=cost,
         return_on_investment=None if left_out else return_on_investment(reported.amount, cost),
+        value_to_cost=None if left_out else value_to_cost(reported.amount, cost),
         unconverted=merged(left_out, acquisition.unconverted),
     )
+
+
+def all_sources(sources: Sequence[Source], takings: Takings) -> list[Source]:
+    """Return the sources of a customer's takings, the largest revenue first; equals by agent and platform.
+
+    The facts of long ago may be deleted, though what was taken is still known: nobody can tell any more whose that was.
+    """
+    rest = Takings(takings.orders - sum(s.orders for s in sources), takings.amount - sum(s.revenue for s in sources))
+    nobody = next((s for s in sources if not s.agent_id and not s.platform), Source("", 0, Decimal(0), 0))
+    everyone = [s for s in sources if s is not nobody]
+    everyone.append(Source("", 0, nobody.revenue + rest.amount, nobody.orders + rest.orders))
+    told = [s for s in everyone if s.revenue or s.orders]
+    return sorted(told, key=lambda s: (-s.revenue, s.agent_id, s.platform))
 
 
 def preferred_platform(profile: Profile | None, talks: Sequence[Talks]) -> int | None:

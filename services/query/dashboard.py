@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
-from services.query.answers import Standing
-from services.query.performance import Figures, Place, Sums, Totals, figures, gather
+from services.query.answers import Course
 
 #: Length of each list.
 LONGEST_LIST = 10
@@ -37,36 +36,24 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """A window's figures by day (each day of it, oldest first) and by platform (those with conversations)."""
+class Todo:
+    """What is still before an agent: appointments to come, follow-ups that are to be done and not due yet, those that are due."""
 
-    days: Sequence[tuple[date, Figures]]
-    platforms: Sequence[tuple[int, Figures]]
-    sentiments: Sums
+    upcoming: int
+    open: int
+    overdue: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """An agent's window next to the period before (None when that is not kept), its peers and its conversations."""
+    """An agent's window next to the period before, its peers, its conversations and what is still to be done."""
 
-    current: Standing
-    previous: Standing | None
-    split: Split
+    course: Course
     peers: int
     emotions: Sequence[tuple[str, int]]
     intents: Sequence[tuple[str, int]]
     follow_ups: Sequence[FollowUp]
-
-
-def split(totals: Mapping[Place, Totals], days: Sequence[date], currency: str) -> Split:
-    """Return the figures of totals by platform and day; `days` are all of the window's."""
-    by_day = gather(totals, lambda place: place.day)
-    by_platform = gather(totals, lambda place: place.platform)
-    return Split(
-        days=[(day, figures(by_day.get(day, Totals()), currency)) for day in days],
-        platforms=[(p, figures(t, currency)) for p, t in sorted(by_platform.items()) if t.sums.conversations],
-        sentiments=sum((each.sums for each in totals.values()), Sums()),
-    )
+    todo: Todo
 
 
 def at_risk(prospects: Iterable[Prospect]) -> list[Prospect]:

@@ -15,6 +15,8 @@ from services.runtime.tenancy import current_tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: What does not change the question.
+_NOT_ASKED = ("page_size", "page_token", "consistency_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,15 @@ class Page:
 
 
 class Pages:
-    """Signs and reads page tokens. They belong to the tenant and to the question: its agents and its window as asked for."""
+    """Signs and reads page tokens. They belong to the tenant and to the question: what is compared, as it was asked for."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._signer = Signer("page", keys)
+
+    @property
+    def signer(self) -> Signer:
+        """What signs the page tokens of other lists."""
+        return self._signer
 
     def token(self, request: query_service_pb2.CompareAgentsRequest, page: Page) -> str:
         """Return the token of the page."""
@@ -48,8 +55,8 @@ class Pages:
 
 
 def _bound_to(request: query_service_pb2.CompareAgentsRequest) -> tuple[str, str]:
-    question = query_service_pb2.CompareAgentsRequest(agent_ids=request.agent_ids)
-    for field in ("start_time", "end_time"):
-        if request.HasField(field):
-            getattr(question, field).CopyFrom(getattr(request, field))
+    question = query_service_pb2.CompareAgentsRequest()
+    question.CopyFrom(request)
+    for field in _NOT_ASKED:
+        question.ClearField(field)  # type: ignore[arg-type]  # they are fields
     return current_tenant(), hashlib.sha256(question.SerializeToString(deterministic=True)).hexdigest()

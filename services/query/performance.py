@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
-#: Ratio of the bounds of a bucket in the histogram of response times: bucket b holds (GROWTH^(b-1), GROWTH^b] milliseconds.
-GROWTH = 1.04
+from services.query import metrics
+from services.query.histograms import PERCENTS, Percentiles
+from services.query.measures import MEASURES, Shape, Unit
 
 Key = TypeVar("Key", bound=Hashable)
+
+#: Percentiles of response times and of lengths by "response" and "duration", as far as there are any.
+Times = Mapping[str, Percentiles]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Place:
     agent_id: str = ""
     platform: int = 0
     day: date | None = None
+    is_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Sums:
     duration_ms: int = 0
     csat_n: int = 0
     csat_x100: int = 0
+    csat_x100_sq: int = 0
     response_n: int = 0
     response_ms: int = 0
     positive: int = 0
@@ -43,9 +49,13 @@ class Sums:
     booked: int = 0
     kept: int = 0
     no_show: int = 0
+    cancelled: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Sums)))
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in Sums.__slots__))
+
+    def __sub__(self, other: Sums) -> Sums:
+        return Sums(*(getattr(self, name) - getattr(other, name) for name in Sums.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,9 @@ class Takings:
 
     def __add__(self, other: Takings) -> Takings:
         return Takings(self.orders + other.orders, self.amount + other.amount)
+
+    def __sub__(self, other: Takings) -> Takings:
+        return Takings(self.orders - other.orders, self.amount - other.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,12 @@ class Totals:
         added = {c: self.takings.get(c, nothing) + other.takings.get(c, nothing) for c in currencies}
         return Totals(self.sums + other.sums, added)
 
+    def __sub__(self, other: Totals) -> Totals:
+        currencies = self.takings.keys() | other.takings.keys()
+        nothing = Takings()
+        left = {c: self.takings.get(c, nothing) - other.takings.get(c, nothing) for c in currencies}
+        return Totals(self.sums - other.sums, {c: each for c, each in left.items() if each != nothing})
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -92,22 +111,70 @@ class Figures:
     total_revenue: Decimal
     conversions_generated: int
     conversion_rate: float | None
-    average_order_value: Decimal | None
+    average_order_value: float | None
     appointments_booked: int
     appointment_completion_rate: float | None
     no_show_rate: float | None
     orders: int
-    revenue_per_conversation: Decimal | None
+    revenue_per_conversation: float | None
     unconverted: tuple[tuple[str, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Response times in milliseconds that 50, 90 and 99 of a hundred conversations do not exceed, within 2 %."""
+class DayFigures:
+    """What a day's totals mean, by the names of the contract's fields."""
 
-    p50: float
-    p90: float
-    p99: float
+    conversations: int
+    revenue: Decimal
+    customer_satisfaction_avg: float | None
+    average_response_time_ms: float | None
+    conversion_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFigures(DayFigures):
+    """What a platform's totals mean, with the intervals of its conversion rate and of its mean rating."""
+
+    escalation_rate: float | None
+    conversation_completion_rate: float | None
+    revenue_per_conversation: float | None
+    rated_conversations: int
+    conversion_interval: tuple[float, float] | None
+    satisfaction_interval: tuple[float, float] | None
+
+
+#: Every figure that is a measure, by the measure's name: that of the contract's JSON.
+FIELDS = {
+    "totalConversations": "total_conversations",
+    "averageConversationDuration": "average_conversation_duration_s",
+    "averageResponseTime": "average_response_time_ms",
+    "conversationCompletionRate": "conversation_completion_rate",
+    "customerSatisfactionAvg": "customer_satisfaction_avg",
+    "escalationRate": "escalation_rate",
+    "ratedConversations": "rated_conversations",
+    "totalRevenue": "total_revenue",
+    "conversionsGenerated": "conversions_generated",
+    "conversionRate": "conversion_rate",
+    "averageOrderValue": "average_order_value",
+    "revenuePerConversation": "revenue_per_conversation",
+    "orders": "orders",
+    "appointmentsBooked": "appointments_booked",
+    "appointmentCompletionRate": "appointment_completion_rate",
+    "noShowRate": "no_show_rate",
+}
+_COUNTS = {name for name in FIELDS if MEASURES[name].unit is Unit.COUNT and MEASURES[name].shape is Shape.SUM}
+_PERCENTILES = {
+    **{f"responseTimeP{percent}": f"response_time_p{percent}_ms" for percent in PERCENTS},
+    **{f"durationP{percent}": f"duration_p{percent}_s" for percent in PERCENTS},
+}
+_TOLD_BY_DAY = ("customerSatisfactionAvg", "averageResponseTime", "conversionRate")
+_TOLD_BY_PLATFORM = (
+    *_TOLD_BY_DAY,
+    "escalationRate",
+    "conversationCompletionRate",
+    "revenuePerConversation",
+    "ratedConversations",
+)
 
 
 def join(sums: Mapping[Place, Sums], takings: Mapping[Place, Mapping[str, Takings]]) -> dict[Place, Totals]:
@@ -130,30 +197,40 @@ def add_up(totals: Iterable[Totals]) -> Totals:
 
 def figures(totals: Totals, currency: str) -> Figures:
     """Return what the totals mean; `currency` is the reporting currency. Averages of money are per order and conversation."""
-    sums = totals.sums
-    reported = totals.takings.get(currency, Takings())
-    left_out = unconverted(totals.takings, currency)
-    due = sums.kept + sums.no_show
-    return Figures(
-        total_conversations=sums.conversations,
-        average_conversation_duration_s=ratio(sums.duration_ms, sums.ended * 1000),
-        average_response_time_ms=ratio(sums.response_ms, sums.response_n),
-        conversation_completion_rate=ratio(100 * sums.completed, sums.ended),
-        customer_satisfaction_avg=ratio(sums.csat_x100, sums.csat_n * 100),
-        escalation_rate=ratio(100 * sums.escalated, sums.conversations),
-        rated_conversations=sums.csat_n,
-        total_revenue=reported.amount,
-        conversions_generated=sums.conversions,
-        conversion_rate=ratio(100 * sums.conversions, sums.conversations),
-        average_order_value=per_unit(reported.amount, reported.orders),
-        appointments_booked=sums.booked,
-        appointment_completion_rate=ratio(100 * sums.kept, due),
-        no_show_rate=ratio(100 * sums.no_show, due),
-        orders=sum(each.orders for each in totals.takings.values()),
-        # Over all conversations, a part of their revenue would say too little.
-        revenue_per_conversation=None if left_out else per_unit(reported.amount, sums.conversations),
-        unconverted=left_out,
+    found = _named(_values(totals, currency, FIELDS))
+    # As a double it would not be the sum of its parts any more.
+    found["total_revenue"] = _revenue(totals, currency)
+    return Figures(**found, unconverted=unconverted(totals.takings, currency))
+
+
+def day_figures(totals: Totals, currency: str) -> DayFigures:
+    """Return what a day's totals mean."""
+    found = _named(_values(totals, currency, _TOLD_BY_DAY))
+    return DayFigures(conversations=totals.sums.conversations, revenue=_revenue(totals, currency), **found)
+
+
+def platform_figures(totals: Totals, currency: str) -> PlatformFigures:
+    """Return what a platform's totals mean."""
+    values = _values(totals, currency, _TOLD_BY_PLATFORM)
+    return PlatformFigures(
+        conversations=totals.sums.conversations,
+        revenue=_revenue(totals, currency),
+        **_named(values),
+        conversion_interval=values["conversionRate"].interval,
+        satisfaction_interval=values["customerSatisfactionAvg"].interval,
     )
+
+
+def percentiles(times: Times) -> dict[str, Any]:
+    """Return the percentiles that there are, by the names of the contract's fields."""
+    added = metrics.Sums(percentiles=times)
+    found = {name: metrics.value(MEASURES[measure], added, "").value for measure, name in _PERCENTILES.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def share(part: Decimal, whole: Decimal) -> float | None:
+    """Return a part in percent of a whole, None of nothing or less."""
+    return float(100 * part / whole) if whole > 0 else None
 
 
 def unconverted(takings: Mapping[str, Takings], currency: str) -> tuple[tuple[str, Decimal], ...]:
@@ -171,18 +248,15 @@ def per_unit(amount: Decimal, units: int) -> Decimal | None:
     return amount / units if units else None
 
 
-def percentiles(histogram: Mapping[int, int]) -> Percentiles | None:
-    """Return the percentiles of a histogram of response times (count by bucket), None when nothing was measured."""
-    if not sum(histogram.values()):
-        return None
-    return Percentiles(*(_percentile(histogram, percent) for percent in (50, 90, 99)))
+def _values(totals: Totals, currency: str, names: Iterable[str]) -> dict[str, metrics.Value]:
+    money = {told_in: metrics.Money(each.orders, each.amount) for told_in, each in totals.takings.items()}
+    added = metrics.Sums(counts={name: getattr(totals.sums, name) for name in Sums.__slots__}, money=money)
+    return {name: metrics.value(MEASURES[name], added, currency) for name in names}
 
 
-def _percentile(histogram: Mapping[int, int], percent: int) -> float:
-    """Return the middle, by relative error, of the bucket that holds the nearest-rank percentile."""
-    rank = -(-percent * sum(histogram.values()) // 100)
-    for bucket in sorted(histogram):
-        rank -= histogram[bucket]
-        if rank <= 0:
-            break
-    return float(2 * GROWTH**bucket / (1 + GROWTH))
+def _named(values: Mapping[str, metrics.Value]) -> dict[str, Any]:
+    return {FIELDS[name]: int(value.value or 0) if name in _COUNTS else value.value for name, value in values.items()}
+
+
+def _revenue(totals: Totals, currency: str) -> Decimal:
+    return totals.takings.get(currency, Takings()).amount

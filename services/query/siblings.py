@@ -11,6 +11,7 @@ from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_servic
 from rapport.metrics.v1 import agent_pb2, customer_pb2
 from rapport.scoring.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 
+from services.query.dimensions import Dimension, Filter
 from services.runtime.windows import Window
 
 _log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 _SCORING_S = 10.0
 _ALERTING_S = 2.0
 _ALERTING_SHARE = 0.5
+_HISTORY_DAYS = 90
 _QUARTERS = (1, 2, 3, 4)
 #: Alerts asked for: as many as alerting tells at once.
 _MOST_ALERTS = 1000
@@ -35,15 +37,28 @@ class Siblings:
         self._alerting = alerting_service_pb2_grpc.AlertingServiceStub(alerting)
 
     async def grades(
-        self, context: Context | None, window: Window | None, agent_ids: Sequence[str] = ()
+        self, context: Context | None, window: Window | None, only: Filter, *, brief: bool = False
     ) -> scoring_service_pb2.GradeAgentsResponse:
-        """Return agents' grades in a window (none: no grades), of every agent with a conversation in it unless some are named."""
+        """Return agents' grades in a window (none: no grades), of every agent with a conversation in it unless some are named.
+
+        In brief they are without what explains them.
+        """
         if window is None:
             return scoring_service_pb2.GradeAgentsResponse()
-        request = scoring_service_pb2.GradeAgentsRequest(agent_ids=agent_ids)
+        request = scoring_service_pb2.GradeAgentsRequest(
+            agent_ids=map(str, only.of(Dimension.AGENT) or ()),
+            platforms=only.of(Dimension.PLATFORM),  # type: ignore[arg-type]  # numbers are kept plain
+            industries=map(str, only.of(Dimension.INDUSTRY) or ()),
+            brief=brief,
+        )
         request.start_time.FromDatetime(window.start)
         request.end_time.FromDatetime(window.end)
         return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
+
+    async def grade_history(self, context: Context | None, agent_id: str) -> scoring_service_pb2.ListGradeHistoryResponse:
+        """Return an agent's grades over 30 days as the ends of the last 90 days found them, the newest first."""
+        request = scoring_service_pb2.ListGradeHistoryRequest(agent_id=agent_id, page_size=_HISTORY_DAYS)
+        return await self._scoring.ListGradeHistory(request, timeout=_timeout(context, _SCORING_S))
 
     async def scores(self, context: Context | None, customer_ids: Sequence[str]) -> scoring_service_pb2.ScoreCustomersResponse:
         """Return the scores of up to 1,000 customers that facts name; nothing when none is asked for."""

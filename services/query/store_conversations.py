@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, FromClause, and_, column, desc, func, select, true
+from sqlalchemy import ColumnElement, FromClause, Integer, and_, column, desc, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.dashboard import FollowUp
+from services.query.dimensions import Dimension
+from services.query.questions import Question
+from services.query.store_rows import is_any_of
 from services.runtime.tenancy import THIS_TENANT
-from services.runtime.windows import Window
-from services.storage.schema import conversation, customer_state
+from services.storage.schema import agent, conversation, customer_state
 
 
-async def count_emotions(conn: AsyncConnection, window: Window, agent_id: str, limit: int) -> list[tuple[str, int]]:
+async def count_emotions(conn: AsyncConnection, question: Question, limit: int) -> list[tuple[str, int]]:
     """Return the emotions named most often, with how many times; equals by name."""
     each = func.unnest(conversation.c.emotions).table_valued("name").render_derived()
-    return await _count_names(conn, each, each.c.name, _begun(window, agent_id), limit)
+    return await _count_names(conn, each, each.c.name, _begun(question), limit)
 
 
-async def count_intents(conn: AsyncConnection, window: Window, agent_id: str, limit: int) -> list[tuple[str, int]]:
+async def count_intents(conn: AsyncConnection, question: Question, limit: int) -> list[tuple[str, int]]:
     """Return the intents named most often, with how many times; equals by name."""
     each = func.jsonb_array_elements(conversation.c.intents).table_valued(column("value", JSONB)).render_derived()
-    return await _count_names(conn, each, each.c.value["intent"].astext, _begun(window, agent_id), limit)
+    return await _count_names(conn, each, each.c.value["intent"].astext, _begun(question), limit)
 
 
-async def read_follow_ups(conn: AsyncConnection, window: Window, agent_id: str, limit: int) -> list[FollowUp]:
+async def read_follow_ups(conn: AsyncConnection, question: Question, limit: int) -> list[FollowUp]:
     """Return the newest conversations that require a follow-up."""
     c = conversation.c
     query = (
         select(c.conversation_id, c.customer_id, c.follow_up_actions, c.start_time)
-        .where(_begun(window, agent_id), c.follow_up_required)
+        .where(_begun(question), c.follow_up_required)
         .order_by(c.start_time.desc(), c.conversation_id.desc())
         .limit(limit)
     )
@@ -39,9 +41,9 @@ async def read_follow_ups(conn: AsyncConnection, window: Window, agent_id: str, 
     return [FollowUp(row.conversation_id, row.customer_id, tuple(row.follow_up_actions), row.start_time) for row in rows]
 
 
-async def read_silent_customers(conn: AsyncConnection, window: Window, agent_id: str, limit: int) -> Sequence[str]:
-    """Return the agent's customers of the window, those first who have engaged with nobody for longest."""
-    met = select(conversation.c.customer_id).where(_begun(window, agent_id))
+async def read_silent_customers(conn: AsyncConnection, question: Question, limit: int) -> Sequence[str]:
+    """Return the customers of the question's conversations, those first who have engaged with nobody for longest."""
+    met = select(conversation.c.customer_id).where(_begun(question))
     query = (
         select(customer_state.c.customer_id)
         .where(
@@ -69,6 +71,15 @@ async def _count_names(
     return [(found, n) for found, n in await conn.execute(query)]
 
 
-def _begun(window: Window, agent_id: str) -> ColumnElement[bool]:
-    c = conversation.c
-    return and_(c.tenant_id == THIS_TENANT, c.agent_id == agent_id, c.start_time >= window.start, c.start_time < window.end)
+def _begun(question: Question) -> ColumnElement[bool]:
+    """Return the condition for the conversations of the question's window, agents, platforms and industries."""
+    c, window = conversation.c, question.window
+    conditions = [c.tenant_id == THIS_TENANT, c.start_time >= window.start, c.start_time < window.end]
+    if question.agents is not None:
+        conditions.append(is_any_of(c.agent_id, question.agents))
+    if platforms := question.only.of(Dimension.PLATFORM):
+        conditions.append(is_any_of(c.platform, platforms, Integer))
+    if industries := question.only.of(Dimension.INDUSTRY):
+        own = select(agent.c.industry).where(agent.c.tenant_id == THIS_TENANT, agent.c.agent_id == c.agent_id)
+        conditions.append(is_any_of(func.coalesce(func.nullif(c.industry, ""), own.scalar_subquery(), ""), industries))
+    return and_(*conditions)

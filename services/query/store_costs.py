@@ -9,13 +9,32 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, FromClause, Numeric, Text, and_, any_, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    FromClause,
+    Numeric,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.answers import Frame
 from services.query.costs import Amounts
 from services.query.periods import FIRST_DAY, days_of, span_in_days
+from services.query.questions import Question
+from services.query.store_facts import CONVERSATION, TRANSACTION, facts
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
 from services.storage.money import Priced, days_before, priced
@@ -26,43 +45,49 @@ _ACQUISITION = 4
 
 _c = cost_period.c
 _LENGTH = _c.end_day - _c.first_day
+#: In the place of a currency and two amounts, where only the row counts.
+_NOTHING = null().label("told_in"), *(cast(null(), Numeric) for _ in range(2))
 
 
-async def sum_agent_costs(conn: AsyncConnection, window: Window, frame: Frame, agents: Sequence[str]) -> dict[str, Amounts]:
-    """Return what agents cost in a window, by agent and currency: of costs that name them and have days in it."""
-    money = _priced(frame)
-    query = (
-        select(_c.agent_id, money.currency.label("told_in"), func.sum(_share(money, window)))
+async def sum_agent_costs(
+    conn: AsyncConnection, question: Question, frame: Frame, agents: Sequence[str]
+) -> dict[tuple[str, bool], Amounts]:
+    """Return what agents cost, by agent, whether in the period before, and currency: of costs that name them.
+
+    An agent that no cost names, of whatever time, is not in it.
+    """
+    money, window, before = _priced(frame), question.window, question.before or question.window
+    asked = func.unnest(literal(agents, ARRAY(Text))).table_valued("agent_id").render_derived()
+    named = exists().where(_c.tenant_id == THIS_TENANT, _c.agent_id == asked.c.agent_id)
+    spent = (
+        select(_c.agent_id, money.currency.label("told_in"), *(_sum(money, period) for period in (window, before)))
         .select_from(money.rows)
-        .where(_overlaps(window), _c.agent_id == any_(literal(agents, ARRAY(Text))))
+        .where(_overlaps(question.whole), _c.agent_id == any_(literal(agents, ARRAY(Text))))
         .group_by(_c.agent_id, "told_in")
     )
-    found: dict[str, dict[str, Decimal]] = {}
-    for agent_id, told_in, amount in await conn.execute(query):
-        found.setdefault(agent_id, {})[told_in] = amount
+    costly = select(asked.c.agent_id, *_NOTHING).where(named)
+    found: dict[tuple[str, bool], dict[str, Decimal]] = {}
+    for agent_id, told_in, *amounts in await conn.execute(union_all(spent, costly)):
+        for is_before, amount in zip((False, True), amounts, strict=True):
+            found.setdefault((agent_id, is_before), {}).update({} if amount is None else {told_in: amount})
     return dict(found)
 
 
-async def sum_costs(conn: AsyncConnection, window: Window, frame: Frame) -> tuple[Amounts, Amounts]:
-    """Return by currency what everything cost in a window, and what was spent in it to win customers; empty without costs."""
+async def sum_costs(conn: AsyncConnection, window: Window, frame: Frame) -> tuple[Amounts, Amounts, bool]:
+    """Return by currency what everything cost in a window, what was spent in it to win customers, and if any cost is known."""
     money = _priced(frame)
     share = _share(money, window)
     winning = func.sum(share).filter(_c.category == _ACQUISITION).label("winning")
-    query = select(money.currency.label("told_in"), func.sum(share).label("amount"), winning).select_from(money.rows)
-    rows = (await conn.execute(query.where(_overlaps(window)).group_by("told_in"))).all()
-    return {row.told_in: row.amount for row in rows}, {row.told_in: row.winning for row in rows if row.winning is not None}
-
-
-async def find_costly_agents(conn: AsyncConnection, agents: Sequence[str]) -> set[str]:
-    """Return those of the agents that any cost names, of whatever time."""
-    asked = func.unnest(literal(agents, ARRAY(Text))).table_valued("agent_id").render_derived()
-    named = exists().where(_c.tenant_id == THIS_TENANT, _c.agent_id == asked.c.agent_id)
-    return set((await conn.execute(select(asked.c.agent_id).where(named))).scalars())
-
-
-async def costs_exist(conn: AsyncConnection) -> bool:
-    """Return whether any cost is known, of whatever time."""
-    return bool((await conn.execute(select(exists().where(_c.tenant_id == THIS_TENANT)))).scalar_one())
+    spent = select(literal("", Text), money.currency.label("told_in"), func.sum(share).label("amount"), winning)
+    any_cost = select(literal("", Text), *_NOTHING).where(exists().where(_c.tenant_id == THIS_TENANT))
+    query = union_all(spent.select_from(money.rows).where(_overlaps(window)).group_by("told_in"), any_cost)
+    rows = (await conn.execute(query)).all()
+    told = [row for row in rows if row.told_in is not None]
+    return (
+        {row.told_in: row.amount for row in told},
+        {row.told_in: row.winning for row in told if row.winning is not None},
+        len(rows) > len(told),
+    )
 
 
 async def sum_own_acquisition(conn: AsyncConnection, customer_id: str, frame: Frame) -> Amounts:
@@ -98,17 +123,40 @@ async def sum_shared_acquisition(conn: AsyncConnection, customer_id: str, frame:
     return {row.told_in: row.amount for row in await conn.execute(query)}
 
 
-async def count_new_customers(conn: AsyncConnection, window: Window) -> int:
-    """Return how many customers first had a conversation or an order in the window."""
-    counted, days = 0, days_of(window)
+async def count_new_customers(conn: AsyncConnection, question: Question) -> tuple[int, int]:
+    """Return how many customers first had a conversation or an order in the window, and how many ever had.
+
+    Of some platforms or industries only: new are those whose first day brought one there, and nothing is known of all time.
+    """
+    counts = _counts_of_some(question) if question.is_narrowed else _counts_of_all(question.window)
+    row = (await conn.execute(select(*counts))).one()
+    return row[0], row[1]
+
+
+def _counts_of_all(window: Window) -> tuple[ColumnElement[int], ColumnElement[int]]:
     # Customers who were erased came all the same.
+    new, ever = [], []
     for table, first_at in ((customer_state, _first_engaged()), (remainder_customer, remainder_customer.c.first_at)):
-        came = table.c.first_day.between(days[0], days[-1])
-        query = select(func.count()).select_from(table).where(table.c.tenant_id == THIS_TENANT, came)
-        if window.days is None:
-            query = query.where(first_at >= window.start, first_at < window.end)
-        counted += (await conn.execute(query)).scalar_one()
-    return counted
+        who = select(func.count()).select_from(table).where(table.c.tenant_id == THIS_TENANT)
+        new.append(who.where(_came(table.c.first_day, first_at, window)).scalar_subquery())
+        ever.append(who.where(table.c.first_day.is_not(None)).scalar_subquery())
+    return new[0] + new[1], ever[0] + ever[1]
+
+
+def _counts_of_some(question: Question) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    fact = facts(question.window, question.only, kinds=(CONVERSATION, TRANSACTION))
+    met = select(fact.c.customer_id, fact.c.day).where(or_(fact.c.conversations > 0, fact.c.orders > 0))
+    s = customer_state.c
+    came = _came(s.first_day, _first_engaged(), question.window)
+    query = select(func.count()).where(s.tenant_id == THIS_TENANT, came, tuple_(s.customer_id, s.first_day).in_(met))
+    return query.scalar_subquery(), literal(0)
+
+
+def _came(first_day: ColumnElement[Any], first_at: ColumnElement[Any], window: Window) -> ColumnElement[bool]:
+    """Return the condition that a customer's first moment is in a window."""
+    days = days_of(window)
+    on_days = first_day.between(days[0], days[-1])
+    return on_days if window.days else and_(on_days, first_at >= window.start, first_at < window.end)
 
 
 def _first_engaged() -> ColumnElement[Any]:
@@ -124,6 +172,10 @@ def _first_engaged() -> ColumnElement[Any]:
         .correlate(customer_state)
         .scalar_subquery()
     )
+
+
+def _sum(money: Priced, period: Window) -> ColumnElement[Any]:
+    return func.sum(_share(money, period)).filter(_overlaps(period))
 
 
 def _priced(frame: Frame) -> Priced:

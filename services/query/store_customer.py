@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Table, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query.customers import Bookings, Journey, Life, Profile, Talks
+from services.query.customers import Bookings, Journey, Known, Life, Profile, Source, Talks
 from services.query.performance import Takings
-from services.query.store import CONVERSATION
+from services.query.store_facts import CONVERSATION, TRANSACTION
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
 from services.storage.money import priced
@@ -26,18 +26,18 @@ from services.storage.schema import (
 _COMPLETED, _NO_SHOW = 3, 5
 
 
-async def get_life(conn: AsyncConnection, customer_id: str) -> Life | None:
-    """Return the customer's life, None for one that no fact names."""
-    query = select(customer_state.c.first_day).where(_of(customer_state, customer_id))
-    row = (await conn.execute(query)).one_or_none()
-    return Life(row.first_day) if row else None
-
-
-async def get_profile(conn: AsyncConnection, customer_id: str) -> Profile | None:
-    """Return what was told of the customer, None when nothing was."""
+async def find_customer(conn: AsyncConnection, customer_id: str) -> Known | None:
+    """Return the customer, None for one that neither a fact nor a profile names."""
     columns = customer.c.name, customer.c.phone, customer.c.email, customer.c.preferred_platform, customer.c.time_zone
-    row = (await conn.execute(select(*columns).where(_of(customer, customer_id)))).one_or_none()
-    return Profile(*row) if row else None
+    lives = select(customer_state.c.customer_id, customer_state.c.first_day).where(_of(customer_state, customer_id)).subquery()
+    profiles = select(customer.c.customer_id, *columns).where(_of(customer, customer_id)).subquery()
+    pair = lives.join(profiles, lives.c.customer_id == profiles.c.customer_id, full=True)
+    query = select(lives.c.customer_id, lives.c.first_day, *profiles.c).select_from(pair)
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        return None
+    lived, first_day, told, *profile = row
+    return Known(customer_id, Life(first_day) if lived else None, Profile(*profile) if told else None)
 
 
 async def read_talks(conn: AsyncConnection, customer_id: str, recent: Window) -> list[Talks]:
@@ -69,6 +69,16 @@ async def read_takings(conn: AsyncConnection, customer_id: str, currency: str) -
     sums = select(money.currency.label("told_in"), _whole(func.sum(c.orders)), func.sum(c.amount * money.factor))
     query = sums.select_from(money.rows).where(_of(customer_revenue_day, customer_id)).group_by("told_in")
     return {told_in: Takings(orders, amount) for told_in, orders, amount in await conn.execute(query)}
+
+
+async def read_sources(conn: AsyncConnection, customer_id: str, currency: str) -> list[Source]:
+    """Return the customer's orders and revenue in `currency` by agent and platform, as far as their facts are kept."""
+    c = contribution.c
+    money = priced(contribution, c.day, currency)
+    revenue = func.coalesce(func.sum(c.amount * money.factor).filter(money.is_known), 0)
+    sums = select(c.agent_id, c.platform, revenue, _whole(func.sum(c.orders))).select_from(money.rows)
+    mine = sums.where(_of(contribution, customer_id), c.kind.in_((CONVERSATION, TRANSACTION)), c.amount.is_not(None))
+    return [Source(*row) for row in await conn.execute(mine.group_by(c.agent_id, c.platform))]
 
 
 async def read_bookings(conn: AsyncConnection, customer_id: str) -> list[Bookings]:

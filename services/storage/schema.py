@@ -262,6 +262,8 @@ follow_up = _table(
     Column("conversation_id", Text),
     _time("opened_at", comment="its first event"),
     _time("status_at", comment="since when it has had its status"),
+    # What is to be done is listed by when it is due.
+    Index("follow_up_open_idx", "tenant_id", "due", "follow_up_id", postgresql_where=text("status = 1")),
     Index(None, "tenant_id", "customer_id"),
     Index(None, "tenant_id", "conversation_id"),
     readers="scoring query",
@@ -505,6 +507,7 @@ remainder = _table(
     "scoring",
     "remainder",
     *(Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable, comment=c.comment) for c in _ANONYMOUS),
+    Index(None, "tenant_id", "at"),
     readers="query",
 )
 

@@ -17,7 +17,7 @@ from rapport.ingest.v1 import ingest_service_pb2 as ingest
 from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceServicer
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 from rapport.insight.v1.event_pb2 import SyncEvent
-from rapport.metrics.v1.agent_pb2 import AgentPerformance
+from rapport.metrics.v1.agent_pb2 import AgentDashboard, AgentPerformance, AgentUpdate
 from rapport.metrics.v1.comparison_pb2 import AgentComparison
 from rapport.metrics.v1.customer_pb2 import CustomerInsight
 from rapport.metrics.v1.system_pb2 import SystemPerformance
@@ -189,6 +189,8 @@ class Query(QueryServiceServicer):
     customer: CustomerInsight = field(default_factory=CustomerInsight)
     whole: SystemPerformance = field(default_factory=SystemPerformance)
     comparison: AgentComparison = field(default_factory=AgentComparison)
+    dashboard: AgentDashboard = field(default_factory=AgentDashboard)
+    updates: list[AgentUpdate] = field(default_factory=list)
     failure: status_pb2.Status | None = None
     calls: list[Message] = field(default_factory=list)
 
@@ -210,8 +212,15 @@ class Query(QueryServiceServicer):
     async def CompareAgents(self, request, context):  # noqa: N802 - the contract names it
         return await self._answer(request, context, self.comparison)
 
-    GetDashboard = not_served
-    WatchAgent = not_served
+    async def GetDashboard(self, request, context):  # noqa: N802 - the contract names it
+        return await self._answer(request, context, self.dashboard)
+
+    async def WatchAgent(self, request, context) -> AsyncIterator[AgentUpdate]:  # noqa: N802 - the contract names it
+        self.calls.append(request)
+        for update in self.updates:
+            yield update
+        if self.failure is not None:
+            await refuse(context, self.failure)
 
 
 #: Something that one stream does: a message to send, a failure to end with, or seconds to wait.

@@ -47,17 +47,26 @@ class Rows:
             reporting_currency=currency, time_zone=zone, attribution_window_days=7, version=1, updated_at=NOW,
         )  # fmt: skip
 
-    def agent(self, agent_id: str, *, name: str | None = None, state: int | None = None, revision: int = 1) -> None:
+    def agent(
+        self,
+        agent_id: str,
+        *,
+        name: str | None = None,
+        state: int | None = None,
+        industry: str | None = None,
+        revision: int = 1,
+    ) -> None:
         self.insert("scoring.agent_state", agent_id=agent_id, revision=revision)
-        if name is not None or state is not None:
-            self.insert("ingest.agent", agent_id=agent_id, name=name, state=state)
+        if name is not None or state is not None or industry is not None:
+            self.insert("ingest.agent", agent_id=agent_id, name=name, state=state, industry=industry)
 
     def counts(self, agent_id: str, at: datetime, platform: int = WHATSAPP, **counts: int) -> None:
-        """Write one row of counts by interval and the same by day; with `n` conversations all ended and completed."""
+        """Write one row of counts by interval and by day, and add it to the tenant's day; `n` conversations all end completed."""
         n = counts.pop("n", 0)
         values = dict.fromkeys(_WELL_ENDED, n) | counts
         for grain, bucket in (("interval", floor_to_quarter(at)), ("day", local_day(at, ZONE))):
             self.insert(f"scoring.agent_{grain}", agent_id=agent_id, bucket=bucket, platform=platform, **values)
+        self.add("scoring.counts_total_day", {"bucket": local_day(at, ZONE), "platform": platform}, **values)
 
     def money(
         self, agent_id: str, at: datetime, amount: str, *, platform: int = WHATSAPP, currency: str = "INR", orders: int = 1
@@ -67,12 +76,35 @@ class Rows:
                 f"scoring.revenue_{grain}",
                 agent_id=agent_id, bucket=bucket, platform=platform, currency=currency, orders=orders, amount=amount,
             )  # fmt: skip
+        key = {"bucket": local_day(at, ZONE), "platform": platform, "currency": currency}
+        self.add("scoring.revenue_total_day", key, orders=orders, amount=amount)
 
     def times(self, agent_id: str, at: datetime, log_bucket: int, n: int, platform: int = WHATSAPP) -> None:
+        self._histogram("response", agent_id, at, {"platform": platform, "log_bucket": log_bucket}, n)
+
+    def lengths(self, agent_id: str, at: datetime, log_bucket: int, n: int, platform: int = WHATSAPP) -> None:
+        self._histogram("duration", agent_id, at, {"platform": platform, "log_bucket": log_bucket}, n)
+
+    def add(self, table: str, key: dict[str, Any], **values: Any) -> None:
+        """Add to the row of a key, which may not be there yet."""
+        given = {"tenant_id": self.tenant, **key, **values}
+        name, rollup = sql.Identifier(*table.split(".")), sql.Identifier("rollup")
+        added = [sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(v), rollup) for v in values]
+        self.conn.execute(
+            sql.SQL("INSERT INTO {} AS rollup ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}").format(
+                name,
+                sql.SQL(", ").join(map(sql.Identifier, given)),
+                sql.SQL(", ").join(sql.Placeholder() * len(given)),
+                sql.SQL(", ").join(map(sql.Identifier, ("tenant_id", *key))),
+                sql.SQL(", ").join(added),
+            ),
+            list(given.values()),
+        )
+
+    def _histogram(self, name: str, agent_id: str, at: datetime, where: dict[str, int], n: int) -> None:
         for grain, bucket in (("interval", floor_to_quarter(at)), ("day", local_day(at, ZONE))):
-            self.insert(
-                f"scoring.response_{grain}", agent_id=agent_id, bucket=bucket, platform=platform, log_bucket=log_bucket, n=n
-            )
+            self.insert(f"scoring.{name}_{grain}", agent_id=agent_id, bucket=bucket, **where, n=n)
+        self.add(f"scoring.{name}_total_day", {"bucket": local_day(at, ZONE), **where}, n=n)
 
     def presence(self, grouping: int, group_id: str, day: date, n: int, previous: date = NEVER) -> None:
         self.insert("scoring.presence", grouping=grouping, group_id=group_id, day=day, previous_day=previous, n=n)
@@ -87,12 +119,12 @@ class Rows:
     def conversation(
         self, conversation_id: str, start: datetime, *, agent_id: str = "1", customer_id: str = "c1", **values: Any
     ) -> None:
-        given = {"platform": WHATSAPP, "intents": "[]", "follow_up_required": False, **values}
+        given = {"platform": WHATSAPP, "intents": "[]", "follow_up_required": False, "industry": "", **values}
         given["intents"] = json.dumps([{"intent": i} for i in values.get("intents", [])])
         self.insert(
             "ingest.conversation",
             conversation_id=conversation_id, agent_id=agent_id, customer_id=customer_id, session_id="s", start_time=start,
-            message_count=1, customer_messages=1, agent_responses=0, industry="", revision=1, content_hash=b"x", **given,
+            message_count=1, customer_messages=1, agent_responses=0, revision=1, content_hash=b"x", **given,
         )  # fmt: skip
 
     def customer(

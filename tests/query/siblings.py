@@ -24,6 +24,7 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         self.grades: dict[str, scoring_service_pb2.AgentGrade] = {}
         self.scores: dict[str, scoring_service_pb2.CustomerScore] = {}
         self.seasons: dict[str, list[customer_pb2.SeasonalPattern]] = {}
+        self.snapshots: dict[str, list[scoring_service_pb2.GradeSnapshot]] = {}
         self.real_seasonality: Any = None
         self.watermark: Timestamp | None = None
         self.requests: list[Message] = []
@@ -31,6 +32,11 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     def grade(self, agent_id: str, **fields: Any) -> None:
         self.grades[agent_id] = scoring_service_pb2.AgentGrade(agent_id=agent_id, **fields)
+
+    def snapshot(self, agent_id: str, day: str, **fields: Any) -> None:
+        """Keep a grade of a day; the newest comes first."""
+        self.snapshots.setdefault(agent_id, []).append(scoring_service_pb2.GradeSnapshot(day=day, window_days=30, **fields))
+        self.snapshots[agent_id].sort(key=lambda each: each.day, reverse=True)
 
     def score(self, customer_id: str, **fields: Any) -> None:
         self.scores[customer_id] = scoring_service_pb2.CustomerScore(customer_id=customer_id, **fields)
@@ -40,9 +46,22 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         self.deadlines.append(context.time_remaining())
         wanted: Sequence[str] = request.agent_ids or list(self.grades)
         return scoring_service_pb2.GradeAgentsResponse(
-            grades=[self.grades.get(a, scoring_service_pb2.AgentGrade(agent_id=a)) for a in wanted],
+            grades=[self._graded(agent_id, brief=request.brief) for agent_id in wanted],
             quality=common_pb2.Quality(watermark=self.watermark),
             policy=policy_pb2.ScoringPolicy(version=POLICY_VERSION),
+        )
+
+    def _graded(self, agent_id: str, *, brief: bool) -> scoring_service_pb2.AgentGrade:
+        told = scoring_service_pb2.AgentGrade()
+        told.CopyFrom(self.grades.get(agent_id, scoring_service_pb2.AgentGrade(agent_id=agent_id)))
+        for field in ("breakdown", "strengths", "improvement_areas", "recommendations") if brief else ():
+            told.ClearField(field)
+        return told
+
+    async def ListGradeHistory(self, request: Any, context: Any) -> scoring_service_pb2.ListGradeHistoryResponse:  # noqa: N802
+        self.requests.append(request)
+        return scoring_service_pb2.ListGradeHistoryResponse(
+            snapshots=self.snapshots.get(request.agent_id, [])[: request.page_size or 90]
         )
 
     async def ScoreCustomers(self, request: Any, context: Any) -> scoring_service_pb2.ScoreCustomersResponse:  # noqa: N802

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.query.changes import DIRECTION, Change, changes, measures
+from services.query.changes import COMPARED, Change, changes, measures
+from services.query.measures import MEASURES
 from services.query.performance import Totals, figures
 
 
@@ -40,8 +41,13 @@ def test_the_largest_relative_change_is_first_and_those_without_last() -> None:
     )
     assert [c.measure for c in found[:2]] == ["score", "orders"]
     assert all(c.relative is None for c in found[2:])
-    assert len(found) == len(DIRECTION)
+    assert len(found) == 4
 
 
-def test_every_measure_has_a_direction() -> None:
-    assert list(measures(figures(Totals(), "INR"), 0, None)) == list(DIRECTION)
+def test_every_measure_is_compared() -> None:
+    assert {"score", *measures(figures(Totals(), "INR"), 0)} == set(COMPARED)
+
+
+def test_directions_are_those_of_the_measures() -> None:
+    assert COMPARED["escalationRate"] is MEASURES["escalationRate"]
+    assert {name for name, measure in COMPARED.items() if measure.name != name} == set()

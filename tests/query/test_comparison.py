@@ -1,17 +1,12 @@
-"""The order of agents, its pages, and what agents come to together."""
+"""The order of agents, its pages, the best and the last, and what values are over agents."""
 
 from __future__ import annotations
-
-from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.answers import Field
-from services.query.comparison import Contender, Position, grade_distribution, page_of, summarise
-from services.query.performance import Place, Sums, Takings, Totals
-
-WHATSAPP, WEB = 1, 4
+from services.query.answers import Spread
+from services.query.comparison import Contender, Position, extremes, grade_distribution, page_of, spread
 
 
 def test_best_first_equals_by_id_ungraded_last() -> None:
@@ -50,36 +45,25 @@ def test_how_many_have_each_grade() -> None:
     assert grade_distribution(contenders) == {"A": 2, "D": 1}
 
 
-def test_means_are_over_agents_and_pooled_over_conversations() -> None:
-    field = Field(
-        totals={
-            Place("a", WHATSAPP): Totals(
-                Sums(conversations=9, conversions=9, csat_n=3, csat_x100=1500), {"INR": Takings(1, Decimal(7))}
-            ),
-            Place("b", WHATSAPP): Totals(Sums(conversations=1, csat_n=1, csat_x100=300)),
-            Place("b", WEB): Totals(Sums(), {"INR": Takings(1, Decimal(5)), "USD": Takings(1, Decimal(3))}),
-            Place("", 0): Totals(Sums(), {"INR": Takings(1, Decimal(1000))}),
-        },
-        customers={str(WHATSAPP): 4, str(WEB): 1},
-    )
-
-    found = summarise(field, {"a", "b", "idle"}, "INR")
-
-    assert (found.total_agents, found.avg_satisfaction, found.avg_conversion_rate) == (3, 4.0, 50.0)
-    assert (found.pooled.customer_satisfaction_avg, found.pooled.conversion_rate) == (4.5, 90.0)
-    assert (found.pooled.total_revenue, found.pooled.unconverted) == (Decimal(12), (("USD", Decimal(3)),))
-    # Nobody talked on the web, but something was paid for there: so that platforms add up to the total.
-    assert list(found.platforms) == [WHATSAPP, WEB]
-    assert found.platforms[WEB][0].total_conversations == 0
-    figures, customers = found.platforms[WHATSAPP]
-    assert (figures.total_conversations, customers) == (10, 4)
+def test_the_best_and_the_last_are_firm_and_nobody_is_both() -> None:
+    firm = [Contender(f"f{n}", "A", float(n)) for n in range(7)]
+    loose = [Contender("lucky", "A", 99.0, is_provisional=True), Contender("unlucky", "D", -1.0, is_provisional=True)]
+    leaders, trailers = extremes([*loose, *firm, Contender("ungraded")])
+    assert (leaders, trailers) == (["f6", "f5", "f4", "f3", "f2"], ["f0", "f1"])
+    # The control: were they firm, they would be there.
+    assert extremes([*firm, Contender("lucky", "A", 99.0)])[0][0] == "lucky"
+    assert extremes(loose) == ([], [])
 
 
-def test_nobody_has_no_means() -> None:
-    found = summarise(Field({}, {}), set(), "INR")
-    assert (found.total_agents, found.avg_satisfaction, found.avg_conversion_rate, found.pooled.conversion_rate) == (
-        0,
-        None,
-        None,
-        None,
-    )
+def test_a_spread_is_of_those_for_whom_it_is_defined() -> None:
+    assert spread([None, 4.0, 1.0, 3.0, 2.0]) == Spread(4, 2.5, 1.0, 2.0, 3.0)
+    assert spread([None]) == Spread()
+
+
+@given(st.lists(st.floats(min_value=0, max_value=100), min_size=1, max_size=40))
+def test_quartiles_are_values_that_as_many_do_not_exceed(values: list[float]) -> None:
+    found = spread(values)
+    for quarter, value in ((1, found.p25), (2, found.median), (3, found.p75)):
+        assert value is not None
+        assert 4 * len([v for v in values if v <= value]) >= quarter * len(values)
+        assert 4 * len([v for v in values if v < value]) < quarter * len(values)

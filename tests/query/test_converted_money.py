@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,8 +13,10 @@ from rapport.metrics.v1 import common_pb2
 from rapport.query.v1 import query_service_pb2 as pb
 from sqlalchemy import literal
 
-from services.query import store
+from services.query import store, store_rows
 from services.query.performance import Place, Takings
+from services.query.questions import Question
+from services.query.store_rows import AGENT
 from services.runtime import windows
 from services.runtime.tenancy import set_tenant
 from services.storage import money
@@ -29,6 +32,18 @@ def left_out(quality: common_pb2.Quality) -> list[tuple[str, Decimal]]:
 def careless(rows: Any, day: Any, reporting: str) -> money.Priced:
     """Stand in for `priced`, without the rule that currencies are never added."""
     return replace(money.priced(rows, day, reporting), currency=literal(reporting))
+
+
+@pytest.fixture
+def forget_statements() -> Iterator[Callable[[], None]]:
+    """Statements are made but once: a control that makes them otherwise must not find those made before, nor leave its own."""
+
+    def forget() -> None:
+        for each in store_rows.forgetting:
+            each()
+
+    yield forget
+    forget()
 
 
 async def performance(service: Service) -> Any:
@@ -185,22 +200,31 @@ async def test_sums_are_exact_to_the_last_digit(service: Service, rows: Rows) ->
             "scoring.revenue_day",
             agent_id=f"a{n}", bucket=TODAY, platform=WHATSAPP, currency=currency, orders=1, amount=amount,
         )  # fmt: skip
+        key = {"bucket": TODAY, "platform": WHATSAPP, "currency": currency}
+        rows.add("scoring.revenue_total_day", key, orders=1, amount=amount)
 
     set_tenant("default")
     async with service.database.snapshot() as conn:
-        takings = await store.sum_takings(conn, windows.last_days(1, ZONE, NOW), "INR")
+        question = Question(windows.last_days(1, ZONE, NOW))
+        (takings,) = await store.sum_takings(conn, question, "INR", ())
+        (by_agent,) = await store.sum_takings(conn, question, "INR", (AGENT,))
 
     known = [(c, a) for c, a in amounts if c in rates]
     exact = sum((a * Decimal(rates[c]) for c, a in known), Decimal(0))
     assert takings == {Place(): {"INR": Takings(4000, exact), "GBP": Takings(1000, sum(a for c, a in amounts if c == "GBP"))}}
+    together = sum((each.get("INR", Takings()) for each in by_agent.values()), Takings())
+    assert (len(by_agent), together) == (5000, Takings(4000, exact))
     # The control: doubles do not come to the same.
     assert Decimal(sum(float(a) * float(rates[c]) for c, a in known)) != exact
 
 
-async def test_currencies_are_never_added(service: Service, two_currencies: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_currencies_are_never_added(
+    service: Service, two_currencies: Rows, monkeypatch: pytest.MonkeyPatch, forget_statements: Callable[[], None]
+) -> None:
     assert (await performance(service)).business_metrics.total_revenue == 1200.10
     # The control: taken for the reporting currency's, the dollars would be in the sum.
-    monkeypatch.setattr(store, "priced", careless)
+    monkeypatch.setattr(store_rows, "priced", careless)
+    forget_statements()
     assert (await performance(service)).business_metrics.total_revenue == 1250.05
 
 

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from services.query.histograms import GROWTH, Percentiles
+from services.query.measures import MEASURES
 from services.query.performance import (
-    GROWTH,
+    FIELDS,
     Figures,
     Place,
     Sums,
     Takings,
     Totals,
     add_up,
+    day_figures,
     figures,
     gather,
     join,
     percentiles,
+    platform_figures,
+    share,
 )
-from services.storage.schema import COUNTS, agent_day
+from services.storage.schema import COUNTS, agent_day, counts_total_day
 
 SUMS = Sums(
     conversations=8, ended=5, completed=4, escalated=1, conversions=2, duration_ms=90_000, csat_n=3, csat_x100=1300,
-    response_n=4, response_ms=10_000, positive=3, neutral=2, negative=1, booked=6, kept=3, no_show=1,
+    csat_x100_sq=570_000, response_n=4, response_ms=10_000, positive=3, neutral=2, negative=1, booked=6, kept=3, no_show=1,
 )  # fmt: skip
 
 
@@ -48,7 +50,7 @@ def test_each_figure() -> None:
         total_revenue=Decimal("100.10"),
         conversions_generated=2,
         conversion_rate=25.0,
-        average_order_value=Decimal("25.025"),
+        average_order_value=25.025,
         appointments_booked=6,
         appointment_completion_rate=75.0,
         no_show_rate=25.0,
@@ -58,9 +60,22 @@ def test_each_figure() -> None:
     )
 
 
+def test_a_platforms_figures_and_how_sure_they_are() -> None:
+    totals = Totals(SUMS, {"INR": Takings(4, Decimal("100.10"))})
+    whole, found = figures(totals, "INR"), platform_figures(totals, "INR")
+    assert (found.conversations, found.revenue, found.rated_conversations) == (8, Decimal("100.10"), 3)
+    for name in ("conversion_rate", "escalation_rate", "conversation_completion_rate", "revenue_per_conversation"):
+        assert getattr(found, name) == getattr(whole, name)
+    # Wilson's of 2 of 8; and of ratings 4, 4 and 5: their mean, give or take 1.96 standard errors of 1/3.
+    assert found.conversion_interval == (pytest.approx(7.1479, abs=1e-4), pytest.approx(59.0725, abs=1e-4))
+    assert found.satisfaction_interval == (pytest.approx(13 / 3 - 0.65332, abs=1e-4), pytest.approx(13 / 3 + 0.65332, abs=1e-4))
+    nothing = platform_figures(Totals(Sums(csat_n=1, csat_x100=500, csat_x100_sq=250_000)), "INR")
+    assert nothing.conversion_interval is nothing.satisfaction_interval is None
+
+
 def test_revenue_per_conversation_is_of_all_the_money_or_absent() -> None:
     settled = {"INR": Takings(4, Decimal("100.10")), "EUR": Takings(2, Decimal(0))}
-    assert figures(Totals(SUMS, settled), "INR").revenue_per_conversation == Decimal("12.5125")
+    assert figures(Totals(SUMS, settled), "INR").revenue_per_conversation == 12.5125
     assert figures(Totals(SUMS, settled | {"USD": Takings(1, Decimal("0.01"))}), "INR").revenue_per_conversation is None
 
 
@@ -116,29 +131,45 @@ def test_places_are_joined_and_gathered() -> None:
 
 
 def test_sums_are_named_as_the_columns() -> None:
-    assert {f.name for f in fields(Sums)} <= set(COUNTS) <= set(agent_day.c.keys())
+    assert {f.name for f in fields(Sums)} == set(COUNTS)
+    assert set(COUNTS) <= set(agent_day.c.keys()) & set(counts_total_day.c.keys())
+
+
+def test_percentiles_are_named_as_the_contracts_fields() -> None:
+    buckets = {50: 10, 90: 20, 99: 30}
+    found = percentiles({"response": Percentiles(100, buckets), "duration": Percentiles(7, buckets)})
+    for percent, bucket in buckets.items():
+        middle = 2 * GROWTH**bucket / (1 + GROWTH)
+        assert found[f"response_time_p{percent}_ms"] == pytest.approx(middle)
+        assert found[f"duration_p{percent}_s"] == pytest.approx(middle / 1000)
 
 
 def test_nothing_measured_has_no_percentiles() -> None:
-    assert percentiles({}) is None
+    assert percentiles({}) == percentiles({"response": Percentiles()}) == {}
 
 
-def test_percentiles_by_nearest_rank() -> None:
-    found = percentiles({10: 50, 20: 40, 30: 9, 40: 1})
-    assert found is not None
-    assert (found.p50, found.p90, found.p99) == tuple(pytest.approx(2 * GROWTH**b / (1 + GROWTH)) for b in (10, 20, 30))
+def test_a_share_of_nothing_or_less_is_undefined() -> None:
+    assert share(Decimal(1), Decimal(4)) == 25
+    assert share(Decimal(-1), Decimal(4)) == -25
+    assert share(Decimal(1), Decimal(0)) is share(Decimal(1), Decimal(-4)) is None
 
 
-@given(st.lists(st.integers(min_value=1, max_value=86_400_000), min_size=1, max_size=60))
-def test_percentiles_are_within_two_percent(times: list[int]) -> None:
-    histogram: dict[int, int] = {}
-    for time in times:
-        bucket = math.ceil(math.log(time) / math.log(1.04))
-        histogram[bucket] = histogram.get(bucket, 0) + 1
+def test_every_figure_is_a_measure_and_its_measures_terms_are_sums() -> None:
+    assert set(FIELDS.values()) | {"unconverted"} == {f.name for f in fields(Figures)}
+    terms = {term for name in FIELDS for term in (*MEASURES[name].of, *MEASURES[name].per)}
+    assert terms <= {f.name for f in fields(Sums)} | {"orders", "reported_orders", "revenue"}
 
-    found = percentiles(histogram)
 
-    assert found is not None
-    for percent, got in ((50, found.p50), (90, found.p90), (99, found.p99)):
-        exact = sorted(times)[math.ceil(percent * len(times) / 100) - 1]
-        assert got == pytest.approx(exact, rel=0.02)
+def test_a_days_figures_are_those_of_the_same_totals() -> None:
+    totals = Totals(SUMS, {"INR": Takings(4, Decimal("100.10"))})
+    whole, day = figures(totals, "INR"), day_figures(totals, "INR")
+    assert (day.conversations, day.revenue) == (whole.total_conversations, whole.total_revenue)
+    for name in ("customer_satisfaction_avg", "average_response_time_ms", "conversion_rate"):
+        assert getattr(day, name) == getattr(whole, name)
+
+
+def test_what_is_taken_away_was_added() -> None:
+    one = Totals(SUMS, {"INR": Takings(4, Decimal("0.1")), "USD": Takings(1, Decimal(5))})
+    other = Totals(Sums(conversations=3, booked=2), {"USD": Takings(2, Decimal(7))})
+    assert one + other - other == one
+    assert (one - one).takings == {}

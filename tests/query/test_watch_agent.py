@@ -32,7 +32,10 @@ async def read(call: Any, within_s: float = 5) -> agent_pb2.AgentUpdate:
 
 
 def grade_requests(service: Service) -> int:
-    return len(service.scoring.requests)
+    """Count the computations: each asks for the window's grade in full, and for the period before in brief."""
+    asked = [r for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
+    assert len(asked) == len(service.scoring.requests)
+    return len([r for r in asked if not r.brief])
 
 
 @pytest.fixture

@@ -174,7 +174,8 @@ async def test_all_industries_together_are_everything(house: House) -> None:
 async def test_brief_grades_are_the_whole_ones_without_their_reasons(house: House) -> None:
     await busy(house)
     team, _ = await both(house, Teams(), windows.last_days(90, "UTC", house.clock.now))
-    whole, brief = (grade(team, [*team.active, "nobody"], Policy()) for grade in (explained, in_brief))
+    standings = stand(team, Policy())
+    whole, brief = (grade(standings, [*team.active, "nobody"]) for grade in (explained, in_brief))
     assert len(whole) > 2
     for one, other in zip(whole, brief, strict=True):
         assert (one.agent_id, one.n, one.industry, one.rank, one.adjusted) == (

@@ -132,3 +132,13 @@ def upgrade() -> None:
 
     # Revisions were counted agent by agent; from now on they are the tenant's.
     op.create_index(op.f("agent_state_tenant_id_revision_idx"), "agent_state", ["tenant_id", "revision"], schema="scoring")
+
+    # Lists of what is to be done, and of a window's facts, those of erased customers too.
+    op.create_index(
+        "follow_up_open_idx",
+        "follow_up",
+        ["tenant_id", "due", "follow_up_id"],
+        schema="ingest",
+        postgresql_where=sa.text("status = 1"),
+    )
+    op.create_index(op.f("remainder_tenant_id_at_idx"), "remainder", ["tenant_id", "at"], schema="scoring")

@@ -1,0 +1,72 @@
+"""Makes pieces of a file from pages: of bounded size, one after another, as fast as they are taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from services.query.export_files import Writer
+from services.query.export_pages import Page
+from services.query.exporting import Key
+
+#: The largest piece, in bytes.
+PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a file, the rows that are complete with them, the key that these go up to, and whether the file is complete.
+
+    `end` is None where the file cannot go on from, and with the last piece.
+    """
+
+    data: bytes
+    rows: int
+    end: Key | None = None
+    complete: bool = False
+
+
+async def write(pages: AsyncIterator[Page], writer: Writer) -> AsyncGenerator[Piece, None]:
+    """Yield the pieces of a file. The first page is read before the first piece: what fails at once fails without a file."""
+    opening = writer.begin()
+    async with aclosing(_ahead(pages)) as read:
+        async for page in read:
+            rows = writer.rows
+            # Columns are made and compressed beside what else the process serves.
+            data = opening + await asyncio.to_thread(writer.add, page.block.csv, page.block.rows)
+            opening = b""
+            *parts, last = _parts(data)
+            for part in parts:
+                yield Piece(part, rows)
+            if last:
+                yield Piece(last, writer.rows, page.end if writer.can_be_cut else None)
+    rows = writer.rows
+    *parts, last = _parts(await asyncio.to_thread(writer.end))
+    for part in parts:
+        yield Piece(part, rows)
+    yield Piece(last, writer.rows, complete=True)
+
+
+async def _ahead(pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
+    """Yield pages, the next one being read while one is dealt with."""
+
+    async def read() -> Page | None:
+        return await anext(pages, None)
+
+    reading = asyncio.create_task(read())
+    try:
+        while (page := await reading) is not None:
+            reading = asyncio.create_task(read())
+            yield page
+    finally:
+        # Whoever goes away ends the work on the next page, too.
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Yield data in pieces, at least one."""
+    for begin in range(0, max(len(data), 1), PIECE):
+        yield data[begin : begin + PIECE]

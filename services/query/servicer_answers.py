@@ -1,0 +1,160 @@
+"""Answers how agents, customers and the whole tenant do."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from rapport.metrics.v1 import agent_pb2, comparison_pb2, customer_pb2, system_pb2
+from rapport.query.v1 import query_service_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.query import (
+    convert,
+    convert_agent,
+    convert_comparison,
+    convert_customer,
+    convert_dashboard,
+    convert_parts,
+    convert_tenant,
+    loading,
+    loading_customer,
+    loading_tenant,
+    store_conversations,
+)
+from services.query.answers import Agent, Frame
+from services.query.calls import Calls, Context, window_of
+from services.query.comparison import extremes, page_of
+from services.query.customers import SESSION_WEEKS
+from services.query.dashboard import CUSTOMERS_SCORED
+from services.query.paging import Page
+from services.query.questions import Question, with_before
+from services.runtime import windows
+
+DEFAULT_PAGE = 50
+
+GetPerformance = query_service_pb2.GetAgentPerformanceRequest
+
+
+class AnswerCalls(Calls):
+    """Each answer is read in one snapshot of the database, and the siblings are asked at the same time."""
+
+    async def GetAgentPerformance(self, request: GetPerformance, context: Context) -> agent_pb2.AgentPerformance:
+        """Return how an agent did."""
+        await self._wait(request, context)
+        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
+            agent = (await loading.load_agents(conn, [request.agent_id], "agent_id"))[request.agent_id]
+            history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
+            told = await self._course(asked, conn, frame, agent, request=request, context=context)
+        answer = told()
+        answer.grade_history.extend(convert_parts.grade_history(history.result(), frame.today))
+        return answer
+
+    async def GetCustomerInsight(
+        self, request: query_service_pb2.GetCustomerInsightRequest, context: Context
+    ) -> customer_pb2.CustomerInsight:
+        """Return what is known and expected of a customer."""
+        await self._wait(request, context)
+        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
+            known = await loading_customer.find_customer(conn, request.customer_id)
+            scored = [known.customer_id] if known.life else []
+            scores = asked.create_task(self._siblings.scores(context, scored))
+            seasons = asked.create_task(self._siblings.seasonality(context, scored))
+            recent = windows.last_days(7 * SESSION_WEEKS, frame.time_zone, frame.now)
+            customer = await loading_customer.load_customer(conn, known, recent, frame)
+        return convert_customer.customer_insight(frame, customer, scores.result(), seasons.result())
+
+    async def GetSystemPerformance(
+        self, request: query_service_pb2.GetSystemPerformanceRequest, context: Context
+    ) -> system_pb2.SystemPerformance:
+        """Return how the whole tenant did."""
+        await self._wait(request, context)
+        async with asyncio.TaskGroup() as asked:
+            alerts = asked.create_task(self._siblings.open_alerts(context))
+            async with self._snapshot() as (conn, frame):
+                question = self._question(request, frame)
+                health = asked.create_task(self._siblings.health(context, question.window))
+                system = await loading_tenant.load_system(conn, question, frame)
+        return convert_tenant.system_performance(frame, question.window, system, alerts.result(), health.result())
+
+    async def GetDashboard(self, request: query_service_pb2.GetDashboardRequest, context: Context) -> agent_pb2.AgentDashboard:
+        """Return an agent at one sight."""
+        await self._wait(request, context)
+        ids = [request.agent_id]
+        async with asyncio.TaskGroup() as asked:
+            alerts = asked.create_task(self._siblings.open_alerts(context, ids))
+            async with self._snapshot() as (conn, frame):
+                agent = (await loading.load_agents(conn, ids, "agent_id"))[request.agent_id]
+                question = replace(self._question(request, frame, ids), days_told=windows.LONGEST_DAYS)
+                grades = asked.create_task(self._siblings.grades(context, question.window, question.only))
+                before = asked.create_task(self._siblings.grades(context, question.before, question.only))
+                history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
+                silent = await store_conversations.read_silent_customers(conn, question, CUSTOMERS_SCORED)
+                scores = asked.create_task(self._siblings.scores(context, silent))
+                dashboard = await loading.load_dashboard(conn, question, agent, frame)
+        return convert_dashboard.agent_dashboard(
+            frame,
+            question.window,
+            dashboard,
+            grades=grades.result(),
+            grades_before=before.result(),
+            history=history.result(),
+            scores=scores.result(),
+            open_alerts=alerts.result(),
+        )
+
+    async def CompareAgents(
+        self, request: query_service_pb2.CompareAgentsRequest, context: Context
+    ) -> comparison_pb2.AgentComparison:
+        """Return agents next to each other: all of them ranked, one page of them in full."""
+        await self._wait(request, context)
+        page = self._pages.read(request)
+        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
+            window = windows.resolve(page.start, page.end, frame.time_zone, frame.now) if page else window_of(request, frame)
+            question = Question(window, convert.narrowed(request, request.agent_ids))
+            await loading.load_agents(conn, request.agent_ids, "agent_ids[{}]")
+            grading = asked.create_task(self._siblings.grades(context, window, question.only, brief=True))
+            everyone = await loading_tenant.load_everyone(conn, question, frame)
+            grades = await grading
+            ranked = convert_comparison.contenders(grades)
+            shown, last = page_of(ranked, page.after if page else None, request.page_size or DEFAULT_PAGE)
+            # No name would mean every agent.
+            explaining = asked.create_task(
+                self._siblings.grades(context, window if shown else None, question.of_agents(tuple(shown)).only)
+            )
+            names = await loading.load_named(conn, [*shown, *itertools.chain(*extremes(ranked))])
+            field, standings = await loading_tenant.load_shown(conn, question, everyone, [names[a] for a in shown], frame)
+        return convert_comparison.agent_comparison(
+            frame,
+            window,
+            field,
+            standings,
+            answer=grades,
+            explained=explaining.result(),
+            names=names,
+            next_page_token=self._pages.token(request, Page(window.start, window.end, last)) if last else "",
+        )
+
+    async def _course(
+        self,
+        asked: asyncio.TaskGroup,
+        conn: AsyncConnection,
+        frame: Frame,
+        agent: Agent,
+        *,
+        request: GetPerformance,
+        context: Context | None,
+    ) -> Callable[[], agent_pb2.AgentPerformance]:
+        """Return what tells how an agent did, once everything is there that was asked for."""
+        question = self._question(request, frame, [request.agent_id])
+        grades = asked.create_task(self._siblings.grades(context, question.window, question.only))
+        before = asked.create_task(self._siblings.grades(context, question.before, question.only, brief=True))
+        course = await loading.load_course(conn, question, agent, frame)
+        window = question.window
+        return lambda: convert_agent.agent_course(frame, window, course, grades=grades.result(), before=before.result())
+
+    def _question(self, request: Any, frame: Frame, agent_ids: Iterable[str] = ()) -> Question:
+        return with_before(window_of(request, frame), convert.narrowed(request, agent_ids), frame.now)

@@ -1,0 +1,89 @@
+"""Reads agents: what was told of them, how many were at work, and whether anything about one moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Select, Subquery, and_, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.query.answers import Agent
+from services.query.questions import Question
+from services.query.store_rows import (
+    Rollup,
+    Source,
+    built_once,
+    chosen,
+    count_rows,
+    is_any_of,
+    rollup_of_counts,
+    source_of,
+    values_of,
+)
+from services.runtime.tenancy import THIS_TENANT
+from services.storage.schema import agent, agent_state, log_head
+
+#: ingest.agent.state of an agent that answers.
+_ACTIVE = 1
+
+
+async def find_agents(conn: AsyncConnection, agent_ids: Iterable[str]) -> dict[str, Agent]:
+    """Return those of the agents that a fact names, by id."""
+    told = and_(agent.c.tenant_id == agent_state.c.tenant_id, agent.c.agent_id == agent_state.c.agent_id)
+    query = (
+        select(agent_state.c.agent_id, agent.c.name, agent.c.state)
+        .select_from(agent_state.outerjoin(agent, told))
+        .where(agent_state.c.tenant_id == THIS_TENANT, is_any_of(agent_state.c.agent_id, agent_ids))
+    )
+    return {row.agent_id: Agent(row.agent_id, row.name or "", row.state) for row in await conn.execute(query)}
+
+
+async def count_active_agents(conn: AsyncConnection, question: Question) -> int:
+    """Return the agents reported as active, and those never reported that had a conversation in the window.
+
+    Of some platforms or industries only: of both, those that had one there.
+    """
+    alone = question.alone()
+    query = _active(source_of(alone, by_agent=True), narrowed=question.is_narrowed)
+    active: int = (await conn.execute(query, values_of(alone))).scalar_one()
+    return active
+
+
+async def count_working_agents(conn: AsyncConnection, question: Question) -> int:
+    """Return how many agents had a conversation in the window: those that can be graded."""
+    alone = question.alone()
+    working: int = (await conn.execute(_at_work(source_of(alone, by_agent=True)), values_of(alone))).scalar_one()
+    return working
+
+
+async def read_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int | None, int]:
+    """Return the revision of an agent's numbers (None when no fact names it) and that of the tenant's alerts."""
+    is_it = and_(agent_state.c.tenant_id == THIS_TENANT, agent_state.c.agent_id == agent_id)
+    numbers = select(agent_state.c.revision).where(is_it).scalar_subquery()
+    alerts = select(log_head.c.revision).where(log_head.c.tenant_id == THIS_TENANT).scalar_subquery()
+    row = (await conn.execute(select(numbers, func.coalesce(alerts, 0)))).one()
+    return row[0], row[1]
+
+
+@built_once
+def _active(source: Source, *, narrowed: bool) -> Select[Any]:
+    working = _working(source)
+    told = select(agent.c.agent_id, agent.c.state).where(agent.c.tenant_id == THIS_TENANT, agent.c.state.is_not(None)).subquery()
+    pair = working.join(told, told.c.agent_id == working.c.agent_id, isouter=True, full=not narrowed)
+    return select(func.count()).select_from(pair).where(or_(told.c.state == _ACTIVE, told.c.state.is_(None)))
+
+
+@built_once
+def _at_work(source: Source) -> Select[Any]:
+    return select(func.count()).select_from(_working(source))
+
+
+def _working(source: Source) -> Subquery:
+    if not isinstance(source, Rollup):
+        rows = count_rows(source, ["conversations"])
+        return select(rows.c.agent_id).where(rows.c.conversations > 0).distinct().subquery("working")
+    # To look once for each agent takes as long whatever the window.
+    table = rollup_of_counts(source)
+    had = exists().where(*chosen(source, table), table.c.agent_id == agent_state.c.agent_id, table.c.conversations > 0)
+    return select(agent_state.c.agent_id).where(agent_state.c.tenant_id == THIS_TENANT, had).subquery("working")

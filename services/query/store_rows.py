@@ -1,0 +1,247 @@
+"""Where the numbers of a question stand: the smallest rollup that can answer it, or else the facts themselves.
+
+Rows have `agent_id` ("" where all agents are together), `platform`, `is_before`, `on_day` and `day` (NULL for a day that is not
+told by itself), and what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    Select,
+    SmallInteger,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.query.dimensions import Dimension
+from services.query.histograms import GROWTH
+from services.query.performance import Place
+from services.query.questions import Question
+from services.query.store_facts import BOOKING, CONVERSATION, OUTCOME, TRANSACTION, facts, term_of
+from services.runtime.tenancy import THIS_TENANT
+from services.storage import schema
+from services.storage.money import day_of, priced
+
+#: By what numbers can be split: columns of the rows, and fields of Place.
+AGENT, PLATFORM, DAY, PERIOD = "agent_id", "platform", "day", "is_before"
+Split = tuple[str, ...]
+
+#: Rollups of all agents together by day, of each by day, and of each by quarter of an hour.
+_COUNTS = schema.counts_total_day, schema.agent_day, schema.agent_interval
+_MONEY = schema.revenue_total_day, schema.revenue_day, schema.revenue_interval
+_TIMES = {
+    "response": (schema.response_total_day, schema.response_day, schema.response_interval),
+    "duration": (schema.duration_total_day, schema.duration_day, schema.duration_interval),
+}
+_TOGETHER, _BY_DAY, _BY_INTERVAL = range(3)
+#: Statements that are kept: more than there are kinds of questions, time zones and currencies of tenants at work.
+_STATEMENTS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Rollups of one grain, of some agents or platforms only if asked for. Whose, and of when, is told when it is read."""
+
+    grain: int
+    of_agents: bool
+    of_platforms: bool
+    zone: str
+
+
+#: Where numbers are read: in rollups, or in the facts that a question means.
+Source: TypeAlias = Rollup | Question
+Build: TypeAlias = Callable[..., Select[Any]]
+
+#: Calls that forget the statements made so far, for tests that change what these are made of.
+forgetting: list[Callable[[], None]] = []
+
+
+def source_of(question: Question, *, by_agent: bool) -> Source:
+    """Return where a question is answered."""
+    if not question.only.is_kept:
+        return question
+    of_agents = question.agents is not None
+    day = _BY_DAY if by_agent or of_agents else _TOGETHER
+    grain = _BY_INTERVAL if question.whole.days is None else day
+    return Rollup(grain, of_agents, Dimension.PLATFORM in question.only.values, question.window.zone)
+
+
+def values_of(question: Question) -> dict[str, Any]:
+    """Return whose numbers are read from a rollup, and of when."""
+    window, whole = question.window, question.whole
+    first, last = whole.days or (whole.start, whole.end)
+    return {
+        "first": first,
+        "last": last,
+        "now": window.days[0] if window.days and whole.days else window.start,
+        "told": question.first_day_told,
+        "agents": list(question.agents or ()),
+        "platforms": list(question.only.of(Dimension.PLATFORM) or ()),
+    }
+
+
+def built_once(build: Build) -> Build:
+    """Make a statement over a rollup but once: to make one takes longer than most of them run."""
+    kept: Any = lru_cache(maxsize=_STATEMENTS)(build)
+    forgetting.append(kept.cache_clear)
+
+    def statement(source: Source, *args: Any, **kwargs: Any) -> Select[Any]:
+        made: Select[Any] = (kept if isinstance(source, Rollup) else build)(source, *args, **kwargs)
+        return made
+
+    return statement
+
+
+def count_rows(source: Source, names: Iterable[str]) -> Subquery:
+    """Return rows of counts by name."""
+    if isinstance(source, Rollup):
+        table = _COUNTS[source.grain]
+        return _rolled_up(source, table, *(table.c[name] for name in names))
+    fact = facts(source.whole, source.only, kinds=(CONVERSATION, BOOKING, OUTCOME))
+    return _facts(fact, source, *(term_of(fact.c, name).label(name) for name in names))
+
+
+def money_rows(source: Source, currency: str) -> Subquery:
+    """Return rows of `orders` and `worth` that is `told_in` a currency: in `currency` or, `is_known` being false, its own."""
+    if not isinstance(source, Rollup):
+        fact = facts(source.whole, source.only, kinds=(CONVERSATION, TRANSACTION))
+        paid = [fact.c.amount.is_not(None)]
+        return _in_money(_facts(fact, source, fact.c.currency, fact.c.orders, fact.c.amount, where=paid), currency).subquery(
+            "told"
+        )
+    table = _MONEY[source.grain]
+    rows = _rolled_up(source, table, table.c.currency, table.c.orders, table.c.amount)
+    plain = rows.c.amount.label("worth"), rows.c.currency.label("told_in"), literal(value=True).label("is_known")
+    own = select(*_keys(rows), rows.c.orders, *plain).where(rows.c.currency == currency)
+    # To look for a rate row by row takes longer than all the rest: only for those that need one.
+    foreign = select(*rows.c).where(rows.c.currency != currency).subquery("foreign_row")
+    return union_all(own, _in_money(foreign, currency)).subquery("told")
+
+
+def time_rows(source: Source, which: str) -> Subquery:
+    """Return rows of a histogram, of "response" or of "duration": `log_bucket` and `n`."""
+    if isinstance(source, Rollup):
+        table = _TIMES[which][source.grain]
+        return _rolled_up(source, table, table.c.log_bucket, table.c.n)
+    fact = facts(source.whole, source.only, kinds=(CONVERSATION,))
+    time = fact.c[f"{which}_ms"]
+    log_bucket = cast(func.ceil(func.ln(cast(func.greatest(time, 1), Double)) / func.ln(literal(GROWTH, Double))), SmallInteger)
+    return _facts(fact, source, log_bucket.label("log_bucket"), literal(1).label("n"), where=[time.is_not(None)])
+
+
+def customer_rows(question: Question) -> Subquery:
+    """Return a row for each conversation with a known customer: `customer_id`."""
+    fact = facts(question.whole, question.only, kinds=(CONVERSATION,))
+    return _facts(fact, question, fact.c.customer_id, where=[fact.c.customer_id != ""])
+
+
+def grouped(rows: Subquery, splits: Sequence[Split], *sums: ColumnElement[Any], also: Split = ()) -> Select[Any]:
+    """Select sums of rows, split in each of the ways asked for, and by the columns `also` in every one; see `places`."""
+    keys = [rows.c[key] for key in _all_keys(splits)]
+    more = [rows.c[key] for key in also]
+    # Of a row, `mask` says which of the keys it is not split by.
+    mask = func.grouping(*keys).label("mask") if keys else literal(0).label("mask")
+    query = select(mask, *keys, *more, *sums)
+    if not keys and not more:
+        return query
+    return query.group_by(func.grouping_sets(*(tuple_(*(rows.c[key] for key in (*split, *also))) for split in splits)))
+
+
+def places(splits: Sequence[Split]) -> Callable[[Any], tuple[int, Place]]:
+    """Return what tells of a row of `grouped` which of the ways it is split in, and its place."""
+    keys = _all_keys(splits)
+    masks = {sum(1 << (len(keys) - 1 - n) for n, key in enumerate(keys) if key not in split): split for split in splits}
+
+    def told(row: Any) -> tuple[int, Place]:
+        split = masks[row.mask]
+        return splits.index(split), Place(**{key: getattr(row, key) for key in split})
+
+    return told
+
+
+def is_any_of(column: ColumnElement[Any], values: Iterable[Any], of: Any = Text) -> ColumnElement[bool]:
+    """Return the condition that a column is one of some values."""
+    return column == any_(literal(list(values), ARRAY(of)))
+
+
+def chosen(source: Rollup, table: Table) -> list[ColumnElement[bool]]:
+    """Return the conditions for the tenant's rows of a rollup that are meant; `values_of` tells which."""
+    of = Date if source.grain != _BY_INTERVAL else DateTime(timezone=True)
+    conditions = [
+        table.c.tenant_id == THIS_TENANT,
+        table.c.bucket >= bindparam("first", type_=of),
+        table.c.bucket < bindparam("last", type_=of),
+    ]
+    if source.of_agents:
+        conditions.append(table.c.agent_id == any_(bindparam("agents", type_=ARRAY(Text))))
+    if source.of_platforms:
+        conditions.append(table.c.platform == any_(bindparam("platforms", type_=ARRAY(Integer))))
+    return conditions
+
+
+def rollup_of_counts(source: Rollup) -> Table:
+    """Return the rollup that counts are kept in."""
+    return _COUNTS[source.grain]
+
+
+def _rolled_up(source: Rollup, table: Table, *columns: ColumnElement[Any]) -> Subquery:
+    is_before = table.c.bucket < bindparam("now", type_=table.c.bucket.type)
+    agent_id = table.c.agent_id if "agent_id" in table.c else literal("", Text).label(AGENT)
+    told = bindparam("told", type_=Date)
+    keys = _placed(told, agent_id, table.c.platform, is_before, day_of(table.c.bucket, source.zone))
+    return select(*keys, *columns).where(*chosen(source, table)).subquery("row")
+
+
+def _facts(
+    fact: Subquery, question: Question, *columns: ColumnElement[Any], where: Sequence[ColumnElement[bool]] = ()
+) -> Subquery:
+    told, is_before = literal(question.first_day_told, Date), fact.c.at < question.window.start
+    keys = _placed(told, fact.c.agent_id, fact.c.platform, is_before, fact.c.day)
+    return select(*keys, *columns).where(*where).subquery("row")
+
+
+def _placed(
+    first_told: ColumnElement[Any],
+    agent_id: ColumnElement[Any],
+    platform: ColumnElement[Any],
+    is_before: ColumnElement[bool],
+    on_day: ColumnElement[Any],
+) -> tuple[ColumnElement[Any], ...]:
+    told = case((and_(~is_before, on_day >= first_told), on_day))
+    return agent_id, platform, is_before.label(PERIOD), on_day.label("on_day"), told.label(DAY)
+
+
+def _in_money(rows: Subquery, currency: str) -> Select[Any]:
+    money = priced(rows, rows.c.on_day, currency)
+    worth = (rows.c.amount * money.factor).label("worth"), money.currency.label("told_in"), money.is_known.label("is_known")
+    return select(*_keys(rows), rows.c.orders, *worth).select_from(money.rows)
+
+
+def _keys(rows: Subquery) -> list[ColumnElement[Any]]:
+    return [rows.c[key] for key in (AGENT, PLATFORM, PERIOD, DAY)]
+
+
+def _all_keys(splits: Sequence[Split]) -> list[str]:
+    return sorted({key for split in splits for key in split})
