@@ -11,11 +11,13 @@ import typer
 
 from services.cli import (
     alerts,
+    dashboards,
     drill_down,
     export,
     freshness,
     grade_history,
     import_command,
+    insights,
     load,
     metrics,
     models,
@@ -25,6 +27,7 @@ from services.cli import (
     quarantine,
     queries,
     rebuild,
+    reports,
     seasonality,
     sync,
     tenant_settings,
@@ -45,6 +48,8 @@ app.command("performance")(queries.performance)
 app.command("customer")(queries.customer)
 app.command("system")(queries.system)
 app.command("compare")(queries.compare)
+app.command("dashboard")(dashboards.dashboard)
+app.command("watch")(dashboards.watch)
 app.command("history")(grade_history.history)
 app.command("metrics")(metrics.metrics)
 app.command("measures")(metrics.measures)
@@ -56,6 +61,9 @@ app.command("timeline")(drill_down.timeline)
 app.command("agents")(people.agents)
 app.command("follow-ups")(people.follow_ups)
 app.command("funnel")(drill_down.funnel)
+app.command("insights")(insights.insights)
+app.command("industry")(reports.industry)
+app.command("sources")(reports.sources)
 app.command("export")(export.export)
 app.command("seasonality")(seasonality.seasonality)
 app.command("sync")(sync.sync)

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from services.query.costs import Costs, Spending
-from services.query.performance import DayFigures, Figures, Sums, Times
+from services.query.performance import DayFigures, Figures, Sums
 from services.query.platforms import PlatformStanding
+from services.query.times import Times
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from services.query.changes import changes, measures
 from services.query.convert import alerts, missing, moment, named, plain, quality
 from services.query.convert_parts import change, day_point, platform_slice
 from services.query.costs import merged
-from services.query.performance import percentiles
+from services.query.times import percentiles
 from services.runtime.windows import Window
 
 Grades = scoring_service_pb2.GradeAgentsResponse

@@ -12,8 +12,9 @@ from services.query.answers import Earner, Frame, System
 from services.query.convert import alerts, missing, named, plain, platform_word, quality
 from services.query.convert_parts import change, day_point, platform_metrics
 from services.query.costs import merged, value_to_cost
-from services.query.performance import percentiles, share
+from services.query.performance import share
 from services.query.platforms import PlatformStanding
+from services.query.times import percentiles
 from services.runtime.windows import Window
 
 

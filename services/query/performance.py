@@ -9,13 +9,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from services.query import metrics
-from services.query.histograms import PERCENTS, Percentiles
 from services.query.measures import MEASURES, Shape, Unit
 
 Key = TypeVar("Key", bound=Hashable)
-
-#: Percentiles of response times and of lengths by "response" and "duration", as far as there are any.
-Times = Mapping[str, Percentiles]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +159,6 @@ FIELDS = {
     "noShowRate": "no_show_rate",
 }
 _COUNTS = {name for name in FIELDS if MEASURES[name].unit is Unit.COUNT and MEASURES[name].shape is Shape.SUM}
-_PERCENTILES = {
-    **{f"responseTimeP{percent}": f"response_time_p{percent}_ms" for percent in PERCENTS},
-    **{f"durationP{percent}": f"duration_p{percent}_s" for percent in PERCENTS},
-}
 _TOLD_BY_DAY = ("customerSatisfactionAvg", "averageResponseTime", "conversionRate")
 _TOLD_BY_PLATFORM = (
     *_TOLD_BY_DAY,
@@ -219,13 +211,6 @@ def platform_figures(totals: Totals, currency: str) -> PlatformFigures:
         conversion_interval=values["conversionRate"].interval,
         satisfaction_interval=values["customerSatisfactionAvg"].interval,
     )
-
-
-def percentiles(times: Times) -> dict[str, Any]:
-    """Return the percentiles that there are, by the names of the contract's fields."""
-    added = metrics.Sums(percentiles=times)
-    found = {name: metrics.value(MEASURES[measure], added, "").value for measure, name in _PERCENTILES.items()}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def share(part: Decimal, whole: Decimal) -> float | None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.answers import Earner
 from services.query.histograms import PERCENTS, Percentiles
-from services.query.performance import Place, Sums, Takings, Times
+from services.query.performance import Place, Sums, Takings
 from services.query.questions import Question
 from services.query.store_rows import (
     AGENT,
@@ -28,6 +28,7 @@ from services.query.store_rows import (
     time_rows,
     values_of,
 )
+from services.query.times import Times
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.money import priced
 from services.storage.schema import agent, revenue_total_day

@@ -161,6 +161,8 @@ event = _table(
     Column("content_hash", LargeBinary, nullable=False),
     _time("recorded_at", nullable=False, server_default=text("now()")),
     Index(None, "tenant_id", "entity_kind", "entity_id", postgresql_where=text("entity_id IS NOT NULL")),
+    # What each source told in a window.
+    Index(None, "tenant_id", "occurred_at"),
     # Whoever a conversation belongs to, the events that name it belong to.
     Index(None, "tenant_id", "conversation_id", postgresql_where=text("conversation_id IS NOT NULL")),
     Index(None, "tenant_id", "customer_id", postgresql_where=text("customer_id IS NOT NULL")),
@@ -206,6 +208,8 @@ appointment = _table(
     _time("status_at"),
     Column("service", Text),
     Column("reschedules", Integer, nullable=False, server_default=text("0"), comment="how often RESCHEDULED was reported"),
+    # What is still to come.
+    Index(None, "tenant_id", "scheduled_for"),
     Index(None, "tenant_id", "customer_id"),
     Index(None, "tenant_id", "conversation_id"),
     readers="scoring query",

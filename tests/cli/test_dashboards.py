@@ -60,8 +60,8 @@ async def test_a_dashboard_reads_at_one_sight(rapport: Rapport) -> None:
     result = await rapport("dashboard", "1")
     assert result.exit_code == 0, result.stderr
     for text in (
-        "Agent 1 · Asha · active", "totalRevenue", "+50.0 %", "better", "whatsapp", "20 to 61", "▄█", "from 80.0 to 90.0", "3 made",
-        "4 open, 1 overdue", "buy (2)", "c7 (90% will not be back", "alert: slow",
+        "Agent 1 · Asha · active", "totalRevenue", "+50.0 %", "better", "whatsapp", "20 to 61", "▄█", "from 80.0 to 90.0",
+        "3 made", "4 open, 1 overdue", "buy (2)", "c7 (90% will not be back", "alert: slow",
     ):  # fmt: skip
         assert text in result.stdout
     assert "noShowRate" not in result.stdout  # without a value before there is no change

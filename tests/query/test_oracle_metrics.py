@@ -122,7 +122,7 @@ BROKEN: dict[str, Definition] = {
     "totalRevenue": lambda cell: MEASURES["totalRevenue"](Cell([f for f in cell.facts if f.counts.orders], cell.rates)),
     "orders": lambda cell: Told(cell.which(lambda c: c.kind == 2)),
     "averageOrderValue": lambda cell: Told(cell.money.total),
-    "misses": lambda cell: Told(cell.came_out(*range(2, 9))),
+    "misses": lambda cell: Told(cell.came_out(*range(3, 10))),
     "noShowRate": lambda cell: rate(cell.which(lambda c: c.no_show), cell.which(lambda c: c.kept or c.no_show or c.cancelled)),
     "consents": lambda cell: Told(cell.tally(30)),
     "totalCost": lambda cell: Told(sum((c.cost for c in cell.counts if c.cost is not None), start=0)),

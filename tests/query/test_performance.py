@@ -22,10 +22,10 @@ from services.query.performance import (
     figures,
     gather,
     join,
-    percentiles,
     platform_figures,
     share,
 )
+from services.query.times import percentiles
 from services.storage.schema import COUNTS, agent_day, counts_total_day
 
 SUMS = Sums(

@@ -60,6 +60,29 @@ async def test_at_once_with_performance_alerts_and_health(service: Service, agen
     assert got.HasField("computed_at")
 
 
+async def test_what_an_update_holds_of_the_past(service: Service, agent_one: Rows) -> None:
+    """Days and changes are in it; grades of the past, which change by themselves, are not asked for."""
+    service.scoring.snapshot("1", "2026-05-19", grade="A")
+    agent_one.counts("1", ago(days=35), n=2)
+    call = watch(service)
+    performance = (await read(call)).performance
+    call.cancel()
+    assert (len(performance.days), len(performance.platforms), len(performance.grade_history)) == (30, 1, 0)
+    assert {c.measure: c.previous for c in performance.changes}["totalConversations"] == 2
+    assert grade_requests(service) == 1
+
+
+async def test_what_moves_without_the_agent_is_told_by_heartbeats_alone(service: Service, agent_one: Rows) -> None:
+    service.servicer._watches._heartbeat_s = 1
+    call = watch(service)
+    await read(call)
+    service.scoring.snapshot("1", "2026-05-19", grade="A")
+    agent_one.touch("1")  # looked at again, and found as it was
+    got = await read(call)
+    call.cancel()
+    assert got.cause == HEARTBEAT
+
+
 async def test_a_change_of_the_numbers(service: Service, agent_one: Rows) -> None:
     call = watch(service)
     await read(call)

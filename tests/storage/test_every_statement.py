@@ -17,6 +17,7 @@ from services.scoring import draining
 from services.storage.schema import metadata
 from tests.facts import END, Facts
 from tests.fix_services import House
+from tests.storage.asking import ask_everything
 from tests.storage.binding import unbound
 from tests.storage.sending import Sent, recording
 from tests.storage.suite import Suite, methods
@@ -77,13 +78,8 @@ async def record_many(suite: Suite, facts: Facts, order: random.Random) -> None:
 
 
 async def ask(suite: Suite) -> None:
-    for agent in ("agent-0", "agent-1"):
-        for method in ("query.GetAgentPerformance", "query.GetDashboard", "scoring.ListGradeHistory"):
-            await suite.call(method, agent_id=agent)
-    await suite.call("query.GetCustomerInsight", customer_id="customer-0")
-    await suite.call("query.GetSystemPerformance")
-    await suite.call("query.CompareAgents", page_size=1)
-    await suite.call("query.WatchAgent", agent_id="agent-0")
+    await ask_everything(suite)
+    await suite.call("scoring.ListGradeHistory", agent_id="agent-0")
     await suite.call("scoring.GradeAgents")
     await suite.call("scoring.ScoreCustomers", customer_ids=["customer-0"])
     await suite.call("scoring.GetSeasonality")

@@ -9,30 +9,18 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from google.protobuf.message import Message
-
-from tests.query.oracle.comparing import interval_differences, is_same, money_differences, optional
+from tests.query.oracle.comparing import is_same, money_differences, optional
 from tests.query.oracle.costs import ACQUISITION, spent
 from tests.query.oracle.customers import acquisition, active_agents, first_seen, new_customers, today
 from tests.query.oracle.days import DAY, KEPT, QUARTER, Period, before, dawn, of_days, touched, whole_days
 from tests.query.oracle.dimensions import DIMENSIONS, EVERYTHING, PLATFORM, Wanted
 from tests.query.oracle.facts import CONVERSATION, Fact, Tenant
+from tests.query.oracle.fields import ALIASES, Told, numbers, same
 from tests.query.oracle.figures import Number
 from tests.query.oracle.measures import MEASURES, Cell
 
-#: Where the messages call a measure by another name.
-_ALIASES = {
-    "conversations": "totalConversations",
-    "revenue": "totalRevenue",
-    "activeUsers": "distinctCustomers",
-    "totalCustomers": "distinctCustomers",
-}
-#: Intervals of the messages, by the measure that they are of.
-_INTERVALS = {"conversionInterval": "conversionRate", "satisfactionInterval": "customerSatisfactionAvg"}
 _RECENT_DAYS, _WEEKS = 28, 4
 _MOST_EARNERS = 10
-
-Told = Mapping[str, Number | None]
 
 
 @dataclass(frozen=True)
@@ -226,7 +214,7 @@ class Five:
             "previous": self._cell(facts, was, is_agent=is_agent),
         }
         for change in shown:
-            measure = _ALIASES.get(change.measure, change.measure)
+            measure = ALIASES.get(change.measure, change.measure)
             for field, cell in cells.items() if measure in MEASURES else ():
                 expected = MEASURES[measure](cell).value
                 if not is_same(optional(change, field), expected):
@@ -239,32 +227,6 @@ class Five:
         for currency, amount in apart.items():
             left[currency] = left.get(currency, Fraction(0)) + amount
         yield from money_differences(quality.unconverted, left)
-
-
-def numbers(name: str, message: Message, cell: Cell, own: Told | None = None, *, is_own_only: bool = False) -> Iterator[str]:
-    """Yield which numbers of a message are not what they should be: those `own` to it, and measures by their names."""
-    for field in message.DESCRIPTOR.fields:
-        json = field.json_name
-        if json in _INTERVALS and not is_own_only:
-            told = MEASURES[_INTERVALS[json]](cell)
-            yield from interval_differences(f"{name}: {json}", optional(message, field.name), told.interval, told.value)
-            continue
-        measure = _ALIASES.get(json, json)
-        if own and json in own:
-            expected = own[json]
-        elif measure in MEASURES and not is_own_only:
-            expected = MEASURES[measure](cell).value
-        else:
-            continue
-        got = optional(message, field.name) if field.has_presence else getattr(message, field.name)
-        if not is_same(got, expected):
-            yield f"{name}: {json} is {got}, expected {None if expected is None else float(expected)}"
-
-
-def same(name: str, got: object, expected: object) -> Iterator[str]:
-    """Yield a line when two things are not equal."""
-    if got != expected:
-        yield f"{name}: {got}, expected {expected}"
 
 
 def _mean(values: Sequence[Number | None]) -> Number | None:

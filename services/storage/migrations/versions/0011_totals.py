@@ -142,3 +142,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 1"),
     )
     op.create_index(op.f("remainder_tenant_id_at_idx"), "remainder", ["tenant_id", "at"], schema="scoring")
+    op.create_index(op.f("event_tenant_id_occurred_at_idx"), "event", ["tenant_id", "occurred_at"], schema="ingest")
+    op.create_index(
+        op.f("appointment_tenant_id_scheduled_for_idx"), "appointment", ["tenant_id", "scheduled_for"], schema="ingest"
+    )
