@@ -77,6 +77,15 @@ def resolve(start: datetime | None, end: datetime | None, zone: str, now: dateti
     return Window(start, end, zone, None)
 
 
+def period_before(window: Window, now: datetime) -> Window | None:
+    """Return the period of the same length before, None when its quarters of an hour are no longer kept."""
+    before = window.previous()
+    # The margin is for clocks, and for the time until all its readers have read.
+    if before.days is None and before.start < now - INTERVALS_KEPT + QUARTER:
+        return None
+    return before
+
+
 def floor_to_quarter(moment: datetime) -> datetime:
     """Return the quarter of an hour (UTC) that holds a moment."""
     return moment - timedelta(seconds=moment.timestamp() % QUARTER.total_seconds())

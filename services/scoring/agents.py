@@ -11,7 +11,7 @@ from services.scoring.grading import Grade, Metric, Numbers, brief_grade, grade
 from services.scoring.policy import Policy
 from services.scoring.shrinkage import Adjusted
 from services.scoring.significance import Evidence
-from services.scoring.standings import Standings, stand
+from services.scoring.standings import Standings
 from services.scoring.team import Team
 
 
@@ -68,7 +68,7 @@ def snapshot(graded: GradedAgent, day: date, window_days: int, policy: Policy) -
 
 def grade_agents(team: Team, wanted: Iterable[str], policy: Policy) -> list[GradedAgent]:
     """Grade agents next to all of the tenant's: the best adjusted score first, those that could not be graded last."""
-    return explained(stand(team, policy), wanted)
+    return explained(Standings(team, policy), wanted)
 
 
 def explained(standings: Standings, wanted: Iterable[str]) -> list[GradedAgent]:
@@ -79,22 +79,26 @@ def explained(standings: Standings, wanted: Iterable[str]) -> list[GradedAgent]:
 
 def in_brief(standings: Standings, wanted: Iterable[str]) -> list[GradedAgent]:
     """Grade agents likewise, all at once and without what explains the grades: breakdown, evidence, strengths and advice."""
-    scores, coverage = standings.raw_scores()
+    scores, coverage, counted, ranks = (
+        each.tolist() for each in (*standings.raw_scores, standings.conversations, standings.ranks)
+    )
     found = []
     for agent in wanted:
         part, industry = standings.policy_of(agent)
         place = standings.places.get(agent)
-        n = 0 if place is None else int(standings.team.sums["conversations"][place])
-        score = None if place is None or math.isnan(scores[place]) else float(scores[place])
+        if place is None:
+            found.append(_ungraded(agent, industry, brief_grade(None, None, 0, part)))
+            continue
+        score = None if math.isnan(scores[place]) else scores[place]
         found.append(
             GradedAgent(
                 agent_id=agent,
-                n=n,
+                n=int(counted[place]),
                 industry=industry,
-                grade=brief_grade(score, None if score is None else float(coverage[place]), n, part),
+                grade=brief_grade(score, None if score is None else coverage[place], int(counted[place]), part),
                 evidence={},
-                adjusted=None if place is None else standings.adjusted.of(place),
-                rank=None if place is None else int(standings.ranks[place]) or None,
+                adjusted=standings.adjusted.of(place),
+                rank=ranks[place] or None,
             )
         )
     return in_order(found)
@@ -109,10 +113,8 @@ def _graded(standings: Standings, values: Numbers, agent_id: str) -> GradedAgent
     policy, industry = standings.policy_of(agent_id)
     place = standings.places.get(agent_id)
     if place is None:
-        return GradedAgent(
-            agent_id=agent_id, n=0, industry=industry, grade=grade({}, 0, policy), evidence={}, adjusted=None, rank=None
-        )
-    n = int(standings.team.sums["conversations"][place])
+        return _ungraded(agent_id, industry, grade({}, 0, policy))
+    n = int(standings.conversations[place])
     there = {m: value for m, value in zip(Metric, values[:, place].tolist(), strict=True) if not math.isnan(value)}
     return GradedAgent(
         agent_id=agent_id,
@@ -129,3 +131,7 @@ def mean_coverage(graded: Iterable[GradedAgent]) -> float | None:
     """Return the mean share of the weight for which there was data; None when nothing was graded."""
     found = [g.grade.coverage for g in graded if g.grade.coverage is not None]
     return sum(found) / len(found) if found else None
+
+
+def _ungraded(agent_id: str, industry: str, nothing: Grade) -> GradedAgent:
+    return GradedAgent(agent_id=agent_id, n=0, industry=industry, grade=nothing, evidence={}, adjusted=None, rank=None)

@@ -8,17 +8,19 @@ from datetime import datetime
 from services.runtime.database import Database
 from services.runtime.errors import NotFound
 from services.runtime.page_tokens import Signer
+from services.scoring.model_store import ModelsInUse
 from services.scoring.teams import Teams
 from services.storage.reading import ConsistencyTokens
 
 
 class Calls:
-    """The database, the tokens of writes to wait for, the signer of page tokens, the clock, and what is kept of teams."""
+    """The database, the tokens of writes to wait for, the signer of page tokens, the clock, and what is kept in memory."""
 
     def __init__(
         self, database: Database, tokens: ConsistencyTokens, pages_signer: Signer, clock: Callable[[], datetime]
     ) -> None:
         self._teams = Teams()
+        self._models = ModelsInUse()
         self._database = database
         self._tokens = tokens
         self._pages = pages_signer

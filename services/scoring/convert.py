@@ -46,6 +46,12 @@ def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:
     return message
 
 
+def add_previous(message: scoring_service_pb2.AgentGrade, score: float | None) -> None:
+    """Tell the score of the period before, if there was one."""
+    if score is not None:
+        message.previous_score = score
+
+
 #: Metrics by the JSON names that their values have in an agent's performance.
 _NAMES = {
     Metric.SATISFACTION: "customerSatisfactionAvg",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    bindparam,
     cast,
     func,
     literal,
@@ -52,57 +54,57 @@ class Sweep:
     upsell_percentiles: tuple[float, ...] = ()
 
 
+_swept = schema.customer_sweep.c
+SWEEP = select(_swept.version, _swept.clv_p90, _swept.clv_median, _swept.returning_customers, _swept.upsell_percentiles).where(
+    _swept.tenant_id == THIS_TENANT
+)
+#: Statements that are kept: to make one takes longer than it runs. There are no more than currencies that tenants report in.
+_STATEMENTS = 256
+
 #: What is read a part at a time is all read, so the plan must not favour its beginning.
 WHOLE = text("SET LOCAL cursor_tuple_fraction = 1")
 
 
 async def get_customers(conn: AsyncConnection, currency: str, ids: Collection[str] | None = None) -> Customers:
     """Return the named customers that any fact names, or all of them; what they paid is told in `currency`."""
-    return _customers((await conn.execute(_select_customers(currency, ids))).all())
+    if ids is None:
+        return _customers((await conn.execute(_select_customers(currency, are_named=False))).all())
+    return _customers((await conn.execute(_select_customers(currency, are_named=True), {"ids": list(ids)})).all())
 
 
 async def stream_customers(conn: AsyncConnection, currency: str, size: int) -> AsyncIterator[Customers]:
     """Yield every customer, `size` at a time, as they are now; what they paid is told in `currency`."""
     await conn.execute(WHOLE)
-    async with conn.stream(_select_customers(currency, None), execution_options={"yield_per": size}) as result:
+    async with conn.stream(_select_customers(currency, are_named=False), execution_options={"yield_per": size}) as result:
         async for rows in result.partitions():
             yield _customers(rows)
 
 
 async def get_mean_order(conn: AsyncConnection, currency: str) -> float | None:
     """Return the tenant's mean order in a currency, of the orders that can be told in it; None while there is none."""
-    r = schema.revenue_day
-    money = priced(r, r.c.bucket, currency)
-    sums = select(func.sum(r.c.amount * money.factor), func.sum(r.c.orders)).select_from(money.rows)
-    amount, orders = (await conn.execute(sums.where(r.c.tenant_id == THIS_TENANT, money.is_known))).one()
+    amount, orders = (await conn.execute(_select_revenue(currency))).one()
     mean = Decimal(amount) / orders if orders else Decimal(0)
     return float(mean) if mean > 0 else None
 
 
-async def get_segments_since(conn: AsyncConnection, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
-    """Return the named customers' segments as the last daily sweep found them, and since when they have been in them."""
+async def is_known(conn: AsyncConnection, customer_id: str) -> bool:
+    """Return whether any fact names the customer."""
     c = schema.customer_state.c
-    query = select(c.customer_id, c.segment, c.segment_since).where(c.tenant_id == THIS_TENANT, _among(c.customer_id, ids))
-    found = await conn.execute(query.where(c.segment.is_not(None), c.segment_since.is_not(None)))
-    return {customer: (segment, since) for customer, segment, since in found}
-
-
-async def get_known(conn: AsyncConnection, ids: Collection[str]) -> set[str]:
-    """Return those of the customers that any fact names."""
-    c = schema.customer_state.c
-    found = await conn.execute(select(c.customer_id).where(c.tenant_id == THIS_TENANT, _among(c.customer_id, ids)))
-    return set(found.scalars())
+    mine = select(c.customer_id).where(c.tenant_id == THIS_TENANT, c.customer_id == customer_id)
+    return (await conn.execute(mine)).first() is not None
 
 
 async def get_sweep(conn: AsyncConnection) -> Sweep:
     """Return what the last daily sweep found."""
-    c = schema.customer_sweep.c
-    columns = c.version, c.clv_p90, c.clv_median, c.returning_customers, c.upsell_percentiles
-    found = (await conn.execute(select(*columns).where(c.tenant_id == THIS_TENANT))).one_or_none()
-    if found is None:
-        return Sweep()
-    thresholds = Thresholds(found.clv_p90, found.clv_median, found.returning_customers)
-    return Sweep(found.version, thresholds, tuple(found.upsell_percentiles))
+    found = (await conn.execute(SWEEP)).one_or_none()
+    return Sweep() if found is None else sweep_of(*found)
+
+
+def sweep_of(
+    version: int, clv_p90: float | None, clv_median: float | None, returning_customers: int, percentiles: Sequence[float]
+) -> Sweep:
+    """Return what a sweep found, from the columns of SWEEP."""
+    return Sweep(version, Thresholds(clv_p90, clv_median, returning_customers), tuple(percentiles))
 
 
 async def put_sweep(conn: AsyncConnection, thresholds: Thresholds, percentiles: Sequence[float], swept_on: date) -> None:
@@ -138,27 +140,38 @@ async def get_tenants(conn: AsyncConnection) -> list[str]:
     return list((await conn.execute(select(schema.tenant.c.tenant_id))).scalars())
 
 
-def _select_customers(currency: str, ids: Collection[str] | None) -> Select[Any]:
-    s, m = schema.customer_state.c, _payments(currency, ids).subquery()
+@lru_cache(maxsize=_STATEMENTS)
+def _select_customers(currency: str, *, are_named: bool) -> Select[Any]:
+    """Select all customers, or those that the parameter `ids` names."""
+    s, m = schema.customer_state.c, _payments(currency, are_named=are_named).subquery()
     days = (cast(ordinal(s[n]), Double).label(n) for n in _DAYS)
     money = (cast(func.coalesce(m.c[n], 0), Double).label(n) for n in _PAYMENTS)
     numbers = (cast(s.advocate, Integer).label("advocate"), func.coalesce(s.segment, 0).label("segment"))
     return (
-        select(s.customer_id, *(s[n] for n in _COUNTS), *days, *money, *numbers)
+        select(s.customer_id, s.segment_since, *(s[n] for n in _COUNTS), *days, *money, *numbers)
         .select_from(schema.customer_state.outerjoin(m, m.c.customer_id == s.customer_id))
-        .where(s.tenant_id == THIS_TENANT, _among(s.customer_id, ids))
+        .where(s.tenant_id == THIS_TENANT, _named(s.customer_id) if are_named else true())
     )
 
 
 def _customers(rows: Sequence[Any]) -> Customers:
     names = (*_COUNTS, *_DAYS, *_PAYMENTS, "advocate", "segment")
-    table = np.array([row[1:] for row in rows], dtype=float).reshape(-1, len(names))
+    table = np.array([row[2:] for row in rows], dtype=float).reshape(-1, len(names))
     columns: dict[str, Any] = dict(zip(names, table.T.copy(), strict=True))
     columns |= {"advocate": columns["advocate"] > 0, "segment": columns["segment"].astype(np.int8)}
-    return Customers(ids=[row[0] for row in rows], **columns)
+    return Customers(ids=[row[0] for row in rows], segment_since=[row[1] for row in rows], **columns)
 
 
-def _payments(currency: str, ids: Collection[str] | None) -> Select[Any]:
+@lru_cache(maxsize=_STATEMENTS)
+def _select_revenue(currency: str) -> Select[Any]:
+    """Select what the tenant's orders that can be told in a currency came to, and how many they are."""
+    r = schema.revenue_total_day
+    money = priced(r, r.c.bucket, currency)
+    sums = select(func.sum(r.c.amount * money.factor), func.sum(r.c.orders)).select_from(money.rows)
+    return sums.where(r.c.tenant_id == THIS_TENANT, money.is_known)
+
+
+def _payments(currency: str, *, are_named: bool) -> Select[Any]:
     """Select what customers paid, all in all and after their first order day, as far as it can be told in `currency`."""
     r, first = schema.customer_revenue_day, schema.customer_state.alias("first")
     money = priced(r, r.c.day, currency)
@@ -173,7 +186,7 @@ def _payments(currency: str, ids: Collection[str] | None) -> Select[Any]:
             func.sum(amount).filter(again).label("repeat_paid"),
         )
         .select_from(money.rows.join(first, same))
-        .where(r.c.tenant_id == THIS_TENANT, money.is_known, _among(r.c.customer_id, ids))
+        .where(r.c.tenant_id == THIS_TENANT, money.is_known, _named(r.c.customer_id) if are_named else true())
         .group_by(r.c.customer_id)
     )
 
@@ -183,5 +196,5 @@ def ordinal(day: ColumnElement[Any]) -> ColumnElement[int]:
     return day.op("-", return_type=Integer())(literal(_FIRST_ORDINAL)) + 1
 
 
-def _among(customer_id: ColumnElement[str], ids: Collection[str] | None) -> ColumnElement[bool]:
-    return true() if ids is None else customer_id == any_(literal(list(ids), ARRAY(Text)))
+def _named(customer_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return customer_id == any_(bindparam("ids", type_=ARRAY(Text)))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -192,6 +193,7 @@ def add_up(parts: Sequence[SubScore]) -> float | None:
     return sum(p.points for p in parts) if any(p.weight for p in parts) else None
 
 
+@cache
 def lowest_scores(cut_offs: CutOffs) -> dict[str, float]:
     """Return the lowest score of each grade, best first; what is below all others is a D."""
     return dict(zip(GRADES, (*astuple(cut_offs), -math.inf), strict=True))
@@ -199,7 +201,8 @@ def lowest_scores(cut_offs: CutOffs) -> dict[str, float]:
 
 def letter(score: float, cut_offs: CutOffs, *, provisional: bool) -> str:
     """Return the grade of a score; a provisional one is at most A."""
-    best = next(grade for grade, lowest in lowest_scores(cut_offs).items() if round(score, 9) >= lowest)
+    rounded = round(score, 9)
+    best = next(grade for grade, lowest in lowest_scores(cut_offs).items() if rounded >= lowest)
     return "A" if provisional and best == "A+" else best
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -23,21 +24,56 @@ from services.storage import schema
 KEPT_VERSIONS = 400
 
 _TESTS = ("engagement_test", "orders_test")
+#: Versions that are kept in memory: as many tenants as may be at work.
+_IN_MEMORY = 512
+
+_c = schema.model.c
+_MINE = _c.tenant_id == THIS_TENANT
+#: The columns of Newest.
+NEWEST = select(_c.version, _c.fitted_at).where(_MINE).order_by(_c.version.desc()).limit(1)
+_NEWEST_REPORT = select(_c.version, _c.fitted_on, _c.fitted_at, _c.body).where(_MINE).order_by(_c.version.desc()).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Which version of the models is in use, and when it was fitted."""
+
+    version: int
+    fitted_at: datetime
+
+
+class ModelsInUse:
+    """The tenants' models in use. A version never changes: it is read once, and kept for as long as it is asked for often."""
+
+    def __init__(self, most: int = _IN_MEMORY) -> None:
+        self._kept: OrderedDict[tuple[str, Newest], Fitted] = OrderedDict()
+        self._most = most
+
+    async def get(self, conn: AsyncConnection, newest: Newest | None, currency: str) -> Models:
+        """Return the models of the newest version, None being none, as get_models does."""
+        if newest is None:
+            return _models(0, await _published(conn, currency))
+        key = (current_tenant(), newest)
+        fitted = self._kept.get(key)
+        if fitted is None:
+            # Read by its number: what is newest in this snapshot is in it.
+            found = (await conn.execute(select(_c.fitted_on, _c.body).where(_MINE, _c.version == newest.version))).one()
+            fitted = _fitted(*found)
+        self._keep(key, fitted)
+        return _models(newest.version, await _told_in(conn, fitted, currency))
+
+    def _keep(self, key: tuple[str, Newest], fitted: Fitted) -> None:
+        self._kept[key] = fitted
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
 
 async def get_models(conn: AsyncConnection, currency: str) -> Models:
     """Return the tenant's models in use, the published parameters until some were fitted; values are in `currency`."""
     report = await get_report(conn, 0, currency)
     assert report is not None
-    found = report.fitted
-    return Models(
-        engagement=found.engagement.params,
-        orders=found.orders.params,
-        values=found.values.params,
-        mean_order=found.mean_order,
-        orders_scale=found.orders_scale,
-        version=report.version,
-    )
+    return _models(report.version, report.fitted)
 
 
 async def get_report(conn: AsyncConnection, version: int, currency: str) -> Report | None:
@@ -45,16 +81,11 @@ async def get_report(conn: AsyncConnection, version: int, currency: str) -> Repo
 
     A mean order that was told in another currency, or that there was none of, is told as it is now.
     """
-    c = schema.model.c
-    query = select(c.version, c.fitted_on, c.fitted_at, c.body).where(c.tenant_id == THIS_TENANT)
-    query = query.where(c.version == version) if version else query.order_by(c.version.desc()).limit(1)
+    query = _NEWEST_REPORT.where(_c.version == version) if version else _NEWEST_REPORT
     row = (await conn.execute(query)).one_or_none()
     if row is None:
-        return None if version else Report(0, None, published(currency, await get_mean_order(conn, currency)))
-    fitted = _fitted(row.fitted_on, row.body)
-    if fitted.currency != currency or fitted.mean_order is None:
-        fitted = replace(fitted, currency=currency, mean_order=await get_mean_order(conn, currency))
-    return Report(row.version, row.fitted_at, fitted)
+        return None if version else Report(0, None, await _published(conn, currency))
+    return Report(row.version, row.fitted_at, await _told_in(conn, _fitted(row.fitted_on, row.body), currency))
 
 
 async def get_version(conn: AsyncConnection) -> int:
@@ -82,6 +113,27 @@ async def put_models(conn: AsyncConnection, fitted: Fitted, now: datetime) -> Re
     old = table.c.version <= version - KEPT_VERSIONS
     await conn.execute(delete(table).where(table.c.tenant_id == THIS_TENANT, old))
     return Report(version, now, fitted)
+
+
+async def _published(conn: AsyncConnection, currency: str) -> Fitted:
+    return published(currency, await get_mean_order(conn, currency))
+
+
+async def _told_in(conn: AsyncConnection, fitted: Fitted, currency: str) -> Fitted:
+    if fitted.currency == currency and fitted.mean_order is not None:
+        return fitted
+    return replace(fitted, currency=currency, mean_order=await get_mean_order(conn, currency))
+
+
+def _models(version: int, fitted: Fitted) -> Models:
+    return Models(
+        engagement=fitted.engagement.params,
+        orders=fitted.orders.params,
+        values=fitted.values.params,
+        mean_order=fitted.mean_order,
+        orders_scale=fitted.orders_scale,
+        version=version,
+    )
 
 
 def _body(fitted: Fitted) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import overload
 
 import numpy as np
@@ -40,6 +40,7 @@ class Customers:
 
     Days are proleptic Gregorian ordinals (1 is the first day of year 1), NaN for none. Money is in the reporting currency;
     repeat orders are those after the first order day. `segment` is what the last daily sweep found, 0 for nothing yet.
+    `segment_since` is since when the sweeps have found it, as long as they found any.
     """
 
     ids: Sequence[str]
@@ -56,6 +57,7 @@ class Customers:
     paid_orders: Array
     repeat_orders: Array
     repeat_paid: Array
+    segment_since: Sequence[datetime | None] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,11 @@ from typing import Any
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 
 from services.runtime import windows
-from services.scoring import convert, convert_seasonality, customer_store, model_store, policy_store, seasonality_store
+from services.scoring import basis_store, convert, convert_seasonality, customer_store, seasonality_store
 from services.scoring.calls import Calls, require
-from services.scoring.policy import Policy
-from services.scoring.scores import score
+from services.scoring.scores import Scores, score
 from services.scoring.seasonality import seasonality
-from services.storage.reading import get_settings, get_watermark
+from services.storage.reading import get_standing
 
 
 class CustomerCalls(Calls):
@@ -23,42 +22,38 @@ class CustomerCalls(Calls):
         await self._tokens.wait(self._database, request.consistency_token, context.time_remaining())
         now, ids = self._clock(), request.customer_ids
         async with self._database.snapshot() as conn:
-            settings = await get_settings(conn)
-            customers = await customer_store.get_customers(conn, settings.reporting_currency, ids)
-            require("CUSTOMER_NOT_FOUND", "customer", [c for c in ids if c not in set(customers.ids)])
-            models = await model_store.get_models(conn, settings.reporting_currency)
-            policy = await policy_store.get_policy(conn) or Policy()
-            sweep = await customer_store.get_sweep(conn)
-            since = await customer_store.get_segments_since(conn, ids)
-            watermark = await get_watermark(conn, now)
-        today = windows.local_day(now, settings.time_zone)
-        scored = {s.customer_id: s for s in score(customers, today, models, sweep.thresholds, policy.segments)}
+            basis = await basis_store.get_basis(conn, now)
+            currency, policy, sweep = basis.settings.reporting_currency, basis.policy, basis.sweep
+            customers = await customer_store.get_customers(conn, currency, ids)
+            places = {customer_id: i for i, customer_id in enumerate(customers.ids)}
+            require("CUSTOMER_NOT_FOUND", "customer", [c for c in ids if c not in places])
+            models = await self._models.get(conn, basis.newest, currency)
+        today = windows.local_day(now, basis.settings.time_zone)
+        scores = score(customers, today, models, sweep.thresholds, policy.segments)
         versions = {"model_version": models.version, "policy_version": policy.version}
         return pb.ScoreCustomersResponse(
             scores=[
-                convert.score_to_proto(
-                    scored[c], sweep.upsell_percentiles, since=_since(scored[c].segment, since.get(c)), **versions
-                )
-                for c in ids
+                convert.score_to_proto(scores[i], sweep.upsell_percentiles, since=_since(scores, i), **versions)
+                for i in (places[c] for c in ids)
             ],
-            quality=convert.quality(len(scored), watermark, policy_version=policy.version),
+            quality=convert.quality(len(scores), basis.watermark, policy_version=policy.version),
         )
 
     async def GetSeasonality(self, request: pb.GetSeasonalityRequest, context: Any) -> pb.GetSeasonalityResponse:
         now = self._clock()
         subject = convert_seasonality.subject(request)
         async with self._database.snapshot() as conn:
-            settings = await get_settings(conn)
-            if subject.customer_id is not None:
-                known = await customer_store.get_known(conn, [subject.customer_id])
+            settings, watermark = await get_standing(conn, now)
+            counts, cohorts = await seasonality_store.count_by_quarter(conn, subject)
+            # A customer of a cohort is known; another may have been named by a fact, and never have engaged.
+            if subject.customer_id is not None and not cohorts:
+                known = await customer_store.is_known(conn, subject.customer_id)
                 require("CUSTOMER_NOT_FOUND", "customer", [] if known else [subject.customer_id])
-            counts = await seasonality_store.count_by_quarter(conn, subject)
-            cohorts = await seasonality_store.get_cohorts(conn, subject)
-            watermark = await get_watermark(conn, now)
         found = seasonality(counts, cohorts, windows.local_day(now, settings.time_zone))
         return convert_seasonality.seasonality_to_proto(found, watermark)
 
 
-def _since(segment: int | None, found: tuple[int, datetime] | None) -> datetime | None:
-    """Return since when a customer has been in a segment, None when the daily sweeps found another one."""
-    return found[1] if found is not None and found[0] == segment else None
+def _since(scores: Scores, i: int) -> datetime | None:
+    """Return since when the customer at a place has been in the segment, None when the daily sweeps found another one."""
+    customers, segment = scores.customers, scores.segment[i]
+    return customers.segment_since[i] if segment and segment == customers.segment[i] else None

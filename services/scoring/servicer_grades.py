@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from itertools import product
 from typing import Any
 
+from rapport.metrics.v1 import common_pb2
 from rapport.scoring.v1 import scoring_service_pb2 as pb
 
 from services.runtime import windows
 from services.runtime.errors import NotFound
+from services.runtime.windows import period_before
 from services.scoring import convert, convert_policy, grade_store, pages, policy_store, store
-from services.scoring.agents import GradedAgent, explained, in_brief, mean_coverage
+from services.scoring.agents import explained, in_brief, mean_coverage
 from services.scoring.calls import Calls, require
-from services.scoring.policy import Policy, PolicyVersion
-from services.scoring.standings import Benchmark, Standings, benchmarks, stand
-from services.scoring.team import Team
+from services.scoring.policy import PolicyVersion
+from services.scoring.standings import Standings, benchmarks
 from services.storage.reading import get_settings, get_watermark
 
 #: Length of a history's windows in days, and days on a page, when the request does not say.
@@ -34,21 +35,22 @@ class GradeCalls(Calls):
             window = windows.resolve(
                 convert.moment(request, "start_time"), convert.moment(request, "end_time"), settings.time_zone, now
             )
-            known = await store.get_known_agents(conn, request.agent_ids)
-            require("AGENT_NOT_FOUND", "agent", [a for a in request.agent_ids if a not in known])
             only = store.Only(tuple(request.platforms), tuple(request.industries))
-            team = await self._teams.get(conn, window, settings, now, only)
+            before = period_before(window, now) if request.with_previous else None
+            team, *previous = await self._teams.get(conn, [window, before] if before else [window], settings, now, only)
+            # Most are known by the team; who is not may still be known to facts.
+            unknown = set(request.agent_ids).difference(team.ids)
+            unknown -= await store.get_known_agents(conn, unknown) if unknown else set()
+            require("AGENT_NOT_FOUND", "agent", [a for a in request.agent_ids if a in unknown])
             watermark = await get_watermark(conn, now)
-        wanted = list(request.agent_ids) or team.active
+        standings, *scored_before = (Standings(each, version.policy) for each in (team, *previous))
         # Large teams take a while; other calls go on meanwhile.
-        graded, compared = await asyncio.to_thread(_grade, team, wanted, version.policy, in_brief if request.brief else explained)
-        n, coverage, number = sum(g.n for g in graded), mean_coverage(graded), version.policy.version
-        return pb.GradeAgentsResponse(
-            grades=[convert.grade_to_proto(g) for g in graded],
-            quality=convert.quality(n, watermark, window=window, policy_version=number, coverage=coverage),
-            policy=convert_policy.version_to_proto(version),
-            benchmarks=[convert.benchmark_to_proto(b) for b in compared],
-        )
+        answer = await asyncio.to_thread(_grades, standings, list(request.agent_ids) or team.active, version, brief=request.brief)
+        for message, earlier in product(answer.grades, scored_before):
+            convert.add_previous(message, earlier.raw_score(message.agent_id))
+        about = convert.quality(answer.quality.n, watermark, window=window, policy_version=version.policy.version)
+        answer.quality.MergeFrom(about)
+        return answer
 
     async def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, context: Any) -> pb.ListGradeHistoryResponse:
         agent, days = request.agent_id, request.window_days or _WINDOW_DAYS
@@ -69,8 +71,12 @@ def found(version: PolicyVersion | None, number: int) -> PolicyVersion:
     return version
 
 
-def _grade(
-    team: Team, wanted: list[str], policy: Policy, grade: Callable[[Standings, list[str]], list[GradedAgent]]
-) -> tuple[list[GradedAgent], list[Benchmark]]:
-    standings = stand(team, policy)
-    return grade(standings, wanted), benchmarks(standings, wanted)
+def _grades(standings: Standings, wanted: list[str], version: PolicyVersion, *, brief: bool) -> pb.GradeAgentsResponse:
+    graded = (in_brief if brief else explained)(standings, wanted)
+    return pb.GradeAgentsResponse(
+        grades=[convert.grade_to_proto(g) for g in graded],
+        quality=common_pb2.Quality(n=sum(g.n for g in graded), coverage=mean_coverage(graded)),
+        policy=convert_policy.version_to_proto(version),
+        benchmarks=[convert.benchmark_to_proto(b) for b in benchmarks(standings, wanted)] if brief else (),
+        graded=len(standings.team.active),
+    )

@@ -155,18 +155,22 @@ def tame(samples: Samples, ends: tuple[float, float], guess: float) -> Samples:
     others', which have more than chance explains only when something is wrong with it.
     """
     n = samples.n
-    degrees = _without_each(n - 1)
-    others = (_without_each((n - 1) * samples.variance) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
+    degrees = without_each(n - 1)
+    others = (without_each((n - 1) * samples.variance) + _GUESS_WEIGHT * guess) / (degrees + _GUESS_WEIGHT)
     reach = _MOST_ERRORS * np.sqrt(others / n)
     mean = np.clip(samples.mean, ends[0] - reach, ends[1] + reach)
     variance = np.where(degrees > 0, np.minimum(samples.variance, _MOST_VARIANCE * others), samples.variance)
     return Samples(n, mean, variance)
 
 
-def _without_each(values: Numbers) -> Numbers:
-    """Return for each value the sum of all others; taking it from the sum of all would lose digits where it outweighs them."""
-    before, after = (np.concatenate([[0.0], np.cumsum(each)])[: len(values)] for each in (values, values[::-1]))
-    found: Numbers = before + after[::-1]
+def without_each(values: Numbers) -> Numbers:
+    """Return for each value the sum of all others along the last axis.
+
+    Taking a value back out of the sum of all would lose digits where it outweighs the others.
+    """
+    found = np.zeros_like(values)
+    found[..., 1:] += np.cumsum(values, axis=-1)[..., :-1]
+    found[..., :-1] += np.cumsum(values[..., ::-1], axis=-1)[..., -2::-1]
     return found
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import erfc
 
 from services.scoring.grading import Metric, Numbers
-from services.scoring.shrinkage import Measured, Samples
+from services.scoring.shrinkage import Measured, Samples, without_each
 
 #: Metrics that are rates, in percent.
 RATES = frozenset({Metric.COMPLETION, Metric.CONVERSION, Metric.ESCALATION})
@@ -71,9 +71,12 @@ class Weighed:
         )
 
 
-def weigh(measured: Mapping[Metric, Measured]) -> dict[Metric, Weighed]:
-    """Return the evidence for every metric that every agent has values of; all of them are compared at once."""
-    others = {metric: against_peers(values.samples) for metric, values in measured.items()}
+def weigh(measured: Mapping[Metric, Measured], size: int) -> dict[Metric, Weighed]:
+    """Return the evidence for every metric that each of `size` agents has values of; all of them are compared at once."""
+    rest = against_peers(_stacked(measured, size))
+    others = {
+        metric: Samples(*(part[row, each.where] for part in _parts(rest))) for row, (metric, each) in enumerate(measured.items())
+    }
     p_values = {metric: p_value(metric, values.samples, others[metric]) for metric, values in measured.items()}
     enough = {metric: values.samples.n >= ENOUGH_TO_FLAG for metric, values in measured.items()}
     tested = [p[enough[metric] & ~np.isnan(p)] for metric, p in p_values.items()]
@@ -135,34 +138,25 @@ def merge(a: Samples, b: Samples) -> Samples:
 
 
 def against_peers(own: Samples) -> Samples:
-    """Return for each agent the sample of all others together, of 0 values for who is alone.
+    """Return for each agent the sample of all others together, of 0 values for who is alone. Agents are on the last axis.
 
-    Those before and those after an agent are merged: taking an agent back out of all would lose digits where it outweighs
-    the others.
+    What comes before and what comes after an agent is added up: taking an agent back out of all would lose digits where it
+    outweighs the others.
     """
-    before = _merged_up_to(own)
-    after = _reversed(_merged_up_to(_reversed(own)))
-    return merge(_moved(before, 1), _moved(after, -1))
+    n, total = without_each(own.n), without_each(own.n * own.mean)
+    squares = without_each(np.maximum(own.n - 1, 0.0) * own.variance + own.n * own.mean**2)
+    mean = total / np.maximum(n, 1.0)
+    return Samples(n, mean, np.maximum(squares - n * mean**2, 0.0) / np.maximum(n - 1, 1.0))
 
 
-def _merged_up_to(own: Samples) -> Samples:
-    """Return for each agent the sample of those up to it: merged with as many before, then twice as many, and so on."""
-    merged, step = own, 1
-    while step < len(own.n):
-        merged = merge(_moved(merged, step), merged)
-        step *= 2
-    return merged
+def _stacked(measured: Mapping[Metric, Measured], size: int) -> Samples:
+    """Return the samples by metric and agent, of 0 values where an agent has none, so that all are added up at once."""
+    stacked = Samples(*(np.zeros((len(measured), size)) for _ in range(3)))
+    for row, each in enumerate(measured.values()):
+        for part, values in zip(_parts(stacked), _parts(each.samples), strict=True):
+            part[row, each.where] = values
+    return stacked
 
 
-def _moved(samples: Samples, by: int) -> Samples:
-    """Return the samples moved by some places; nothing comes after them."""
-    return Samples(*(_shifted(values, by) for values in (samples.n, samples.mean, samples.variance)))
-
-
-def _shifted(values: Numbers, by: int) -> Numbers:
-    nothing = np.zeros(min(abs(by), len(values)))
-    return np.concatenate([nothing, values[:-by]] if by > 0 else [values[-by:], nothing])
-
-
-def _reversed(samples: Samples) -> Samples:
-    return Samples(samples.n[::-1], samples.mean[::-1], samples.variance[::-1])
+def _parts(samples: Samples) -> tuple[Numbers, Numbers, Numbers]:
+    return samples.n, samples.mean, samples.variance

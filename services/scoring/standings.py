@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,21 +36,44 @@ def measure(sums: Mapping[str, Numbers]) -> dict[Metric, Measured]:
     return {metric: _measured(*each) for metric, each in told.items()}
 
 
-@dataclass(frozen=True, slots=True)
 class Standings:
-    """All agents next to each other: their metrics, what these are evidence of, adjusted scores and ranks (0 for none)."""
+    """All agents of a team next to each other, by a policy; what of it is asked for is computed once."""
 
-    team: Team
-    places: Mapping[str, int]
-    measured: Mapping[Metric, Measured]
-    evidence: Mapping[Metric, Weighed]
-    adjusted: Adjustments
-    ranks: NDArray[np.int64]
-    #: Parts of the policy, each with the agents (a mask) that are graded by it.
-    parts: Sequence[tuple[Policy, NDArray[np.bool_]]]
-    policies: Mapping[str, tuple[Policy, str]]
+    def __init__(self, team: Team, policy: Policy) -> None:
+        self.team = team
+        self.places = {agent: place for place, agent in enumerate(team.ids)}
+        self.measured = measure(team.sums)
+        based = with_peer_targets(policy, self.conversations, self.measured)
+        self._policies = {industry: for_industry(based, industry) for industry in {"", *team.industries.values()}}
+        part_of = np.array([self.policy_of(agent)[1] for agent in team.ids])
+        by_name = {name: part for part, name in self._policies.values()}
+        #: Parts of the policy, each with the agents (a mask) that are graded by it.
+        self._parts = [(part, part_of == name) for name, part in by_name.items()]
 
     @property
+    def conversations(self) -> Numbers:
+        """How many conversations each agent had."""
+        return self.team.sums["conversations"]
+
+    @cached_property
+    def evidence(self) -> Mapping[Metric, Weighed]:
+        """What the metrics are evidence of."""
+        return significance.weigh(self.measured, len(self.team.ids))
+
+    @cached_property
+    def adjusted(self) -> Adjustments:
+        """Adjusted scores."""
+        return shrinkage.adjust(self.measured, len(self.team.ids), self._parts)
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """Places by adjusted score from 1, and 0 for none; equals go by their ids, in whose order the agents come."""
+        ranks, scores = np.zeros(len(self.team.ids), dtype=np.int64), self.adjusted.score
+        order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
+        ranks[order] = np.arange(1, len(order) + 1)
+        return ranks
+
+    @cached_property
     def values(self) -> Numbers:
         """The metrics' values by metric (in Metric's order) and agent, NaN where undefined."""
         found = np.full((len(Metric), len(self.team.ids)), np.nan)
@@ -56,17 +81,24 @@ class Standings:
             found[metric - 1, each.where] = each.samples.mean
         return found
 
+    @cached_property
     def raw_scores(self) -> tuple[Numbers, Numbers]:
-        """Return all agents' scores as grades have them, NaN without a value, and the shares of the weight with data."""
+        """All agents' scores as grades have them, NaN without a value, and the shares of the weight with data."""
         scores, coverage = np.full(len(self.team.ids), np.nan), np.zeros(len(self.team.ids))
-        for policy, members in self.parts:
+        for policy, members in self._parts:
             score, covered = score_all(self.values, policy)
             scores[members], coverage[members] = score[members], covered[members]
         return scores, coverage
 
+    def raw_score(self, agent_id: str) -> float | None:
+        """Return an agent's score as its grade has it, None without one."""
+        place = self.places.get(agent_id)
+        found = math.nan if place is None else float(self.raw_scores[0][place])
+        return None if math.isnan(found) else found
+
     def policy_of(self, agent_id: str) -> tuple[Policy, str]:
         """Return the policy that an agent is graded by, and the industry that it is the part for (empty for none)."""
-        return self.policies[self.team.industries.get(agent_id, "")]
+        return self._policies[self.team.industries.get(agent_id, "")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +126,6 @@ def benchmarks(standings: Standings, agents: Iterable[str]) -> list[Benchmark]:
     return found
 
 
-def stand(team: Team, policy: Policy) -> Standings:
-    """Set all agents of a team next to each other."""
-    measured = measure(team.sums)
-    based = with_peer_targets(policy, team.sums["conversations"], measured)
-    policies = {industry: for_industry(based, industry) for industry in {"", *team.industries.values()}}
-    part_of = np.array([policies[team.industries.get(agent, "")][1] for agent in team.ids])
-    parts = [(part, part_of == name) for name, part in {name: part for part, name in policies.values()}.items()]
-    adjusted = shrinkage.adjust(measured, len(team.ids), parts)
-    return Standings(
-        team,
-        {agent: place for place, agent in enumerate(team.ids)},
-        measured,
-        significance.weigh(measured),
-        adjusted,
-        _ranks(team.ids, adjusted.score),
-        parts,
-        policies,
-    )
-
-
 def with_peer_targets(policy: Policy, conversations: Numbers, measured: Mapping[Metric, Measured]) -> Policy:
     """Return the policy with the peers' 75th percentiles as targets, if it says so and there are enough of them.
 
@@ -130,14 +142,6 @@ def with_peer_targets(policy: Policy, conversations: Numbers, measured: Mapping[
 def _upper_quartile(measured: Measured, conversations: Numbers) -> float | None:
     values = measured.samples.mean[conversations[measured.where] >= ENOUGH_CONVERSATIONS]
     return float(np.quantile(values, 0.75)) if len(values) >= ENOUGH_PEERS else None
-
-
-def _ranks(ids: Sequence[str], scores: Numbers) -> NDArray[np.int64]:
-    """Return places from 1, and 0 without a score; equals go by their ids, in whose order the agents come."""
-    ranks = np.zeros(len(ids), dtype=np.int64)
-    order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
-    ranks[order] = np.arange(1, len(order) + 1)
-    return ranks
 
 
 def _rate(k: Numbers, n: Numbers) -> tuple[Numbers, Numbers, Numbers]:

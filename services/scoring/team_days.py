@@ -46,8 +46,9 @@ class TeamDays:
         self.ids = sorted(each.agent_id for each in days)
         self._places = {agent: place for place, agent in enumerate(self.ids)}
         blocks = -(-(last - first).days // _BLOCK)
-        self._days = np.zeros((len(self.ids), len(SUMMED), blocks * _BLOCK))
-        self._blocks = np.zeros((len(self.ids), len(SUMMED), blocks))
+        # Days come first, so that a window is one piece of memory.
+        self._days = np.zeros((blocks * _BLOCK, len(SUMMED), len(self.ids)))
+        self._blocks = np.zeros((blocks, len(SUMMED), len(self.ids)))
         self.replace(days)
 
     @staticmethod
@@ -60,6 +61,10 @@ class TeamDays:
         """How many bytes they take."""
         return self._days.nbytes + self._blocks.nbytes
 
+    def hold(self, first: date, last: date) -> bool:
+        """Return whether the days [first, last) are among those known."""
+        return self.first <= first and last <= self.last
+
     def knows(self, days: Sequence[Days]) -> bool:
         """Return whether all these days are of agents and times that have a place here."""
         length = (self.last - self.first).days
@@ -69,19 +74,19 @@ class TeamDays:
         """Put these agents' days in the place of what was known of them."""
         for each in days:
             place = self._places[each.agent_id]
-            self._days[place] = 0
-            self._days[place][:, each.numbers] = each.values
-            self._blocks[place] = self._days[place].reshape(len(SUMMED), -1, _BLOCK).sum(axis=2)
+            self._days[:, :, place] = 0
+            self._days[each.numbers, :, place] = each.values.T
+            self._blocks[:, :, place] = self._days[:, :, place].reshape(-1, _BLOCK, len(SUMMED)).sum(axis=1)
 
     def between(self, first: date, last: date) -> dict[str, Numbers]:
-        """Return the sums of every agent over the days [first, last), of which those before `self.first` are not known."""
-        begin, end = (first - self.first).days, (min(last, self.last) - self.first).days
+        """Return the sums of every agent over the days [first, last), which are among those known."""
+        begin, end = (first - self.first).days, (last - self.first).days
         block, after = -(-begin // _BLOCK), end // _BLOCK
         if block >= after:
-            found = self._days[:, :, begin:end].sum(axis=2)
+            found = self._days[begin:end].sum(axis=0)
         else:
-            found = self._blocks[:, :, block:after].sum(axis=2)
-            found += self._days[:, :, begin : block * _BLOCK].sum(axis=2)
-            found += self._days[:, :, after * _BLOCK : end].sum(axis=2)
-        sums = dict(zip(SUMMED, found.T, strict=True))
+            found = self._blocks[block:after].sum(axis=0)
+            found += self._days[begin : block * _BLOCK].sum(axis=0)
+            found += self._days[after * _BLOCK : end].sum(axis=0)
+        sums = dict(zip(SUMMED, found, strict=True))
         return sums | {"is_partly_unconverted": (sums.pop("unconverted") > 0).astype(float)}

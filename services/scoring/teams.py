@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -47,27 +48,27 @@ class Teams:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(
-        self, conn: AsyncConnection, window: Window, settings: Settings, now: datetime, only: Only = EVERYTHING
-    ) -> Team:
-        """Return all agents with their sums over a window, of those facts that `only` means."""
-        currency, today = settings.reporting_currency, local_day(now, settings.time_zone)
-        first, last = today - _BEFORE, today + _AFTER
-        if window.days is None or only != EVERYTHING or window.days[0] < first or window.days[1] > last:
-            return await store.get_team(conn, window, currency, only)
-        async with self._locks[current_tenant()]:
-            kept = await self._up_to_date(conn, window.days, settings, (first, last))
-            if kept is None:
-                return await store.get_team(conn, window, currency)
-            return Team(ids=kept.days.ids, sums=kept.days.between(*window.days), industries=kept.industries)
+        self, conn: AsyncConnection, asked: Sequence[Window], settings: Settings, now: datetime, only: Only = EVERYTHING
+    ) -> list[Team]:
+        """Return all agents with their sums over each window, of those facts that `only` means."""
+        today = local_day(now, settings.time_zone)
+        span = today - _BEFORE, today + _AFTER
+        days = [window.days for window in asked if window.days and span[0] <= window.days[0] and window.days[1] <= span[1]]
+        if len(days) == len(asked) and only == EVERYTHING:
+            async with self._locks[current_tenant()]:
+                kept = await self._up_to_date(conn, days, settings, span)
+                if kept is not None:
+                    return [Team(ids=kept.days.ids, sums=kept.days.between(*d), industries=kept.industries) for d in days]
+        return [await store.get_team(conn, window, settings.reporting_currency, only) for window in asked]
 
     async def _up_to_date(
-        self, conn: AsyncConnection, asked: tuple[date, date], settings: Settings, span: tuple[date, date]
+        self, conn: AsyncConnection, asked: Sequence[tuple[date, date]], settings: Settings, span: tuple[date, date]
     ) -> _Kept | None:
         """Return what is kept of the tenant as it is now; None when it is too much to keep."""
         moved = await team_store.get_moved(conn)
         made_by = settings.time_zone, settings.reporting_currency, moved.rates
         kept = self._kept.get(current_tenant())
-        if kept is not None and (kept.made_by != made_by or asked[0] < kept.days.first or asked[1] > kept.days.last):
+        if kept is not None and (kept.made_by != made_by or not all(kept.days.hold(*days) for days in asked)):
             kept = None
         if kept is not None and kept.revision < moved.revision:
             kept = await self._moved(conn, kept, moved, settings.reporting_currency)

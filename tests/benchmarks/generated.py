@@ -18,7 +18,7 @@ _CONVERSATIONS = """
     )
     SELECT %(tenant)s, 'conversation-' || n, 'agent-' || agent, 'customer-' || customer, 1 + mod(customer, 5), 's-' || n,
            at, at + (60 + mod(h3, 3000)) * interval '1 second', 12, 6, 6,
-           CASE WHEN mod(h3, 20) > 0 THEN 2000 + mod(h2, 118000) END,
+           CASE WHEN mod(h3, 20) > 0 THEN 2000 + mod(h2, 38000) END,
            CASE WHEN mod(h2, 5) < 2 THEN 100 + 50 * mod(h3, 9) END,
            CASE WHEN mod(h1, 5) = 0 THEN 1 + mod(h2, 3) END,
            CASE WHEN mod(h1, 5) = 0 AND mod(h2, 3) = 1 THEN 10 + mod(h3, 49000) / 100.0 END,

@@ -26,7 +26,10 @@ _MONEY = """
     TRUNCATE scoring.revenue_day;
     INSERT INTO scoring.revenue_day (tenant_id, agent_id, bucket, platform, currency, orders, amount, amount_sq)
     SELECT 'default', 'a-1', day, 4, currency, sum(orders), sum(amount), sum(amount * amount)
-    FROM scoring.customer_revenue_day GROUP BY day, currency
+    FROM scoring.customer_revenue_day GROUP BY day, currency;
+    TRUNCATE scoring.revenue_total_day;
+    INSERT INTO scoring.revenue_total_day (tenant_id, bucket, platform, currency, orders, amount, amount_sq)
+    SELECT tenant_id, bucket, platform, currency, orders, amount, amount_sq FROM scoring.revenue_day
 """
 
 

@@ -40,7 +40,7 @@ def weigh_each(agents: Mapping[str, Mapping[Metric, Sample]]) -> dict[str, dict[
         where = [place for place, own in enumerate(agents.values()) if metric in own]
         own = [each[metric] for each in agents.values() if metric in each]
         measured[metric] = Measured(np.array(where, dtype=np.int64), columns(own))
-    found = weigh(measured)
+    found = weigh(measured, len(agents))
     return {
         agent: {m: evidence for m in Metric if (evidence := found[m].of(place)) is not None} for place, agent in enumerate(agents)
     }

@@ -257,7 +257,7 @@ async def test_a_tenant_that_is_busy_for_too_long(house: House, clientele: Clien
 async def test_the_mean_order_is_told_in_the_currency_of_now(house: House, clientele: Clientele) -> None:
     fitted = await fit(house)
     with psycopg.connect(house.url) as conn:
-        conn.execute("UPDATE scoring.revenue_day SET amount = amount * 2")
+        conn.execute("UPDATE scoring.revenue_total_day SET amount = amount * 2")
     # The version keeps what it was fitted with, as long as that can be told.
     assert (await report(house)).order_values.mean_order == fitted.order_values.mean_order
     with psycopg.connect(house.url) as conn:

@@ -56,6 +56,32 @@ async def test_an_agent_never_heard_of_is_not_found_and_one_without_conversation
     assert (grade.n, grade.HasField("grade"), grade.HasField("score"), grade.HasField("rank")) == (0, False, False, False)
 
 
+async def test_the_score_before_is_that_of_the_window_before(house: House) -> None:
+    now = house.clock.now
+    await record(
+        house, {}, {"customerSatisfactionScore": 2, "startTime": (now - timedelta(days=40)).isoformat()}, {"agentId": "a-2"}
+    )
+    await house.drain()
+    before = pb.GradeAgentsRequest(agent_ids=["a-1"])
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    before.start_time.FromDatetime(today - timedelta(days=59))
+    before.end_time.FromDatetime(today - timedelta(days=29))
+    (then,) = (await house.scoring.GradeAgents(before, house.caller)).grades
+    for brief in (False, True):
+        answer = await house.scoring.GradeAgents(pb.GradeAgentsRequest(with_previous=True, brief=brief), house.caller)
+        first, second = sorted(answer.grades, key=lambda g: g.agent_id)
+        assert first.previous_score == pytest.approx(then.score)
+        assert first.score != pytest.approx(then.score)
+        assert not second.HasField("previous_score")
+        assert answer.graded == 2
+    one = await house.scoring.GradeAgents(pb.GradeAgentsRequest(agent_ids=["a-1"]), house.caller)
+    assert (one.graded, one.grades[0].HasField("previous_score"), len(one.benchmarks)) == (2, False, 0)
+    quarters = pb.GradeAgentsRequest(with_previous=True)
+    quarters.start_time.FromDatetime(now - timedelta(days=30))
+    quarters.end_time.FromDatetime(now)
+    assert not any(g.HasField("previous_score") for g in (await house.scoring.GradeAgents(quarters, house.caller)).grades)
+
+
 async def test_a_read_given_a_token_waits_for_its_write(house: House) -> None:
     token = await record(house, {})
     asked = asyncio.create_task(house.scoring.GradeAgents(pb.GradeAgentsRequest(consistency_token=token), house.caller))

@@ -16,7 +16,7 @@ from services.runtime.windows import Window
 from services.scoring import store, team_store
 from services.scoring.agents import explained, in_brief
 from services.scoring.policy import Policy
-from services.scoring.standings import benchmarks, stand
+from services.scoring.standings import Standings, benchmarks
 from services.scoring.store import Only
 from services.scoring.team import Team
 from services.scoring.team_days import SUMMED, Days, TeamDays
@@ -42,7 +42,7 @@ def told(team: Team) -> dict[str, dict[str, float]]:
 async def both(house: House, teams: Teams, window: Window, only: Only = store.EVERYTHING) -> tuple[Team, Team]:
     async with house.scoring_database.snapshot() as conn:
         settings = await get_settings(conn)
-        kept = await teams.get(conn, window, settings, house.clock.now, only)
+        (kept,) = await teams.get(conn, [window], settings, house.clock.now, only)
         return kept, await store.get_team(conn, window, settings.reporting_currency, only)
 
 
@@ -110,7 +110,7 @@ async def test_what_did_not_move_is_not_read_again(house: House) -> None:
     await both(house, teams, window)
     with recording() as sent:
         async with house.scoring_database.snapshot() as conn:
-            await teams.get(conn, window, await get_settings(conn), house.clock.now)
+            await teams.get(conn, [window], await get_settings(conn), house.clock.now)
     assert [s.statement for s in sent if "scoring.agent_day" in s.statement or "scoring.revenue_day" in s.statement] == []
     assert [s.statement for s in sent if "scoring.agent_state" in s.statement] != []
 
@@ -174,7 +174,7 @@ async def test_all_industries_together_are_everything(house: House) -> None:
 async def test_brief_grades_are_the_whole_ones_without_their_reasons(house: House) -> None:
     await busy(house)
     team, _ = await both(house, Teams(), windows.last_days(90, "UTC", house.clock.now))
-    standings = stand(team, Policy())
+    standings = Standings(team, Policy())
     whole, brief = (grade(standings, [*team.active, "nobody"]) for grade in (explained, in_brief))
     assert len(whole) > 2
     for one, other in zip(whole, brief, strict=True):
@@ -203,7 +203,7 @@ def test_windows_of_any_length_are_added_right() -> None:
 async def test_benchmarks_are_of_the_agents_asked_for(house: House) -> None:
     await busy(house)
     team, _ = await both(house, Teams(), windows.last_days(90, "UTC", house.clock.now))
-    standings, agents = stand(team, Policy()), team.active[:3]
+    standings, agents = Standings(team, Policy()), team.active[:3]
     own = {g.agent_id: {p.metric: (g.evidence[p.metric].n, p.value) for p in g.grade.breakdown if p.value is not None}
            for g in explained(standings, agents)}  # fmt: skip
     found = benchmarks(standings, [*agents, "nobody"])

@@ -168,7 +168,7 @@ class AgentPerformance(_message.Message):
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
         """What changed against the period of the same length before, the largest relative change first. Empty when that is no longer
-        kept.
+        kept. Not of compared agents.
         """
 
     @_builtins.property

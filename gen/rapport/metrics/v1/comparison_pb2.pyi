@@ -101,7 +101,7 @@ class AgentComparison(_message.Message):
 
     @_builtins.property
     def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Benchmark]:
-        """What the agents of a comparison can be held against."""
+        """What the agents of a comparison can be held against: the measures that grades are of."""
 
     @_builtins.property
     def leaders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedAgent]:
@@ -109,7 +109,7 @@ class AgentComparison(_message.Message):
 
     @_builtins.property
     def trailers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedAgent]:
-        """The agents with the lowest adjusted scores, the lowest first, at most five, none of which is a leader."""
+        """The agents with the lowest adjusted scores, the lowest first, at most five, of those graded firmly; none of them is a leader."""
 
     def __init__(
         self,

@@ -203,8 +203,9 @@ class OverallMetrics(_message.Message):
     new_customers: _builtins.int
     """Customers first seen in the window."""
     average_lifetime_value: _builtins.float
-    """What a customer has brought on average since the first fact: all revenue ever of customers that are known, per customer.
-    Absent without customers.
+    """What a customer has brought on average since the first fact: all revenue ever, also that of nobody known, per customer who ever
+    had a conversation or an order. Absent without customers, when part of the money cannot be told in the reporting currency, and
+    for some platforms or industries only.
     """
     lifetime_value_to_acquisition_cost: _builtins.float
     """average_lifetime_value / customer_acquisition_cost. Absent when either is, or when that cost is 0."""

@@ -80,7 +80,7 @@ class ExportResponse(_message.Message):
     data: _builtins.bytes
     """Bytes of the file."""
     rows: _builtins.int
-    """Rows that are complete with this piece, of this export."""
+    """Rows that are complete with this piece, of this stream."""
     token: _builtins.str
     """Goes on from here, or, with the last piece, asks for what has changed since. Empty where a file cannot be cut."""
     complete: _builtins.bool

@@ -218,7 +218,7 @@ class QueryServiceServicer:
 
     def ListFacts(self, request, context):
         """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
-        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE, INVALID_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -299,7 +299,7 @@ class QueryServiceServicer:
 
     def Export(self, request, context):
         """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

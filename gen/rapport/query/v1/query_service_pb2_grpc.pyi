@@ -50,7 +50,7 @@ class QueryServiceStub:
     """Lists every measure that QueryMetrics answers."""
     ListFacts: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListFactsRequest, _drill_down_pb2.ListFactsResponse]
     """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
-    Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+    Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE, INVALID_PAGE_TOKEN).
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_drill_down_pb2.ListConversationsRequest, _drill_down_pb2.ListConversationsResponse]
     """Lists conversations.
@@ -80,7 +80,7 @@ class QueryServiceStub:
     """
     Export: _aio.UnaryStreamMultiCallable[_export_pb2.ExportRequest, _export_pb2.ExportResponse]
     """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-    Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+    Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
     """
     Download: _aio.UnaryStreamMultiCallable[_export_pb2.DownloadRequest, _httpbody_pb2.HttpBody]
     """Streams a file with its content type, for gateways."""
@@ -165,7 +165,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_drill_down_pb2.ListFactsRequest, _abc.Awaitable[_drill_down_pb2.ListFactsResponse]],
     ) -> _abc.Awaitable[_drill_down_pb2.ListFactsResponse]:
         """Lists the facts behind a number of QueryMetrics: their quantities add up to it.
-        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, INVALID_PAGE_TOKEN).
+        Errors: INVALID_ARGUMENT (UNKNOWN_MEASURE, UNSUPPORTED_WINDOW, QUERY_TOO_LARGE, INVALID_PAGE_TOKEN).
         """
 
     @_abc_1.abstractmethod
@@ -261,7 +261,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_export_pb2.ExportRequest, _abc.AsyncIterator[_export_pb2.ExportResponse]],
     ) -> _abc.AsyncIterator[_export_pb2.ExportResponse]:
         """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN).
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
         """
 
     @_abc_1.abstractmethod

@@ -42,12 +42,15 @@ class GradeAgentsRequest(_message.Message):
     PLATFORMS_FIELD_NUMBER: _builtins.int
     INDUSTRIES_FIELD_NUMBER: _builtins.int
     BRIEF_FIELD_NUMBER: _builtins.int
+    WITH_PREVIOUS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     policy_version: _builtins.int
     """Version of the policy to grade by. 0: the newest."""
     brief: _builtins.bool
     """Leave out what explains the grades: breakdown, strengths, improvement areas and recommendations. Default false."""
+    with_previous: _builtins.bool
+    """Tell the scores of the period of the same length before, too. Default false."""
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to grade, at most 1,000. Empty: every agent with a conversation in the window."""
@@ -79,10 +82,11 @@ class GradeAgentsRequest(_message.Message):
         platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
         industries: _abc.Iterable[_builtins.str] | None = ...,
         brief: _builtins.bool = ...,
+        with_previous: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "brief", b"brief", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "brief", b"brief", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time", "with_previous", b"with_previous"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -98,6 +102,9 @@ class GradeAgentsResponse(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     BENCHMARKS_FIELD_NUMBER: _builtins.int
+    GRADED_FIELD_NUMBER: _builtins.int
+    graded: _builtins.int
+    """Agents with a conversation in the window, whether asked for or not."""
     @_builtins.property
     def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
         """The grades, best adjusted score first; agents that could not be graded last."""
@@ -112,7 +119,7 @@ class GradeAgentsResponse(_message.Message):
 
     @_builtins.property
     def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[_comparison_pb2.Benchmark]:
-        """What each metric is over the agents graded here, in the metrics' order."""
+        """What each metric is over the agents graded here, in the metrics' order. Only of brief grades."""
 
     def __init__(
         self,
@@ -121,10 +128,11 @@ class GradeAgentsResponse(_message.Message):
         quality: _common_pb2.Quality | None = ...,
         policy: _policy_pb2.ScoringPolicy | None = ...,
         benchmarks: _abc.Iterable[_comparison_pb2.Benchmark] | None = ...,
+        graded: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "grades", b"grades", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "graded", b"graded", "grades", b"grades", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,6 +159,7 @@ class AgentGrade(_message.Message):
     N_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     INDUSTRY_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SCORE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     grade: _builtins.str
@@ -171,6 +180,10 @@ class AgentGrade(_message.Message):
     """Share of the weight for which there was data, 0 to 1. Absent without a grade."""
     industry: _builtins.str
     """Industry by whose part of the policy the agent was graded. Empty: the policy has none for the agent's."""
+    previous_score: _builtins.float
+    """The score of the period of the same length before, by the same policy. Absent when not asked for, without a grade then, and
+    when quarters of an hour of that period are no longer kept.
+    """
     @_builtins.property
     def breakdown(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.SubScore]:
         """How the score came about."""
@@ -209,10 +222,11 @@ class AgentGrade(_message.Message):
         n: _builtins.int = ...,
         coverage: _builtins.float | None = ...,
         industry: _builtins.str = ...,
+        previous_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_previous_score", b"_previous_score", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "previous_score", b"previous_score", "rank", b"rank", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "industry", b"industry", "n", b"n", "provisional", b"provisional", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "_coverage", b"_coverage", "_grade", b"_grade", "_grade_meaning", b"_grade_meaning", "_previous_score", b"_previous_score", "_rank", b"_rank", "_score", b"_score", "adjusted_interval", b"adjusted_interval", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id", "breakdown", b"breakdown", "coverage", b"coverage", "grade", b"grade", "grade_meaning", b"grade_meaning", "improvement_areas", b"improvement_areas", "industry", b"industry", "n", b"n", "previous_score", b"previous_score", "provisional", b"provisional", "rank", b"rank", "recommendations", b"recommendations", "score", b"score", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
     _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
@@ -222,6 +236,8 @@ class AgentGrade(_message.Message):
     _WhichOneofArgType__grade: _TypeAlias = _typing.Literal["_grade", b"_grade"]  # noqa: Y015
     _WhichOneofReturnType__grade_meaning: _TypeAlias = _typing.Literal["grade_meaning"]  # noqa: Y015
     _WhichOneofArgType__grade_meaning: _TypeAlias = _typing.Literal["_grade_meaning", b"_grade_meaning"]  # noqa: Y015
+    _WhichOneofReturnType__previous_score: _TypeAlias = _typing.Literal["previous_score"]  # noqa: Y015
+    _WhichOneofArgType__previous_score: _TypeAlias = _typing.Literal["_previous_score", b"_previous_score"]  # noqa: Y015
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
@@ -234,6 +250,8 @@ class AgentGrade(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__grade) -> _WhichOneofReturnType__grade | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_meaning) -> _WhichOneofReturnType__grade_meaning | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_score) -> _WhichOneofReturnType__previous_score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
     @_typing.overload
