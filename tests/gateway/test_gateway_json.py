@@ -26,6 +26,20 @@ PATHS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("GET", "/api/analytics/comparison", "CompareAgents", {}),
     ("GET", "/api/analytics/grades", "GradeAgents", {}),
     ("GET", "/api/analytics/scores", "ScoreCustomers", {}),
+    ("GET", "/api/analytics/grades/7/history", "ListGradeHistory", {"agent_id": "7"}),
+    ("GET", "/api/analytics/measures", "ListMeasures", {}),
+    ("POST", "/api/analytics/metrics", "QueryMetrics", {}),
+    ("GET", "/api/analytics/facts?measure=orders", "ListFacts", {"measure": "orders"}),
+    ("GET", "/api/analytics/conversations?page_size=3", "ListConversations", {"page_size": 3}),
+    ("GET", "/api/analytics/conversations/c7", "GetConversation", {"conversation_id": "c7"}),
+    ("GET", "/api/analytics/customers?segments=at_risk", "ListCustomers", {"segments": [2]}),
+    ("GET", "/api/analytics/customer/c9/timeline", "GetCustomerTimeline", {"customer_id": "c9"}),
+    ("GET", "/api/analytics/agents", "ListAgents", {}),
+    ("GET", "/api/analytics/follow-ups", "ListFollowUps", {}),
+    ("GET", "/api/analytics/funnel", "GetStageFunnel", {}),
+    ("GET", "/api/analytics/industry/retail", "GetIndustryReport", {"industry": 2}),
+    ("GET", "/api/analytics/sources", "GetSourceReport", {}),
+    ("GET", "/api/analytics/insights", "ListInsights", {}),
     ("GET", "/api/analytics/alerts", "ListAlerts", {}),
     ("GET", "/api/analytics/system/health", "GetSystemHealth", {}),
 ]
@@ -60,6 +74,10 @@ async def test_zeros_and_empty_lists_are_there_and_what_is_undefined_is_not(gate
         "recommendations": [],
         "breakdown": [],
         "name": "",
+        "changes": [],
+        "days": [],
+        "gradeHistory": [],
+        "platforms": [],
     }
 
 
@@ -81,7 +99,9 @@ async def test_names_and_words_are_those_of_the_replaced_system(gate: Gateway) -
     )
     body = (await gate.http.get("/api/analytics/system/performance")).json()
     assert body["overallMetrics"]["averageResponseTime"] == 35000
-    assert body["platformDistribution"] == {"whatsapp": {"activeUsers": 2, "conversations": 0, "revenue": 3700}}
+    assert body["platformDistribution"] == {
+        "whatsapp": {"activeUsers": 2, "conversations": 0, "revenue": 3700, "ratedConversations": 0}
+    }
     (shown,) = body["realTimeAlerts"]
     assert (shown["type"], shown["severity"], shown["agentId"]) == ("performance", "medium", "1")
     assert "customerId" not in shown

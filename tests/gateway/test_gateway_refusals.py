@@ -87,6 +87,22 @@ async def test_nor_does_it_replace_a_customer(gate: Gateway, name: str) -> None:
     assert not gate.backends["query"].requests
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "conversations/1?conversation_id=2",
+        "conversations/1?page%5Fsize=2",
+        "grades/1/history?agentId=2",
+        "industry/retail?industry=finance",
+        "export/costs?format=csv&dataset=alerts",
+        "customer/1/timeline?customer_id=2",
+    ],
+)
+async def test_nor_does_any_other_name(gate: Gateway, path: str) -> None:
+    assert failure(await gate.http.get(httpx.URL(f"/api/analytics/{path}")))[:2] == (400, 3)
+    assert not gate.backends["query"].requests
+
+
 async def test_without_that_refusal_a_parameter_would_win(tmp_path: Path) -> None:
     async with open_gateway(tmp_path, lambda text: text.replace("(agent|dashboard|", "(dashboard|")) as gate:
         assert (await gate.http.get(AGENT, params={"agent_id": "2"})).status_code == 200
