@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -87,25 +87,8 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """What a measure is over agents for whom it is defined; the quartiles are values that as many of them do not exceed."""
-
-    n: int = 0
-    mean: float | None = None
-    p25: float | None = None
-    median: float | None = None
-    p75: float | None = None
-
-    @classmethod
-    def of(cls, n: int, mean: float | None, quartiles: Sequence[float] | None) -> Spread:
-        """Return the spread with these quartiles, None of nobody."""
-        return cls(n, mean, *(quartiles or ()))
-
-
-@dataclass(frozen=True, slots=True)
 class Field:
-    """What agents compared come to together, on each platform, and each for itself."""
+    """What agents compared come to together, and on each platform."""
 
     pooled: Figures
     platforms: Sequence[PlatformStanding]
-    spreads: Mapping[str, Spread] = field(default_factory=dict)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from services.query.answers import Spread
 
 #: Length of the lists of the best and of the last.
 MOST_RANKED = 5
@@ -69,17 +66,7 @@ def grade_distribution(contenders: Iterable[Contender]) -> dict[str, int]:
     return dict(Counter(contender.grade for contender in contenders if contender.grade is not None))
 
 
-def spread(values: Iterable[float | None]) -> Spread:
-    """Return the spread of the values that are there; quartiles by nearest rank."""
-    there = sorted(value for value in values if value is not None)
-    return Spread.of(len(there), mean(there), [_ranked(there, quarter) for quarter in (1, 2, 3)] if there else None)
-
-
 def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are there, None when none is."""
     there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
-
-
-def _ranked(values: Sequence[float], quarter: int) -> float:
-    return values[math.ceil(quarter * len(values) / 4) - 1]

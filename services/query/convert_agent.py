@@ -44,22 +44,30 @@ def agent_performance(
     return message
 
 
-def agent_course(frame: Frame, window: Window, course: Course, *, grades: Grades, before: Grades) -> agent_pb2.AgentPerformance:
-    """Return how an agent did next to the period before (`before` being its grades) and day by day."""
+def agent_course(frame: Frame, window: Window, course: Course, *, grades: Grades) -> agent_pb2.AgentPerformance:
+    """Return how an agent did next to the period before, whose score the grade tells, and day by day."""
     grade = grade_of(grades, course.current.agent.agent_id)
     message = agent_performance(frame, window, course.current, grade, scored_by(grades))
     message.days.extend(day_point(day, figures) for day, figures in course.days)
     if course.previous is None:
         message.quality.missing.append("previous")
     else:
+        before = grade.previous_score if grade is not None and grade.HasField("previous_score") else None
         message.changes.extend(agent_changes(course, grades, before))
     return message
 
 
-def agent_changes(course: Course, grades: Grades, before: Grades) -> list[agent_pb2.Change]:
+def agent_changes(course: Course, grades: Grades, score_before: float | None) -> list[agent_pb2.Change]:
     """Return what changed since the period before; where that is not kept, nothing is known of it."""
-    previous = _measures(course.previous, before) if course.previous else {}
-    return [change(each) for each in changes(_measures(course.current, grades), previous)]
+    current = _measures(course.current, score_of(grades, course.current.agent.agent_id))
+    previous = _measures(course.previous, score_before) if course.previous else {}
+    return [change(each) for each in changes(current, previous)]
+
+
+def score_of(answer: Grades, agent_id: str) -> float | None:
+    """Return an agent's score, None without a grade."""
+    grade = grade_of(answer, agent_id)
+    return grade.score if grade and grade.HasField("score") else None
 
 
 def grade_of(answer: scoring_service_pb2.GradeAgentsResponse, agent_id: str) -> scoring_service_pb2.AgentGrade | None:
@@ -104,9 +112,7 @@ def _conversations(standing: Standing) -> agent_pb2.ConversationMetrics:
     return agent_pb2.ConversationMetrics(**figures, **percentiles(standing.times))
 
 
-def _measures(standing: Standing, grades: Grades) -> dict[str, float | None]:
-    grade = grade_of(grades, standing.agent.agent_id)
-    score = grade.score if grade and grade.HasField("score") else None
+def _measures(standing: Standing, score: float | None) -> dict[str, float | None]:
     return {"score": score} | measures(standing.figures, standing.customers)
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rapport.metrics.v1 import comparison_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
 from services.query import comparison
-from services.query.answers import Agent, Field, Frame, Spread, Standing
+from services.query.answers import Agent, Field, Frame, Standing
 from services.query.comparison import Contender
-from services.query.convert import plain, quality
+from services.query.convert import quality
 from services.query.convert_agent import Grades, agent_performance, scored_by
 from services.query.convert_parts import present
 from services.query.convert_tenant import by_word
-from services.query.performance import FIELDS
 from services.runtime.windows import Window
 
 
@@ -42,7 +40,7 @@ def agent_comparison(
     compared, scored = contenders(answer), scored_by(answer)
     leaders, trailers = comparison.extremes(compared)
     return comparison_pb2.AgentComparison(
-        summary=_summary(len(compared), field, frame.currency),
+        summary=_summary(answer, field, frame.currency),
         comparisons=[agent_performance(frame, window, s, in_full.get(s.agent.agent_id), scored) for s in standings],
         grade_distribution=comparison.grade_distribution(compared),
         platform_effectiveness=by_word(field.platforms),
@@ -55,40 +53,22 @@ def agent_comparison(
             unconverted=field.pooled.unconverted,
         ),
         next_page_token=next_page_token,
-        benchmarks=_benchmarks(field, compared),
+        benchmarks=answer.benchmarks,
         leaders=[_ranked(grades[agent_id], names) for agent_id in leaders],
         trailers=[_ranked(grades[agent_id], names) for agent_id in trailers],
     )
 
 
-def _summary(agents: int, field: Field, currency: str) -> comparison_pb2.ComparisonSummary:
+def _summary(answer: Grades, field: Field, currency: str) -> comparison_pb2.ComparisonSummary:
+    means = {each.measure: each.agent_mean for each in answer.benchmarks if each.HasField("agent_mean")}
     return comparison_pb2.ComparisonSummary(
-        total_agents=agents,
-        avg_satisfaction=field.spreads["customerSatisfactionAvg"].mean,
+        total_agents=len(answer.grades),
+        avg_satisfaction=means.get("customerSatisfactionAvg"),
         total_revenue=float(field.pooled.total_revenue),
-        avg_conversion_rate=field.spreads["conversionRate"].mean,
+        avg_conversion_rate=means.get("conversionRate"),
         pooled_satisfaction=field.pooled.customer_satisfaction_avg,
         pooled_conversion_rate=field.pooled.conversion_rate,
         currency=currency,
-    )
-
-
-def _benchmarks(field: Field, compared: Iterable[Contender]) -> list[comparison_pb2.Benchmark]:
-    # All agents together have no grade.
-    scores = _benchmark("score", comparison.spread(each.score for each in compared), None)
-    pooled = {name: getattr(field.pooled, figure) for name, figure in FIELDS.items()}
-    return [scores, *(_benchmark(name, field.spreads[name], value) for name, value in pooled.items())]
-
-
-def _benchmark(measure: str, spread: Spread, pooled: Any) -> comparison_pb2.Benchmark:
-    return comparison_pb2.Benchmark(
-        measure=measure,
-        pooled=plain(pooled),
-        agent_mean=spread.mean,
-        p25=spread.p25,
-        median=spread.median,
-        p75=spread.p75,
-        n=spread.n,
     )
 
 

@@ -11,9 +11,9 @@ from rapport.scoring.v1 import scoring_service_pb2
 
 from services.query.answers import Frame, Standing
 from services.query.convert import alerts, missing, moment
-from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, scored_by
+from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, score_of, scored_by
 from services.query.convert_parts import day_point, grade_history
-from services.query.dashboard import Dashboard, Prospect, Todo, at_risk
+from services.query.dashboard import Dashboard, Prospect, Talk, Todo, at_risk
 from services.query.performance import Sums
 from services.runtime.windows import Window
 
@@ -33,7 +33,7 @@ def agent_dashboard(
     course = dashboard.course
     performance = _performance(frame, window, course.current, grades)
     previous = _performance(frame, window.previous(), course.previous, grades_before) if course.previous else None
-    found = agent_changes(course, grades, grades_before)
+    found = agent_changes(course, grades, score_of(grades_before, course.current.agent.agent_id))
     performance.changes.extend(found if previous else ())
     agent, sums = course.current.agent, course.current.sums
     message = agent_pb2.AgentDashboard(
@@ -45,12 +45,12 @@ def agent_dashboard(
         changes=found,
         days=[day_point(day, figures) for day, figures in course.days],
         platforms=performance.platforms,
-        peers=dashboard.peers,
+        peers=grades.graded,
         sentiment_mix=agent_pb2.SentimentMix(positive=sums.positive, neutral=sums.neutral, negative=sums.negative),
-        emotions=_counts(dashboard.emotions),
-        intents=_counts(dashboard.intents),
+        emotions=_counts(dashboard.talk.emotions),
+        intents=_counts(dashboard.talk.intents),
         customers_at_risk=[_customer(each) for each in at_risk(prospects(scores))],
-        follow_ups=_follow_ups(dashboard),
+        follow_ups=_follow_ups(dashboard.talk),
         open_alerts=alerts(open_alerts),
         quality=performance.quality,
         grade_history=grade_history(history, frame.today),
@@ -97,7 +97,7 @@ def _customer(prospect: Prospect) -> agent_pb2.CustomerAtRisk:
     )
 
 
-def _follow_ups(dashboard: Dashboard) -> list[agent_pb2.OpenFollowUp]:
+def _follow_ups(talk: Talk) -> list[agent_pb2.OpenFollowUp]:
     return [
         agent_pb2.OpenFollowUp(
             conversation_id=each.conversation_id,
@@ -105,5 +105,5 @@ def _follow_ups(dashboard: Dashboard) -> list[agent_pb2.OpenFollowUp]:
             actions=each.actions,
             start_time=moment(each.start_time),
         )
-        for each in dashboard.follow_ups
+        for each in talk.follow_ups
     ]

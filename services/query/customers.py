@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Talks:
-    """A customer's conversations on one platform; `recent` of them began in the last SESSION_WEEKS weeks."""
+    """A customer's conversations on one platform, with one agent or all; `recent` began in the last SESSION_WEEKS weeks."""
 
     platform: int
     conversations: int
@@ -85,6 +85,7 @@ class Known:
     customer_id: str
     life: Life | None
     profile: Profile | None
+    journey: Journey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,6 @@ class Customer(Known):
     talks: Sequence[Talks]
     takings: Mapping[str, Takings]
     bookings: Sequence[Bookings]
-    journey: Journey | None
     acquisition: Costs
     sources: Sequence[Source]
 
@@ -130,6 +130,14 @@ class Worth:
     return_on_investment: Decimal | None
     value_to_cost: Decimal | None
     unconverted: tuple[tuple[str, Decimal], ...]
+
+
+def by_platform(talks: Iterable[Talks]) -> list[Talks]:
+    """Return a customer's conversations by platform, with all agents together."""
+    found: dict[int, Talks] = {}
+    for t in talks:
+        found[t.platform] = _both(found[t.platform], t) if t.platform in found else t
+    return list(found.values())
 
 
 def engagement(talks: Sequence[Talks]) -> Engagement:
@@ -197,3 +205,17 @@ def preferred_services(bookings: Sequence[Bookings]) -> list[str]:
 def days_since(first: date | None, today: date) -> int | None:
     """Return how many days ago `first` was; a clock that runs ahead gives 0."""
     return max((today - first).days, 0) if first else None
+
+
+def _both(one: Talks, other: Talks) -> Talks:
+    return Talks(
+        platform=one.platform,
+        conversations=one.conversations + other.conversations,
+        recent=one.recent + other.recent,
+        csat_n=one.csat_n + other.csat_n,
+        csat_x100=one.csat_x100 + other.csat_x100,
+        response_n=one.response_n + other.response_n,
+        response_ms=one.response_ms + other.response_ms,
+        first=min(one.first, other.first),
+        last=max(one.last, other.last),
+    )

@@ -45,14 +45,20 @@ class Todo:
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboard:
-    """An agent's window next to the period before, its peers, its conversations and what is still to be done."""
+class Talk:
+    """What conversations were about: emotions and intents with how many times they are named; and which leave something to do."""
 
-    course: Course
-    peers: int
     emotions: Sequence[tuple[str, int]]
     intents: Sequence[tuple[str, int]]
     follow_ups: Sequence[FollowUp]
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """An agent's window next to the period before, its conversations and what is still to be done."""
+
+    course: Course
+    talk: Talk
     todo: Todo
 
 

@@ -8,28 +8,32 @@ from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query import store, store_agents, store_conversations, store_costs, store_met, store_todo
+from services.query import store, store_agents, store_conversations, store_costs, store_met, store_times, store_todo
 from services.query.answers import Agent, Course, Frame, Standing
 from services.query.costs import Amounts, Costs, costs
 from services.query.dashboard import LONGEST_LIST, Dashboard
-from services.query.performance import DayFigures, Place, Totals, add_up, day_figures, figures, gather, join
+from services.query.performance import DayFigures, Place, Totals, add_up, day_figures, figures, join
 from services.query.platforms import stand
 from services.query.questions import Question
 from services.query.store_rows import AGENT, DAY, PERIOD, PLATFORM, Split
 from services.runtime.errors import FieldViolation, NotFound
 from services.runtime.windows import local_day
-from services.storage.reading import get_settings, get_watermark
+from services.storage.reading import Settings, get_settings, get_watermark
 
 
 async def load_frame(conn: AsyncConnection, now: datetime) -> Frame:
     """Return what the answer rests on."""
-    settings = await get_settings(conn)
+    return frame_of(await get_settings(conn), await get_watermark(conn, now), now)
+
+
+def frame_of(settings: Settings, watermark: datetime, now: datetime) -> Frame:
+    """Return what an answer rests on."""
     return Frame(
         currency=settings.reporting_currency,
         time_zone=settings.time_zone,
         now=now,
         today=local_day(now, settings.time_zone),
-        watermark=await get_watermark(conn, now),
+        watermark=watermark,
     )
 
 
@@ -75,7 +79,7 @@ async def load_standings(
     `totals` are by agent, period and platform.
     """
     ids = [agent.agent_id for agent in agents]
-    times = await store.read_times(conn, question, AGENT, PERIOD)
+    times = await store_times.read_times(conn, question, AGENT, PERIOD)
     (customers,) = await store_met.count_customers(conn, question, (AGENT, PERIOD))
     # Costs are kept neither by platform nor by industry.
     spent = {} if question.is_narrowed else await store_costs.sum_agent_costs(conn, question, frame, ids)
@@ -101,13 +105,9 @@ async def load_standings(
 
 async def load_dashboard(conn: AsyncConnection, question: Question, agent: Agent, frame: Frame) -> Dashboard:
     """Return what the dashboard of the one agent shows that the question is about."""
-    everyone = question.of_all_agents()
     return Dashboard(
         course=await load_course(conn, question, agent, frame),
-        peers=await store_agents.count_working_agents(conn, everyone),
-        emotions=await store_conversations.count_emotions(conn, question, LONGEST_LIST),
-        intents=await store_conversations.count_intents(conn, question, LONGEST_LIST),
-        follow_ups=await store_conversations.read_follow_ups(conn, question, LONGEST_LIST),
+        talk=await store_conversations.read_talk(conn, question, LONGEST_LIST),
         todo=await store_todo.count_todo(conn, question, frame.now),
     )
 
@@ -120,8 +120,9 @@ async def load_totals(conn: AsyncConnection, question: Question, currency: str, 
 
 def told_days(question: Question, totals: Mapping[Place, Totals], currency: str) -> list[tuple[date, DayFigures]]:
     """Return the figures of totals by day, of each day of the question's that is told by itself."""
-    by_day = gather(totals, lambda place: place.day)
-    return [(day, day_figures(by_day.get(day, Totals()), currency)) for day in question.days]
+    by_day = {place.day: day_figures(each, currency) for place, each in totals.items() if place.day}
+    nothing = day_figures(Totals(), currency)
+    return [(day, by_day.get(day, nothing)) for day in question.days]
 
 
 def not_found(reason: str, message: str, *fields: str) -> NotFound:

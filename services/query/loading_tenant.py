@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query import store, store_agents, store_benchmarks, store_costs, store_met
-from services.query.answers import Agent, Field, Frame, Spread, Standing, System
+from services.query import store, store_agents, store_costs, store_met, store_times
+from services.query.answers import Agent, Field, Frame, Standing, System
 from services.query.costs import Spending, costs
 from services.query.loading import load_standings, load_totals, told_days
 from services.query.performance import Place, Takings, Totals, add_up, figures, gather, per_unit
@@ -23,12 +23,10 @@ _MOST_EARNERS = 10
 
 @dataclass(frozen=True, slots=True)
 class Everyone:
-    """Totals and different customers by platform, every measure's spread over agents, and agents with facts not compared."""
+    """Totals and different customers by platform of the agents asked about, or else of everything."""
 
     totals: Mapping[Place, Totals]
     customers: Mapping[int, int]
-    spreads: Mapping[str, Spread]
-    left_out: Sequence[str]
 
 
 async def load_system(conn: AsyncConnection, question: Question, frame: Frame) -> System:
@@ -36,8 +34,8 @@ async def load_system(conn: AsyncConnection, question: Question, frame: Frame) -
     currency = frame.currency
     by_platform, by_day = await load_totals(conn, question, currency, (PERIOD, PLATFORM), (DAY,))
     now, before = (_of_period(by_platform, is_before=is_before) for is_before in (False, True))
-    everyone, visitors = await store_met.count_customers(conn, question, (PERIOD,), (PERIOD, PLATFORM))
-    times = await store.read_times(conn, question.alone())
+    everyone, visitors = await store_met.count_customers(conn, question, (PERIOD,), (PLATFORM,))
+    times = await store_times.read_times(conn, question.alone())
     spending = await _spending(conn, question, frame)
     return System(
         overall=figures(add_up(now.values()), currency),
@@ -46,7 +44,7 @@ async def load_system(conn: AsyncConnection, question: Question, frame: Frame) -
         customers=everyone.get(Place(), 0),
         customers_before=everyone.get(Place(is_before=True), 0),
         active_agents=await store_agents.count_active_agents(conn, question),
-        platforms=stand(now, currency, {p.platform: n for p, n in visitors.items() if not p.is_before}),
+        platforms=stand(now, currency, {place.platform: n for place, n in visitors.items()}),
         days=told_days(question, by_day, currency),
         earners=await store.read_earners(conn, question, currency, _MOST_EARNERS),
         unplaced_revenue=now.get(0, Totals()).takings.get(currency, Takings()).amount,
@@ -59,26 +57,33 @@ async def load_everyone(conn: AsyncConnection, question: Question, frame: Frame)
     """Return what is known of everybody to compare, whoever is shown: the agents that the question is about, or all."""
     by_platform = (await load_totals(conn, question, frame.currency, (PLATFORM,)))[0]
     (visitors,) = await store_met.count_customers(conn, question, (PLATFORM,))
-    spreads, left_out = await store_benchmarks.read_spreads(conn, question, frame.currency)
-    return Everyone(by_platform, {place.platform: n for place, n in visitors.items()}, spreads, left_out)
+    return Everyone(by_platform, {place.platform: n for place, n in visitors.items()})
 
 
 async def load_shown(
-    conn: AsyncConnection, question: Question, everyone: Everyone, agents: Sequence[Agent], frame: Frame
+    conn: AsyncConnection,
+    question: Question,
+    everyone: Everyone,
+    agents: Sequence[Agent],
+    frame: Frame,
+    *,
+    compared: Collection[str] = (),
 ) -> tuple[Field, list[Standing]]:
-    """Return what all agents compared come to, and how those did that are shown, in their order."""
+    """Return what all agents compared come to, and how those did that are shown, in their order.
+
+    `compared` are agents known to have a conversation: the more are named, the fewer are looked at.
+    """
     shown = tuple(agent.agent_id for agent in agents)
     # Those who took money, or an appointment, but talked to nobody are not compared: what is theirs is in the sums of all.
-    some = question.of_agents((*shown, *everyone.left_out))
+    others = set(await store_agents.find_resting_agents(conn, question, compared)).difference(shown)
+    some = question.of_agents((*shown, *sorted(others)))
     (totals,) = await load_totals(conn, some, frame.currency, (AGENT, PERIOD, PLATFORM))
-    others = set(everyone.left_out).difference(shown)
     left_out = gather({p: each for p, each in totals.items() if p.agent_id in others}, lambda place: place.platform)
-    compared = {place.platform: each - left_out.get(place.platform, Totals()) for place, each in everyone.totals.items()}
+    theirs = {place.platform: each - left_out.get(place.platform, Totals()) for place, each in everyone.totals.items()}
     standings, _ = await load_standings(conn, question.of_agents(shown), agents, totals, frame)
     field = Field(
-        pooled=figures(add_up(compared.values()), frame.currency),
-        platforms=stand(compared, frame.currency, everyone.customers),
-        spreads=everyone.spreads,
+        pooled=figures(add_up(theirs.values()), frame.currency),
+        platforms=stand(theirs, frame.currency, everyone.customers),
     )
     return field, standings
 

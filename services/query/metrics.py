@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from services.query.costs import Costs
 from services.query.histograms import Percentiles
-from services.query.measures import TERMS, Keeping, Measure, Shape
+from services.query.measures import MEASURES, TERMS, Keeping, Measure, Shape
 from services.query.uncertainty import mean_interval, sample, wilson
 
 #: A group's values, in the order of the dimensions asked for.
@@ -57,6 +57,14 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Measures that are told together, and the counts that they are made of."""
+
+    names: tuple[str, ...]
+    counts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A measure in the period before, and what changed since; `relative` is in percent of it."""
 
@@ -76,9 +84,34 @@ class Group:
     series: tuple[Sums, ...] = ()
 
 
+def told(*names: str, squares: tuple[str, ...] = ()) -> Told:
+    """Return measures to tell together, with the counts of squares for their intervals."""
+    used = {term for name in names for term in (*MEASURES[name].of, *MEASURES[name].per)}.union(squares)
+    return Told(names, tuple(sorted(term for term in used if TERMS[term].keeping is Keeping.COUNTS)))
+
+
 def value(measure: Measure, sums: Sums, currency: str) -> Value:
     """Return what a measure comes to; `currency` is the reporting currency."""
-    return _OF_SHAPE[measure.shape](measure, sums, currency)
+    found = _OF_SHAPE[measure.shape](measure, sums, currency)
+    return Value(found.value, found.n, interval(measure, sums, currency)) if _has_interval(measure) else found
+
+
+def amount(measure: Measure, sums: Sums, currency: str) -> float | None:
+    """Return what a measure comes to, and nothing else: intervals take longer than all the rest."""
+    return _OF_SHAPE[measure.shape](measure, sums, currency).value
+
+
+def interval(measure: Measure, sums: Sums, currency: str) -> tuple[float, float] | None:
+    """Return the interval that a measure's true value lies in, None where there is none, or nothing to tell it from."""
+    n = int(_total(measure.per, sums, currency))
+    if not _has_interval(measure) or not n or (says_too_little(measure) and sums.left_out(currency)):
+        return None
+    total = _total(measure.of, sums, currency)
+    if measure.is_rate:
+        found: tuple[float, float] | None = wilson(int(total), n)
+    else:
+        found = mean_interval(sample(n, float(total), float(_total((measure.squares,), sums, currency))))
+    return (found[0] * measure.factor, found[1] * measure.factor) if found else None
 
 
 def change(measure: Measure, current: float | None, previous: float | None) -> Change:
@@ -110,6 +143,10 @@ def says_too_little(measure: Measure) -> bool:
     )
 
 
+def _has_interval(measure: Measure) -> bool:
+    return measure.is_rate or bool(measure.squares)
+
+
 def _sum(measure: Measure, sums: Sums, currency: str) -> Value:
     return Value(float(_total(measure.of, sums, currency)))
 
@@ -118,20 +155,7 @@ def _quotient(measure: Measure, sums: Sums, currency: str) -> Value:
     total, n = _total(measure.of, sums, currency), int(_total(measure.per, sums, currency))
     if not n or (says_too_little(measure) and sums.left_out(currency)):
         return Value(n=n)
-    return Value(_scaled(total, n, measure.factor), n, _interval(measure, sums, currency, total, n))
-
-
-def _interval(measure: Measure, sums: Sums, currency: str, total: Amount, n: int) -> tuple[float, float] | None:
-    if measure.is_rate:
-        low, high = wilson(int(total), n)
-    elif measure.squares:
-        found = mean_interval(sample(n, float(total), float(_total((measure.squares,), sums, currency))))
-        if found is None:
-            return None
-        low, high = found
-    else:
-        return None
-    return low * measure.factor, high * measure.factor
+    return Value(_scaled(total, n, measure.factor), n)
 
 
 def _percentile(measure: Measure, sums: Sums, _: str) -> Value:

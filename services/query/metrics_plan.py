@@ -11,8 +11,7 @@ from services.query.dimensions import KEPT, Dimension, Filter
 from services.query.measures import TERMS, Keeping, Measure, Shape
 from services.query.metrics import Values
 from services.query.metrics_parts import Granularity, parts_of
-from services.query.periods import period_before
-from services.runtime.windows import INTERVALS_KEPT, QUARTER, Window
+from services.runtime.windows import INTERVALS_KEPT, QUARTER, Window, period_before
 
 DEFAULT_GROUPS = 100
 #: Numbers of outcomes; what is tallied beyond is an event's measure.

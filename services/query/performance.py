@@ -159,14 +159,10 @@ FIELDS = {
     "noShowRate": "no_show_rate",
 }
 _COUNTS = {name for name in FIELDS if MEASURES[name].unit is Unit.COUNT and MEASURES[name].shape is Shape.SUM}
-_TOLD_BY_DAY = ("customerSatisfactionAvg", "averageResponseTime", "conversionRate")
-_TOLD_BY_PLATFORM = (
-    *_TOLD_BY_DAY,
-    "escalationRate",
-    "conversationCompletionRate",
-    "revenuePerConversation",
-    "ratedConversations",
-)
+_ALL = metrics.told(*FIELDS)
+_TOLD_BY_DAY = metrics.told("customerSatisfactionAvg", "averageResponseTime", "conversionRate")
+_MORE = "escalationRate", "conversationCompletionRate", "revenuePerConversation", "ratedConversations"
+_TOLD_BY_PLATFORM = metrics.told(*_TOLD_BY_DAY.names, *_MORE, squares=("csat_x100_sq",))
 
 
 def join(sums: Mapping[Place, Sums], takings: Mapping[Place, Mapping[str, Takings]]) -> dict[Place, Totals]:
@@ -189,7 +185,7 @@ def add_up(totals: Iterable[Totals]) -> Totals:
 
 def figures(totals: Totals, currency: str) -> Figures:
     """Return what the totals mean; `currency` is the reporting currency. Averages of money are per order and conversation."""
-    found = _named(_values(totals, currency, FIELDS))
+    found = _figures(totals, currency, _ALL)
     # As a double it would not be the sum of its parts any more.
     found["total_revenue"] = _revenue(totals, currency)
     return Figures(**found, unconverted=unconverted(totals.takings, currency))
@@ -197,19 +193,22 @@ def figures(totals: Totals, currency: str) -> Figures:
 
 def day_figures(totals: Totals, currency: str) -> DayFigures:
     """Return what a day's totals mean."""
-    found = _named(_values(totals, currency, _TOLD_BY_DAY))
+    found = _figures(totals, currency, _TOLD_BY_DAY)
     return DayFigures(conversations=totals.sums.conversations, revenue=_revenue(totals, currency), **found)
 
 
 def platform_figures(totals: Totals, currency: str) -> PlatformFigures:
     """Return what a platform's totals mean."""
-    values = _values(totals, currency, _TOLD_BY_PLATFORM)
+    added = _added(totals, _TOLD_BY_PLATFORM)
+    conversion, satisfaction = (
+        metrics.interval(MEASURES[name], added, currency) for name in ("conversionRate", "customerSatisfactionAvg")
+    )
     return PlatformFigures(
         conversations=totals.sums.conversations,
         revenue=_revenue(totals, currency),
-        **_named(values),
-        conversion_interval=values["conversionRate"].interval,
-        satisfaction_interval=values["customerSatisfactionAvg"].interval,
+        **_figures(totals, currency, _TOLD_BY_PLATFORM),
+        conversion_interval=conversion,
+        satisfaction_interval=satisfaction,
     )
 
 
@@ -233,14 +232,15 @@ def per_unit(amount: Decimal, units: int) -> Decimal | None:
     return amount / units if units else None
 
 
-def _values(totals: Totals, currency: str, names: Iterable[str]) -> dict[str, metrics.Value]:
+def _figures(totals: Totals, currency: str, told: metrics.Told) -> dict[str, Any]:
+    added = _added(totals, told)
+    found = {name: metrics.amount(MEASURES[name], added, currency) for name in told.names}
+    return {FIELDS[name]: int(value or 0) if name in _COUNTS else value for name, value in found.items()}
+
+
+def _added(totals: Totals, told: metrics.Told) -> metrics.Sums:
     money = {told_in: metrics.Money(each.orders, each.amount) for told_in, each in totals.takings.items()}
-    added = metrics.Sums(counts={name: getattr(totals.sums, name) for name in Sums.__slots__}, money=money)
-    return {name: metrics.value(MEASURES[name], added, currency) for name in names}
-
-
-def _named(values: Mapping[str, metrics.Value]) -> dict[str, Any]:
-    return {FIELDS[name]: int(value.value or 0) if name in _COUNTS else value.value for name, value in values.items()}
+    return metrics.Sums(counts={name: getattr(totals.sums, name) for name in told.counts}, money=money)
 
 
 def _revenue(totals: Totals, currency: str) -> Decimal:

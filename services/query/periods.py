@@ -5,20 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from services.runtime.windows import INTERVALS_KEPT, QUARTER, Window, local_day, midnight
+from services.runtime.windows import Window, local_day, midnight
 
 #: The day that days are counted from.
 FIRST_DAY = date(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-def period_before(window: Window, now: datetime) -> Window | None:
-    """Return the period of the same length before, None when its quarters of an hour are no longer kept."""
-    before = window.previous()
-    # The margin is for clocks, and for the time until all its readers have read.
-    if before.days is None and before.start < now - INTERVALS_KEPT + QUARTER:
-        return None
-    return before
 
 
 def span_in_days(window: Window) -> tuple[Decimal, Decimal]:
@@ -31,6 +22,14 @@ def days_of(window: Window) -> list[date]:
     first = local_day(window.start, window.zone)
     last = local_day(window.end - timedelta(microseconds=1), window.zone)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def nearest_month(day: date) -> date:
+    """Return the beginning of a month that is nearest to a day."""
+    begins = day.replace(day=1)
+    # 32 days after the first of a month are in the month after it.
+    following = (begins + timedelta(days=32)).replace(day=1)
+    return begins if day - begins <= following - day else following
 
 
 def _in_days(moment: datetime, zone: str) -> Decimal:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from services.query.dimensions import EVERYTHING, Dimension, Filter
-from services.query.periods import days_of, period_before
-from services.runtime.windows import Window, local_day
+from services.query.periods import days_of
+from services.runtime.windows import Window, local_day, period_before
 
 #: Days that are told one by one: the newest of a window.
 MOST_DAYS = 400

@@ -58,8 +58,10 @@ class AnswerCalls(Calls):
     ) -> customer_pb2.CustomerInsight:
         """Return what is known and expected of a customer."""
         await self._wait(request, context)
-        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
-            known = await loading_customer.find_customer(conn, request.customer_id)
+        now = self._clock()
+        async with asyncio.TaskGroup() as asked, self._database.snapshot() as conn:
+            known, frame = await loading_customer.begin(conn, request.customer_id, now)
+            # Scoring takes longest: it is asked before anything else is read.
             scored = [known.customer_id] if known.life else []
             scores = asked.create_task(self._siblings.scores(context, scored))
             seasons = asked.create_task(self._siblings.seasonality(context, scored))
@@ -150,11 +152,10 @@ class AnswerCalls(Calls):
     ) -> Callable[[], agent_pb2.AgentPerformance]:
         """Return what tells how an agent did, once everything is there that was asked for."""
         question = self._question(request, frame, [request.agent_id])
-        grades = asked.create_task(self._siblings.grades(context, question.window, question.only))
-        before = asked.create_task(self._siblings.grades(context, question.before, question.only, brief=True))
+        grades = asked.create_task(self._siblings.grades(context, question.window, question.only, with_previous=True))
         course = await loading.load_course(conn, question, agent, frame)
         window = question.window
-        return lambda: convert_agent.agent_course(frame, window, course, grades=grades.result(), before=before.result())
+        return lambda: convert_agent.agent_course(frame, window, course, grades=grades.result())
 
     def _question(self, request: Any, frame: Frame, agent_ids: Iterable[str] = ()) -> Question:
         return with_before(window_of(request, frame), convert.narrowed(request, agent_ids), frame.now)

@@ -37,11 +37,11 @@ class Siblings:
         self._alerting = alerting_service_pb2_grpc.AlertingServiceStub(alerting)
 
     async def grades(
-        self, context: Context | None, window: Window | None, only: Filter, *, brief: bool = False
+        self, context: Context | None, window: Window | None, only: Filter, *, brief: bool = False, with_previous: bool = False
     ) -> scoring_service_pb2.GradeAgentsResponse:
         """Return agents' grades in a window (none: no grades), of every agent with a conversation in it unless some are named.
 
-        In brief they are without what explains them.
+        In brief they are without what explains them; with the previous, they tell the scores of the period before.
         """
         if window is None:
             return scoring_service_pb2.GradeAgentsResponse()
@@ -50,6 +50,7 @@ class Siblings:
             platforms=only.of(Dimension.PLATFORM),  # type: ignore[arg-type]  # numbers are kept plain
             industries=map(str, only.of(Dimension.INDUSTRY) or ()),
             brief=brief,
+            with_previous=with_previous,
         )
         request.start_time.FromDatetime(window.start)
         request.end_time.FromDatetime(window.end)

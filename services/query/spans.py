@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.query.periods import period_before
-from services.runtime.windows import Window
+from services.runtime.windows import Window, period_before
 
 #: Places of a span's periods.
 NOW, BEFORE, EARLIER = range(3)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, literal, or_, select, union_all
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.answers import Earner
-from services.query.histograms import PERCENTS, Percentiles
 from services.query.performance import Place, Sums, Takings
 from services.query.questions import Question
 from services.query.store_rows import (
@@ -25,10 +24,9 @@ from services.query.store_rows import (
     money_rows,
     places,
     source_of,
-    time_rows,
     values_of,
+    whole_number,
 )
-from services.query.times import Times
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.money import priced
 from services.storage.schema import agent, revenue_total_day
@@ -68,17 +66,6 @@ async def sum_takings(
     return found
 
 
-async def read_times(conn: AsyncConnection, question: Question, *by: str) -> Mapping[Place, Times]:
-    """Return the percentiles of response times and of lengths; a place without either is not in it."""
-    source = source_of(question, by_agent=_by_agent([by]))
-    place_of = places((by,))
-    found: dict[Place, dict[str, Percentiles]] = {}
-    for row in await conn.execute(_times(source, by), values_of(question)):
-        buckets = {percent: getattr(row, f"p{percent}") for percent in PERCENTS}
-        found.setdefault(place_of(row)[1], {})[row.which] = Percentiles(row.n, buckets)
-    return found
-
-
 async def read_earners(conn: AsyncConnection, question: Question, currency: str, limit: int) -> list[Earner]:
     """Return the agents that brought most of a window's revenue, and last, if there is any, what belongs to no agent."""
     alone = question.alone()
@@ -99,37 +86,21 @@ async def sum_all_revenue(conn: AsyncConnection, currency: str) -> dict[str, Dec
 @built_once
 def _counts(source: Source, splits: Sequence[Split]) -> Select[Any]:
     rows = count_rows(source, _NAMES)
-    return grouped(rows, splits, *(_whole(func.sum(rows.c[name])).label(name) for name in _NAMES))
+    return grouped(rows, splits, *(whole_number(func.sum(rows.c[name])).label(name) for name in _NAMES))
 
 
 @built_once
 def _takings(source: Source, splits: Sequence[Split], currency: str) -> Select[Any]:
     rows = money_rows(source, currency)
-    sums = _whole(func.sum(rows.c.orders)).label("orders"), func.sum(rows.c.worth).label("worth")
+    sums = whole_number(func.sum(rows.c.orders)).label("orders"), func.sum(rows.c.worth).label("worth")
     return grouped(rows, splits, *sums, also=("told_in",))
-
-
-@built_once
-def _times(source: Source, by: Split) -> Select[Any]:
-    both = union_all(*(_histogram(source, which, by) for which in ("response", "duration"))).subquery("histogram")
-    of = [both.c.which, *(both.c[key] for key in by)]
-    so_far = func.sum(both.c.n).over(partition_by=of, order_by=both.c.log_bucket).label("so_far")
-    ranked = select(*both.c, so_far, func.sum(both.c.n).over(partition_by=of).label("total")).subquery("ranked")
-    # The bucket that holds the nearest-rank percentile is the first up to which there are as many.
-    reached = [
-        func.min(ranked.c.log_bucket).filter(100 * ranked.c.so_far >= percent * ranked.c.total).label(f"p{percent}")
-        for percent in PERCENTS
-    ]
-    keys = [ranked.c.which, *(ranked.c[key] for key in by)]
-    n = _whole(func.max(ranked.c.total)).label("n")
-    return select(literal(0).label("mask"), *keys, n, *reached).where(ranked.c.total > 0).group_by(*keys)
 
 
 @built_once
 def _earners(source: Source, currency: str, limit: int) -> Select[Any]:
     money = money_rows(source, currency)
     revenue = func.coalesce(func.sum(money.c.worth).filter(money.c.is_known), 0).label("revenue")
-    orders = _whole(func.sum(money.c.orders)).label("orders")
+    orders = whole_number(func.sum(money.c.orders)).label("orders")
     each = select(money.c.agent_id, revenue, orders).group_by(money.c.agent_id).subquery("each")
     of_nobody = each.c.agent_id == ""
     place = func.row_number().over(partition_by=of_nobody, order_by=(each.c.revenue.desc(), each.c.agent_id)).label("place")
@@ -143,16 +114,5 @@ def _earners(source: Source, currency: str, limit: int) -> Select[Any]:
     )
 
 
-def _histogram(source: Source, which: str, by: Split) -> Select[Any]:
-    rows = time_rows(source, which)
-    keys = [rows.c[key] for key in (*by, "log_bucket")]
-    return select(literal(which).label("which"), *keys, func.sum(rows.c.n).label("n")).group_by(*keys)
-
-
 def _by_agent(splits: Sequence[Split]) -> bool:
     return any(AGENT in split for split in splits)
-
-
-def _whole(total: ColumnElement[Any]) -> ColumnElement[int]:
-    """Return a sum as an integer, 0 when there was nothing to add."""
-    return cast(func.coalesce(total, 0), BigInteger)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, exists, func, or_, select
+from sqlalchemy import Exists, Select, Subquery, Table, Text, all_, and_, bindparam, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.answers import Agent
 from services.query.questions import Question
+from services.query.store_facts import BOOKING, CONVERSATION, OUTCOME, TRANSACTION, facts
 from services.query.store_rows import (
     Rollup,
     Source,
@@ -18,6 +20,7 @@ from services.query.store_rows import (
     count_rows,
     is_any_of,
     rollup_of_counts,
+    rollup_of_money,
     source_of,
     values_of,
 )
@@ -50,11 +53,17 @@ async def count_active_agents(conn: AsyncConnection, question: Question) -> int:
     return active
 
 
-async def count_working_agents(conn: AsyncConnection, question: Question) -> int:
-    """Return how many agents had a conversation in the window: those that can be graded."""
+async def find_resting_agents(conn: AsyncConnection, question: Question, working: Collection[str]) -> Sequence[str]:
+    """Return who has facts in the window but no conversation, nobody ("") included, of a question about all agents.
+
+    `working` are agents known to have one. There is none of those that a question names: all of them are meant.
+    """
+    if question.agents is not None:
+        return ()
     alone = question.alone()
-    working: int = (await conn.execute(_at_work(source_of(alone, by_agent=True)), values_of(alone))).scalar_one()
-    return working
+    query = _resting(source_of(alone, by_agent=True))
+    found = (await conn.execute(query, values_of(alone) | {"working": list(working)})).scalars().all()
+    return sorted({"", *found})
 
 
 async def read_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int | None, int]:
@@ -75,8 +84,14 @@ def _active(source: Source, *, narrowed: bool) -> Select[Any]:
 
 
 @built_once
-def _at_work(source: Source) -> Select[Any]:
-    return select(func.count()).select_from(_working(source))
+def _resting(source: Source) -> Select[Any]:
+    if not isinstance(source, Rollup):
+        fact = facts(source.whole, source.only, kinds=(CONVERSATION, BOOKING, OUTCOME, TRANSACTION))
+        return select(fact.c.agent_id).group_by(fact.c.agent_id).having(func.sum(fact.c.conversations) == 0)
+    told = agent_state.c
+    others = and_(told.tenant_id == THIS_TENANT, told.agent_id != all_(bindparam("working", type_=ARRAY(Text))))
+    has_facts = or_(_had(source, rollup_of_counts(source)), _had(source, rollup_of_money(source)))
+    return select(told.agent_id).where(others, has_facts, ~_had_conversations(source))
 
 
 def _working(source: Source) -> Subquery:
@@ -84,6 +99,18 @@ def _working(source: Source) -> Subquery:
         rows = count_rows(source, ["conversations"])
         return select(rows.c.agent_id).where(rows.c.conversations > 0).distinct().subquery("working")
     # To look once for each agent takes as long whatever the window.
+    known = select(agent_state.c.agent_id).where(agent_state.c.tenant_id == THIS_TENANT)
+    # Most were at work in the last days: these are all found at once.
     table = rollup_of_counts(source)
-    had = exists().where(*chosen(source, table), table.c.agent_id == agent_state.c.agent_id, table.c.conversations > 0)
-    return select(agent_state.c.agent_id).where(agent_state.c.tenant_id == THIS_TENANT, had).subquery("working")
+    lately = select(table.c.agent_id).where(*chosen(source, table, first="lately"), table.c.conversations > 0)
+    at_work = or_(agent_state.c.agent_id.in_(lately), _had_conversations(source))
+    return known.where(at_work).subquery("working")
+
+
+def _had_conversations(source: Rollup) -> Exists:
+    table = rollup_of_counts(source)
+    return _had(source, table).where(table.c.conversations > 0)
+
+
+def _had(source: Rollup, table: Table) -> Exists:
+    return exists().where(*chosen(source, table), table.c.agent_id == agent_state.c.agent_id)

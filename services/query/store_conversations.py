@@ -3,83 +3,161 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Integer, and_, column, desc, func, select, true
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query.dashboard import FollowUp
+from services.query.dashboard import FollowUp, Talk
 from services.query.dimensions import Dimension
 from services.query.questions import Question
-from services.query.store_rows import is_any_of
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.schema import agent, conversation, customer_state
 
 
-async def count_emotions(conn: AsyncConnection, question: Question, limit: int) -> list[tuple[str, int]]:
-    """Return the emotions named most often, with how many times; equals by name."""
-    each = func.unnest(conversation.c.emotions).table_valued("name").render_derived()
-    return await _count_names(conn, each, each.c.name, _begun(question), limit)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whether only some agents, platforms or industries are meant: statements are made once for each."""
+
+    of_agents: bool
+    of_platforms: bool
+    of_industries: bool
 
 
-async def count_intents(conn: AsyncConnection, question: Question, limit: int) -> list[tuple[str, int]]:
-    """Return the intents named most often, with how many times; equals by name."""
-    each = func.jsonb_array_elements(conversation.c.intents).table_valued(column("value", JSONB)).render_derived()
-    return await _count_names(conn, each, each.c.value["intent"].astext, _begun(question), limit)
+_EMOTION, _INTENT, _FOLLOW_UP = 1, 2, 3
+#: In the place of a follow-up's customer, actions and start.
+_NO_FOLLOW_UP = (
+    cast(null(), Text).label("customer_id"),
+    cast(null(), ARRAY(Text)).label("actions"),
+    cast(null(), DateTime(timezone=True)).label("start_time"),
+)
 
 
-async def read_follow_ups(conn: AsyncConnection, question: Question, limit: int) -> list[FollowUp]:
-    """Return the newest conversations that require a follow-up."""
-    c = conversation.c
-    query = (
-        select(c.conversation_id, c.customer_id, c.follow_up_actions, c.start_time)
-        .where(_begun(question), c.follow_up_required)
-        .order_by(c.start_time.desc(), c.conversation_id.desc())
-        .limit(limit)
+async def read_talk(conn: AsyncConnection, question: Question, limit: int) -> Talk:
+    """Return the emotions and the intents named most often, equals by name, and the newest conversations to follow up."""
+    found: dict[int, list[Any]] = {kind: [] for kind in (_EMOTION, _INTENT, _FOLLOW_UP)}
+    for row in await conn.execute(_talk(part_of(question)), part_values(question) | {"most": limit}):
+        found[row.kind].append(row)
+    return Talk(
+        emotions=[(row.name, row.n) for row in found[_EMOTION]],
+        intents=[(row.name, row.n) for row in found[_INTENT]],
+        follow_ups=[FollowUp(row.name, row.customer_id, tuple(row.actions), row.start_time) for row in found[_FOLLOW_UP]],
     )
-    rows = await conn.execute(query)
-    return [FollowUp(row.conversation_id, row.customer_id, tuple(row.follow_up_actions), row.start_time) for row in rows]
 
 
 async def read_silent_customers(conn: AsyncConnection, question: Question, limit: int) -> Sequence[str]:
     """Return the customers of the question's conversations, those first who have engaged with nobody for longest."""
-    met = select(conversation.c.customer_id).where(_begun(question))
-    query = (
-        select(customer_state.c.customer_id)
-        .where(
-            customer_state.c.tenant_id == THIS_TENANT,
-            customer_state.c.customer_id.in_(met),
-            customer_state.c.first_day.is_not(None),
-        )
-        .order_by(customer_state.c.last_day, customer_state.c.customer_id)
-        .limit(limit)
+    rows = await conn.execute(_silent(part_of(question)), part_values(question) | {"most": limit})
+    return [row.customer_id for row in rows]
+
+
+def part_of(question: Question) -> Part:
+    """Return by what the question is narrowed."""
+    only = question.only
+    return Part(question.agents is not None, bool(only.of(Dimension.PLATFORM)), bool(only.of(Dimension.INDUSTRY)))
+
+
+def part_values(question: Question) -> dict[str, Any]:
+    """Return the window, and the agents, platforms and industries that are meant."""
+    only = question.only
+    return {
+        "start": question.window.start,
+        "end": question.window.end,
+        "agents": list(question.agents or ()),
+        "platforms": list(only.of(Dimension.PLATFORM) or ()),
+        "industries": list(only.of(Dimension.INDUSTRY) or ()),
+    }
+
+
+def is_given(column: ColumnElement[Any], name: str, of: Any = Text) -> ColumnElement[bool]:
+    """Return the condition that a column is one of the values given by name."""
+    return column == any_(bindparam(name, type_=ARRAY(of)))
+
+
+@lru_cache
+def _talk(part: Part) -> Select[Any]:
+    begun = _begun(part).cte("begun")
+    each_emotion = func.unnest(begun.c.emotions).table_valued("name").render_derived()
+    each_intent = func.jsonb_array_elements(begun.c.intents).table_valued(column("value", JSONB)).render_derived()
+    parts = (
+        _named(_EMOTION, begun, each_emotion, each_emotion.c.name),
+        _named(_INTENT, begun, each_intent, each_intent.c.value["intent"].astext),
+        _to_follow_up(begun),
     )
-    return (await conn.execute(query)).scalars().all()
+    rows = union_all(*parts).subquery("row")
+    return select(*rows.c).where(rows.c.place <= bindparam("most", type_=Integer)).order_by(rows.c.kind, rows.c.place)
 
 
-async def _count_names(
-    conn: AsyncConnection, each: FromClause, name: ColumnElement[str], which: ColumnElement[bool], limit: int
-) -> list[tuple[str, int]]:
-    query = (
-        select(name.label("name"), func.count().label("n"))
-        .select_from(conversation.join(each, true()))
-        .where(which)
-        .group_by("name")
-        .order_by(desc("n"), "name")
-        .limit(limit)
+@lru_cache
+def _silent(part: Part) -> Select[Any]:
+    begun = _begun(part).subquery("begun")
+    met = select(begun.c.customer_id).distinct().subquery("met")
+    s = customer_state.c
+    its = and_(s.tenant_id == THIS_TENANT, s.customer_id == met.c.customer_id, s.first_day.is_not(None))
+    # One by one by key: whatever PostgreSQL expects, it would sooner look through all customers there are.
+    state = select(s.customer_id, s.last_day).where(its).limit(1).lateral("state")
+    return (
+        select(state.c.customer_id)
+        .select_from(met.join(state, true()))
+        .order_by(state.c.last_day, state.c.customer_id)
+        .limit(bindparam("most", type_=Integer))
     )
-    return [(found, n) for found, n in await conn.execute(query)]
 
 
-def _begun(question: Question) -> ColumnElement[bool]:
-    """Return the condition for the conversations of the question's window, agents, platforms and industries."""
-    c, window = conversation.c, question.window
-    conditions = [c.tenant_id == THIS_TENANT, c.start_time >= window.start, c.start_time < window.end]
-    if question.agents is not None:
-        conditions.append(is_any_of(c.agent_id, question.agents))
-    if platforms := question.only.of(Dimension.PLATFORM):
-        conditions.append(is_any_of(c.platform, platforms, Integer))
-    if industries := question.only.of(Dimension.INDUSTRY):
+def _named(kind: int, begun: CTE, each: FromClause, name: ColumnElement[str]) -> Select[Any]:
+    """Return how often each name is, with its place."""
+    n = func.count()
+    place = func.row_number().over(order_by=(n.desc(), name)).label("place")
+    return (
+        select(literal(kind).label("kind"), place, name.label("name"), n.label("n"), *_NO_FOLLOW_UP)
+        .select_from(begun.join(each, true()))
+        .group_by(name)
+    )
+
+
+def _to_follow_up(begun: CTE) -> Select[Any]:
+    c = begun.c
+    place = func.row_number().over(order_by=(c.start_time.desc(), c.conversation_id.desc()))
+    told = c.conversation_id, literal(1), c.customer_id, c.follow_up_actions, c.start_time
+    return select(literal(_FOLLOW_UP), place, *told).where(c.follow_up_required)
+
+
+def _begun(part: Part) -> Select[Any]:
+    """Return the conversations of the window, agents, platforms and industries that are meant."""
+    c, time = conversation.c, DateTime(timezone=True)
+    conditions = [
+        c.tenant_id == THIS_TENANT,
+        c.start_time >= bindparam("start", type_=time),
+        c.start_time < bindparam("end", type_=time),
+    ]
+    if part.of_agents:
+        conditions.append(is_given(c.agent_id, "agents"))
+    if part.of_platforms:
+        conditions.append(is_given(c.platform, "platforms", Integer))
+    if part.of_industries:
         own = select(agent.c.industry).where(agent.c.tenant_id == THIS_TENANT, agent.c.agent_id == c.agent_id)
-        conditions.append(is_any_of(func.coalesce(func.nullif(c.industry, ""), own.scalar_subquery(), ""), industries))
-    return and_(*conditions)
+        conditions.append(is_given(func.coalesce(func.nullif(c.industry, ""), own.scalar_subquery(), ""), "industries"))
+    told = c.conversation_id, c.customer_id, c.start_time, c.emotions, c.intents, c.follow_up_required, c.follow_up_actions
+    return select(*told).where(*conditions)

@@ -6,7 +6,9 @@ Costs in another currency than the reporting one are told at the rate of the per
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -14,9 +16,12 @@ from sqlalchemy import (
     Date,
     FromClause,
     Numeric,
+    Select,
     Text,
     and_,
     any_,
+    bindparam,
+    case,
     cast,
     exists,
     func,
@@ -45,6 +50,10 @@ _ACQUISITION = 4
 
 _c = cost_period.c
 _LENGTH = _c.end_day - _c.first_day
+#: The tenant's costs. A row whose `n` is 0 is what corrections left of one: it is equal to no row.
+_IS_COST = and_(_c.tenant_id == THIS_TENANT, _c.n > 0)
+#: Statements that are kept: to make one takes longer than it runs. There are no more than currencies that tenants report in.
+_STATEMENTS = 256
 #: In the place of a currency and two amounts, where only the row counts.
 _NOTHING = null().label("told_in"), *(cast(null(), Numeric) for _ in range(2))
 
@@ -56,9 +65,13 @@ async def sum_agent_costs(
 
     An agent that no cost names, of whatever time, is not in it.
     """
-    money, window, before = _priced(frame), question.window, question.before or question.window
+    money, window, before = (
+        _priced(frame.currency, literal(frame.today, Date)),
+        question.window,
+        question.before or question.window,
+    )
     asked = func.unnest(literal(agents, ARRAY(Text))).table_valued("agent_id").render_derived()
-    named = exists().where(_c.tenant_id == THIS_TENANT, _c.agent_id == asked.c.agent_id)
+    named = exists().where(_IS_COST, _c.agent_id == asked.c.agent_id)
     spent = (
         select(_c.agent_id, money.currency.label("told_in"), *(_sum(money, period) for period in (window, before)))
         .select_from(money.rows)
@@ -75,11 +88,11 @@ async def sum_agent_costs(
 
 async def sum_costs(conn: AsyncConnection, window: Window, frame: Frame) -> tuple[Amounts, Amounts, bool]:
     """Return by currency what everything cost in a window, what was spent in it to win customers, and if any cost is known."""
-    money = _priced(frame)
+    money = _priced(frame.currency, literal(frame.today, Date))
     share = _share(money, window)
     winning = func.sum(share).filter(_c.category == _ACQUISITION).label("winning")
     spent = select(literal("", Text), money.currency.label("told_in"), func.sum(share).label("amount"), winning)
-    any_cost = select(literal("", Text), *_NOTHING).where(exists().where(_c.tenant_id == THIS_TENANT))
+    any_cost = select(literal("", Text), *_NOTHING).where(exists().where(_IS_COST))
     query = union_all(spent.select_from(money.rows).where(_overlaps(window)).group_by("told_in"), any_cost)
     rows = (await conn.execute(query)).all()
     told = [row for row in rows if row.told_in is not None]
@@ -90,37 +103,18 @@ async def sum_costs(conn: AsyncConnection, window: Window, frame: Frame) -> tupl
     )
 
 
-async def sum_own_acquisition(conn: AsyncConnection, customer_id: str, frame: Frame) -> Amounts:
-    """Return by currency what was spent to win one customer by name; empty without such costs."""
-    money = _priced(frame)
-    query = (
-        select(money.currency.label("told_in"), func.sum(_c.amount * money.factor).label("amount"))
-        .select_from(money.rows)
-        .where(_c.tenant_id == THIS_TENANT, _c.customer_id == customer_id, _c.category == _ACQUISITION)
-        .group_by("told_in")
-    )
-    return {row.told_in: row.amount for row in await conn.execute(query)}
-
-
-async def sum_shared_acquisition(conn: AsyncConnection, customer_id: str, frame: Frame) -> Amounts:
-    """Return by currency a customer's even shares of what was spent to win customers of nobody's name.
+async def sum_acquisition(conn: AsyncConnection, customer_id: str, frame: Frame) -> Amounts:
+    """Return by currency what was spent to win a customer: by name, or else the customer's even shares of what was for nobody.
 
     A cost is shared by those who were first seen in its period and, if it has a campaign, came by that; also by those who
-    were erased since.
+    were erased since. Empty without such costs.
     """
-    money = _priced(frame)
-    me = customer_state.alias("me")
-    sharers, erased = (
-        select(func.count()).select_from(sharer).where(_shares(sharer)).correlate(cost_period).scalar_subquery()
-        for sharer in (customer_state.alias("sharer"), remainder_customer)
-    )
-    query = (
-        select(money.currency.label("told_in"), func.sum(_c.amount * money.factor / (sharers + erased)).label("amount"))
-        .select_from(money.rows.join(me, _shares(me)))
-        .where(_c.tenant_id == THIS_TENANT, _c.customer_id == "", _c.category == _ACQUISITION, me.c.customer_id == customer_id)
-        .group_by("told_in")
-    )
-    return {row.told_in: row.amount for row in await conn.execute(query)}
+    rows = await conn.execute(_acquisition(frame.currency), {"customer_id": customer_id, "today": frame.today})
+    own: dict[str, Decimal] = {}
+    shared: dict[str, Decimal] = {}
+    for row in rows:
+        (own if row.is_own else shared)[row.told_in] = row.amount
+    return own or shared
 
 
 async def count_new_customers(conn: AsyncConnection, question: Question) -> tuple[int, int]:
@@ -131,6 +125,26 @@ async def count_new_customers(conn: AsyncConnection, question: Question) -> tupl
     counts = _counts_of_some(question) if question.is_narrowed else _counts_of_all(question.window)
     row = (await conn.execute(select(*counts))).one()
     return row[0], row[1]
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def _acquisition(currency: str) -> Select[Any]:
+    money, name = _priced(currency, bindparam("today", type_=Date)), bindparam("customer_id", type_=Text)
+    is_own = _c.customer_id == name
+    me = customer_state.alias("me")
+    mine = exists().where(me.c.customer_id == name, _shares(me)).correlate(cost_period)
+    sharers, erased = (
+        select(func.count()).select_from(sharer).where(_shares(sharer)).correlate(cost_period).scalar_subquery()
+        for sharer in (customer_state.alias("sharer"), remainder_customer)
+    )
+    amount = func.sum(_c.amount * money.factor / case((is_own, 1), else_=sharers + erased)).label("amount")
+    columns: list[ColumnElement[Any]] = [is_own.label("is_own"), money.currency.label("told_in"), amount]
+    return (
+        select(*columns)
+        .select_from(money.rows)
+        .where(_IS_COST, _c.category == _ACQUISITION, _c.customer_id.in_((name, "")), or_(is_own, mine))
+        .group_by("is_own", "told_in")
+    )
 
 
 def _counts_of_all(window: Window) -> tuple[ColumnElement[int], ColumnElement[int]]:
@@ -178,14 +192,14 @@ def _sum(money: Priced, period: Window) -> ColumnElement[Any]:
     return func.sum(_share(money, period)).filter(_overlaps(period))
 
 
-def _priced(frame: Frame) -> Priced:
-    return priced(cost_period, func.least(days_before(_c.end_day, 1), literal(frame.today, Date)), frame.currency)
+def _priced(currency: str, today: ColumnElement[date]) -> Priced:
+    return priced(cost_period, func.least(days_before(_c.end_day, 1), today), currency)
 
 
 def _overlaps(window: Window) -> ColumnElement[bool]:
     """Return the condition for the tenant's costs that have days in a window, even parts of days."""
     days = days_of(window)
-    return and_(_c.tenant_id == THIS_TENANT, _c.first_day <= days[-1], _c.end_day > days[0])
+    return and_(_IS_COST, _c.first_day <= days[-1], _c.end_day > days[0])
 
 
 def _share(money: Priced, window: Window) -> ColumnElement[Any]:

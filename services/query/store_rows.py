@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Date,
     DateTime,
-    Double,
     Integer,
     Select,
-    SmallInteger,
     Subquery,
     Table,
     Text,
@@ -27,6 +27,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    false,
     func,
     literal,
     select,
@@ -36,7 +37,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.query.dimensions import Dimension
-from services.query.histograms import GROWTH
 from services.query.performance import Place
 from services.query.questions import Question
 from services.query.store_facts import BOOKING, CONVERSATION, OUTCOME, TRANSACTION, facts, term_of
@@ -51,11 +51,9 @@ Split = tuple[str, ...]
 #: Rollups of all agents together by day, of each by day, and of each by quarter of an hour.
 _COUNTS = schema.counts_total_day, schema.agent_day, schema.agent_interval
 _MONEY = schema.revenue_total_day, schema.revenue_day, schema.revenue_interval
-_TIMES = {
-    "response": (schema.response_total_day, schema.response_day, schema.response_interval),
-    "duration": (schema.duration_total_day, schema.duration_day, schema.duration_interval),
-}
-_TOGETHER, _BY_DAY, _BY_INTERVAL = range(3)
+TOGETHER, BY_DAY, BY_INTERVAL = range(3)
+#: The end of a window, in which most agents were at work.
+_LATELY = timedelta(days=2)
 #: Statements that are kept: more than there are kinds of questions, time zones and currencies of tenants at work.
 _STATEMENTS = 2048
 
@@ -67,6 +65,7 @@ class Rollup:
     grain: int
     of_agents: bool
     of_platforms: bool
+    has_before: bool
     zone: str
 
 
@@ -83,9 +82,10 @@ def source_of(question: Question, *, by_agent: bool) -> Source:
     if not question.only.is_kept:
         return question
     of_agents = question.agents is not None
-    day = _BY_DAY if by_agent or of_agents else _TOGETHER
-    grain = _BY_INTERVAL if question.whole.days is None else day
-    return Rollup(grain, of_agents, Dimension.PLATFORM in question.only.values, question.window.zone)
+    day = BY_DAY if by_agent or of_agents else TOGETHER
+    grain = BY_INTERVAL if question.whole.days is None else day
+    of_platforms = Dimension.PLATFORM in question.only.values
+    return Rollup(grain, of_agents, of_platforms, question.before is not None, question.window.zone)
 
 
 def values_of(question: Question) -> dict[str, Any]:
@@ -94,6 +94,7 @@ def values_of(question: Question) -> dict[str, Any]:
     first, last = whole.days or (whole.start, whole.end)
     return {
         "first": first,
+        "lately": max(first, last - _LATELY),
         "last": last,
         "now": window.days[0] if window.days and whole.days else window.start,
         "told": question.first_day_told,
@@ -118,9 +119,9 @@ def count_rows(source: Source, names: Iterable[str]) -> Subquery:
     """Return rows of counts by name."""
     if isinstance(source, Rollup):
         table = _COUNTS[source.grain]
-        return _rolled_up(source, table, *(table.c[name] for name in names))
+        return rolled_up(source, table, *(table.c[name] for name in names))
     fact = facts(source.whole, source.only, kinds=(CONVERSATION, BOOKING, OUTCOME))
-    return _facts(fact, source, *(term_of(fact.c, name).label(name) for name in names))
+    return placed_facts(fact, source, *(term_of(fact.c, name).label(name) for name in names))
 
 
 def money_rows(source: Source, currency: str) -> Subquery:
@@ -128,11 +129,11 @@ def money_rows(source: Source, currency: str) -> Subquery:
     if not isinstance(source, Rollup):
         fact = facts(source.whole, source.only, kinds=(CONVERSATION, TRANSACTION))
         paid = [fact.c.amount.is_not(None)]
-        return _in_money(_facts(fact, source, fact.c.currency, fact.c.orders, fact.c.amount, where=paid), currency).subquery(
-            "told"
-        )
+        return _in_money(
+            placed_facts(fact, source, fact.c.currency, fact.c.orders, fact.c.amount, where=paid), currency
+        ).subquery("told")
     table = _MONEY[source.grain]
-    rows = _rolled_up(source, table, table.c.currency, table.c.orders, table.c.amount)
+    rows = rolled_up(source, table, table.c.currency, table.c.orders, table.c.amount)
     plain = rows.c.amount.label("worth"), rows.c.currency.label("told_in"), literal(value=True).label("is_known")
     own = select(*_keys(rows), rows.c.orders, *plain).where(rows.c.currency == currency)
     # To look for a rate row by row takes longer than all the rest: only for those that need one.
@@ -140,21 +141,10 @@ def money_rows(source: Source, currency: str) -> Subquery:
     return union_all(own, _in_money(foreign, currency)).subquery("told")
 
 
-def time_rows(source: Source, which: str) -> Subquery:
-    """Return rows of a histogram, of "response" or of "duration": `log_bucket` and `n`."""
-    if isinstance(source, Rollup):
-        table = _TIMES[which][source.grain]
-        return _rolled_up(source, table, table.c.log_bucket, table.c.n)
-    fact = facts(source.whole, source.only, kinds=(CONVERSATION,))
-    time = fact.c[f"{which}_ms"]
-    log_bucket = cast(func.ceil(func.ln(cast(func.greatest(time, 1), Double)) / func.ln(literal(GROWTH, Double))), SmallInteger)
-    return _facts(fact, source, log_bucket.label("log_bucket"), literal(1).label("n"), where=[time.is_not(None)])
-
-
 def customer_rows(question: Question) -> Subquery:
     """Return a row for each conversation with a known customer: `customer_id`."""
     fact = facts(question.whole, question.only, kinds=(CONVERSATION,))
-    return _facts(fact, question, fact.c.customer_id, where=[fact.c.customer_id != ""])
+    return placed_facts(fact, question, fact.c.customer_id, where=[fact.c.customer_id != ""])
 
 
 def grouped(rows: Subquery, splits: Sequence[Split], *sums: ColumnElement[Any], also: Split = ()) -> Select[Any]:
@@ -181,18 +171,23 @@ def places(splits: Sequence[Split]) -> Callable[[Any], tuple[int, Place]]:
     return told
 
 
+def whole_number(total: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a sum as an integer, 0 when there was nothing to add."""
+    return cast(func.coalesce(total, 0), BigInteger)
+
+
 def is_any_of(column: ColumnElement[Any], values: Iterable[Any], of: Any = Text) -> ColumnElement[bool]:
     """Return the condition that a column is one of some values."""
     return column == any_(literal(list(values), ARRAY(of)))
 
 
-def chosen(source: Rollup, table: Table) -> list[ColumnElement[bool]]:
-    """Return the conditions for the tenant's rows of a rollup that are meant; `values_of` tells which."""
-    of = Date if source.grain != _BY_INTERVAL else DateTime(timezone=True)
+def chosen(source: Rollup, table: Table, *, first: str = "first", last: str = "last") -> list[ColumnElement[bool]]:
+    """Return the conditions for the tenant's rows of a rollup that are meant; `values_of` tells which, and from when to when."""
+    of = Date if source.grain != BY_INTERVAL else DateTime(timezone=True)
     conditions = [
         table.c.tenant_id == THIS_TENANT,
-        table.c.bucket >= bindparam("first", type_=of),
-        table.c.bucket < bindparam("last", type_=of),
+        table.c.bucket >= bindparam(first, type_=of),
+        table.c.bucket < bindparam(last, type_=of),
     ]
     if source.of_agents:
         conditions.append(table.c.agent_id == any_(bindparam("agents", type_=ARRAY(Text))))
@@ -206,17 +201,25 @@ def rollup_of_counts(source: Rollup) -> Table:
     return _COUNTS[source.grain]
 
 
-def _rolled_up(source: Rollup, table: Table, *columns: ColumnElement[Any]) -> Subquery:
-    is_before = table.c.bucket < bindparam("now", type_=table.c.bucket.type)
+def rollup_of_money(source: Rollup) -> Table:
+    """Return the rollup that money is kept in."""
+    return _MONEY[source.grain]
+
+
+def rolled_up(source: Rollup, table: Table, *columns: ColumnElement[Any]) -> Subquery:
+    """Return the rows of a rollup that are meant."""
+    # A constant where there is but one period: PostgreSQL expects as many groups as days from the comparison.
+    is_before = table.c.bucket < bindparam("now", type_=table.c.bucket.type) if source.has_before else false()
     agent_id = table.c.agent_id if "agent_id" in table.c else literal("", Text).label(AGENT)
     told = bindparam("told", type_=Date)
     keys = _placed(told, agent_id, table.c.platform, is_before, day_of(table.c.bucket, source.zone))
     return select(*keys, *columns).where(*chosen(source, table)).subquery("row")
 
 
-def _facts(
+def placed_facts(
     fact: Subquery, question: Question, *columns: ColumnElement[Any], where: Sequence[ColumnElement[bool]] = ()
 ) -> Subquery:
+    """Return the facts that are meant as rows."""
     told, is_before = literal(question.first_day_told, Date), fact.c.at < question.window.start
     keys = _placed(told, fact.c.agent_id, fact.c.platform, is_before, fact.c.day)
     return select(*keys, *columns).where(*where).subquery("row")

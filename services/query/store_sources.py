@@ -126,7 +126,7 @@ async def sum_costs(
     query = (
         select(c.category, money.currency.label("told_in"), func.sum(share).label("amount"))
         .select_from(money.rows)
-        .where(c.tenant_id == THIS_TENANT, c.first_day <= days[-1], c.end_day > days[0])
+        .where(c.tenant_id == THIS_TENANT, c.n > 0, c.first_day <= days[-1], c.end_day > days[0])
         .group_by(c.category, "told_in")
     )
     if agents:

@@ -21,5 +21,5 @@ _PERCENTILES = {
 def percentiles(times: Times) -> dict[str, Any]:
     """Return the percentiles that there are, by the names of the contract's fields."""
     added = metrics.Sums(percentiles=times)
-    found = {name: metrics.value(MEASURES[measure], added, "").value for measure, name in _PERCENTILES.items()}
+    found = {name: metrics.amount(MEASURES[measure], added, "") for measure, name in _PERCENTILES.items()}
     return {name: value for name, value in found.items() if value is not None}

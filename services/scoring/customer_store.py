@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
     text,
     true,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -54,6 +56,17 @@ class Sweep:
     upsell_percentiles: tuple[float, ...] = ()
 
 
+class _Who(Enum):
+    """Which customers are read: all, those that the parameter `ids` names, or the one that `id` does.
+
+    PostgreSQL plans anew for every list of names, only once for a name.
+    """
+
+    ALL = auto()
+    NAMED = auto()
+    ONE = auto()
+
+
 _swept = schema.customer_sweep.c
 SWEEP = select(_swept.version, _swept.clv_p90, _swept.clv_median, _swept.returning_customers, _swept.upsell_percentiles).where(
     _swept.tenant_id == THIS_TENANT
@@ -67,15 +80,15 @@ WHOLE = text("SET LOCAL cursor_tuple_fraction = 1")
 
 async def get_customers(conn: AsyncConnection, currency: str, ids: Collection[str] | None = None) -> Customers:
     """Return the named customers that any fact names, or all of them; what they paid is told in `currency`."""
-    if ids is None:
-        return _customers((await conn.execute(_select_customers(currency, are_named=False))).all())
-    return _customers((await conn.execute(_select_customers(currency, are_named=True), {"ids": list(ids)})).all())
+    who = _Who.ALL if ids is None else _Who.ONE if len(ids) == 1 else _Who.NAMED
+    named = {} if ids is None else {"ids": list(ids)} if who is _Who.NAMED else {"id": next(iter(ids))}
+    return _customers((await conn.execute(_select_customers(currency, who), named)).all())
 
 
 async def stream_customers(conn: AsyncConnection, currency: str, size: int) -> AsyncIterator[Customers]:
     """Yield every customer, `size` at a time, as they are now; what they paid is told in `currency`."""
     await conn.execute(WHOLE)
-    async with conn.stream(_select_customers(currency, are_named=False), execution_options={"yield_per": size}) as result:
+    async with conn.stream(_select_customers(currency, _Who.ALL), execution_options={"yield_per": size}) as result:
         async for rows in result.partitions():
             yield _customers(rows)
 
@@ -141,16 +154,15 @@ async def get_tenants(conn: AsyncConnection) -> list[str]:
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def _select_customers(currency: str, *, are_named: bool) -> Select[Any]:
-    """Select all customers, or those that the parameter `ids` names."""
-    s, m = schema.customer_state.c, _payments(currency, are_named=are_named).subquery()
+def _select_customers(currency: str, who: _Who) -> Select[Any]:
+    s, m = schema.customer_state.c, _payments(currency, who).subquery()
     days = (cast(ordinal(s[n]), Double).label(n) for n in _DAYS)
     money = (cast(func.coalesce(m.c[n], 0), Double).label(n) for n in _PAYMENTS)
     numbers = (cast(s.advocate, Integer).label("advocate"), func.coalesce(s.segment, 0).label("segment"))
     return (
         select(s.customer_id, s.segment_since, *(s[n] for n in _COUNTS), *days, *money, *numbers)
         .select_from(schema.customer_state.outerjoin(m, m.c.customer_id == s.customer_id))
-        .where(s.tenant_id == THIS_TENANT, _named(s.customer_id) if are_named else true())
+        .where(s.tenant_id == THIS_TENANT, _are(who, s.customer_id))
     )
 
 
@@ -165,13 +177,19 @@ def _customers(rows: Sequence[Any]) -> Customers:
 @lru_cache(maxsize=_STATEMENTS)
 def _select_revenue(currency: str) -> Select[Any]:
     """Select what the tenant's orders that can be told in a currency came to, and how many they are."""
-    r = schema.revenue_total_day
-    money = priced(r, r.c.bucket, currency)
-    sums = select(func.sum(r.c.amount * money.factor), func.sum(r.c.orders)).select_from(money.rows)
-    return sums.where(r.c.tenant_id == THIS_TENANT, money.is_known)
+    r = schema.revenue_total_day.c
+    own = select(r.amount, r.orders).where(r.tenant_id == THIS_TENANT, r.currency == currency)
+    # To look for a rate row by row takes longer than all the rest: only for those that need one.
+    foreign = (
+        select(r.bucket, r.currency, r.amount, r.orders).where(r.tenant_id == THIS_TENANT, r.currency != currency).subquery()
+    )
+    money = priced(foreign, foreign.c.bucket, currency)
+    told = select(foreign.c.amount * money.factor, foreign.c.orders).select_from(money.rows).where(money.is_known)
+    each = union_all(own, told).subquery().c
+    return select(func.sum(each.amount), func.sum(each.orders))
 
 
-def _payments(currency: str, *, are_named: bool) -> Select[Any]:
+def _payments(currency: str, who: _Who) -> Select[Any]:
     """Select what customers paid, all in all and after their first order day, as far as it can be told in `currency`."""
     r, first = schema.customer_revenue_day, schema.customer_state.alias("first")
     money = priced(r, r.c.day, currency)
@@ -186,7 +204,7 @@ def _payments(currency: str, *, are_named: bool) -> Select[Any]:
             func.sum(amount).filter(again).label("repeat_paid"),
         )
         .select_from(money.rows.join(first, same))
-        .where(r.c.tenant_id == THIS_TENANT, money.is_known, _named(r.c.customer_id) if are_named else true())
+        .where(r.c.tenant_id == THIS_TENANT, money.is_known, _are(who, r.c.customer_id))
         .group_by(r.c.customer_id)
     )
 
@@ -196,5 +214,7 @@ def ordinal(day: ColumnElement[Any]) -> ColumnElement[int]:
     return day.op("-", return_type=Integer())(literal(_FIRST_ORDINAL)) + 1
 
 
-def _named(customer_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return customer_id == any_(bindparam("ids", type_=ARRAY(Text)))
+def _are(who: _Who, customer_id: ColumnElement[str]) -> ColumnElement[bool]:
+    if who is _Who.ALL:
+        return true()
+    return customer_id == (bindparam("id", type_=Text) if who is _Who.ONE else any_(bindparam("ids", type_=ARRAY(Text))))

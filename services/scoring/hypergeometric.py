@@ -34,6 +34,6 @@ def _sum(first: float, second: float, third: Array, z: Array) -> Array:
         factor *= (first + n) * (second + n) / (n + 1)
         term *= factor
         total += term
-        if np.all(np.abs(term) <= _PRECISION * np.abs(total)):
+        if (np.abs(term) <= _PRECISION * np.abs(total)).all():
             break
     return total

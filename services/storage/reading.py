@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import FromClause, Select, exists, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Database
@@ -24,6 +25,12 @@ LONGEST_WAIT_S = 10.0
 _POLL_S = 0.01
 #: More than record at the same moment.
 _AT_ONCE = 1000
+
+_LOWEST = select(change.c.recorded_at).where(change.c.tenant_id == THIS_TENANT).order_by(change.c.change_id).limit(_AT_ONCE)
+#: What every call reads is made but once. Ids are handed out just before the clock is read, so the oldest is among the lowest
+#: ids, however deep the queue is.
+WAITING_SINCE = select(func.min(_LOWEST.subquery().c.recorded_at))
+SETTINGS = select(*(c for c in tenant_settings.c if c.name != "tenant_id")).where(tenant_settings.c.tenant_id == THIS_TENANT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +60,47 @@ class Horizon:
 
 async def get_settings(conn: AsyncConnection) -> Settings:
     """Return the transaction's tenant's settings."""
-    columns = [c for c in tenant_settings.c if c.name != "tenant_id"]
-    row = (await conn.execute(select(*columns).where(tenant_settings.c.tenant_id == THIS_TENANT))).one_or_none()
-    return Settings() if row is None else Settings(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public name for it
+    row = (await conn.execute(SETTINGS)).one_or_none()
+    return Settings() if row is None else settings_of(row)
 
 
 async def get_waiting_since(conn: AsyncConnection) -> datetime | None:
-    """Return when the oldest change that waits to be counted was recorded; None when none waits.
-
-    Ids are handed out just before the clock is read, so the oldest is among the lowest ids, however deep the queue is.
-    """
-    lowest = select(change.c.recorded_at).where(change.c.tenant_id == THIS_TENANT).order_by(change.c.change_id)
-    oldest: datetime | None = (await conn.execute(select(func.min(lowest.limit(_AT_ONCE).subquery().c.recorded_at)))).scalar_one()
+    """Return when the oldest change that waits to be counted was recorded; None when none waits."""
+    oldest: datetime | None = (await conn.execute(WAITING_SINCE)).scalar_one()
     return oldest
 
 
 async def get_watermark(conn: AsyncConnection, now: datetime) -> datetime:
     """Return the moment before which everything recorded is counted."""
-    return min(await get_waiting_since(conn) or now, now - INGEST_TRANSACTION_LIMIT)
+    return watermark(await get_waiting_since(conn), now)
+
+
+async def get_standing(conn: AsyncConnection, now: datetime) -> tuple[Settings, datetime]:
+    """Return the tenant's settings and the moment before which everything recorded is counted: both by one statement."""
+    waiting_since, *settings = (await conn.execute(_STANDING)).one()
+    return settings_of(settings), watermark(waiting_since, now)
+
+
+def beside(first: Select[Any], *others: Select[Any]) -> Select[Any]:
+    """Select the columns of the first, and of the others beside them: each has at most one row, the first always has it."""
+    parts: list[FromClause] = [first.subquery(), *(other.subquery() for other in others)]
+    rows = parts[0]
+    for part in parts[1:]:
+        rows = rows.outerjoin(part, true())
+    return select(*(c for part in parts for c in part.c)).select_from(rows)
+
+
+def settings_of(columns: Sequence[Any]) -> Settings:
+    """Return settings from the columns of SETTINGS, the defaults where all are None."""
+    return Settings() if columns[0] is None else Settings(**dict(zip(SETTINGS.selected_columns.keys(), columns, strict=True)))
+
+
+_STANDING = beside(WAITING_SINCE, SETTINGS)
+
+
+def watermark(waiting_since: datetime | None, now: datetime) -> datetime:
+    """Return the moment before which everything recorded is counted, from when the oldest change waits."""
+    return min(waiting_since or now, now - INGEST_TRANSACTION_LIMIT)
 
 
 class ConsistencyTokens:

@@ -105,6 +105,7 @@ class Rows:
         for grain, bucket in (("interval", floor_to_quarter(at)), ("day", local_day(at, ZONE))):
             self.insert(f"scoring.{name}_{grain}", agent_id=agent_id, bucket=bucket, **where, n=n)
         self.add(f"scoring.{name}_total_day", {"bucket": local_day(at, ZONE), **where}, n=n)
+        self.add(f"scoring.{name}_total_month", {"bucket": local_day(at, ZONE).replace(day=1), **where}, n=n)
 
     def presence(self, grouping: int, group_id: str, day: date, n: int, previous: date = NEVER) -> None:
         self.insert("scoring.presence", grouping=grouping, group_id=group_id, day=day, previous_day=previous, n=n)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
-from rapport.metrics.v1 import agent_pb2, common_pb2, customer_pb2
+from rapport.metrics.v1 import agent_pb2, common_pb2, comparison_pb2, customer_pb2
 from rapport.scoring.v1 import policy_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 
 POLICY_VERSION = 7
@@ -22,6 +22,8 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     def __init__(self) -> None:
         self.grades: dict[str, scoring_service_pb2.AgentGrade] = {}
+        self.graded = 0
+        self.benchmarks: list[comparison_pb2.Benchmark] = []
         self.scores: dict[str, scoring_service_pb2.CustomerScore] = {}
         self.seasons: dict[str, list[customer_pb2.SeasonalPattern]] = {}
         self.snapshots: dict[str, list[scoring_service_pb2.GradeSnapshot]] = {}
@@ -46,16 +48,21 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         self.deadlines.append(context.time_remaining())
         wanted: Sequence[str] = request.agent_ids or list(self.grades)
         return scoring_service_pb2.GradeAgentsResponse(
-            grades=[self._graded(agent_id, brief=request.brief) for agent_id in wanted],
+            grades=[self._graded(agent_id, request) for agent_id in wanted],
             quality=common_pb2.Quality(watermark=self.watermark),
             policy=policy_pb2.ScoringPolicy(version=POLICY_VERSION),
+            benchmarks=self.benchmarks,
+            graded=self.graded,
         )
 
-    def _graded(self, agent_id: str, *, brief: bool) -> scoring_service_pb2.AgentGrade:
+    def _graded(self, agent_id: str, request: Any) -> scoring_service_pb2.AgentGrade:
         told = scoring_service_pb2.AgentGrade()
         told.CopyFrom(self.grades.get(agent_id, scoring_service_pb2.AgentGrade(agent_id=agent_id)))
-        for field in ("breakdown", "strengths", "improvement_areas", "recommendations") if brief else ():
+        for field in ("breakdown", "strengths", "improvement_areas", "recommendations") if request.brief else ():
             told.ClearField(field)
+        # Every window has the same grades here.
+        if request.with_previous and told.HasField("score"):
+            told.previous_score = told.score
         return told
 
     async def ListGradeHistory(self, request: Any, context: Any) -> scoring_service_pb2.ListGradeHistoryResponse:  # noqa: N802

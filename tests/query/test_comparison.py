@@ -1,12 +1,11 @@
-"""The order of agents, its pages, the best and the last, and what values are over agents."""
+"""The order of agents, its pages, the best and the last."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.answers import Spread
-from services.query.comparison import Contender, Position, extremes, grade_distribution, page_of, spread
+from services.query.comparison import Contender, Position, extremes, grade_distribution, page_of
 
 
 def test_best_first_equals_by_id_ungraded_last() -> None:
@@ -53,17 +52,3 @@ def test_the_best_and_the_last_are_firm_and_nobody_is_both() -> None:
     # The control: were they firm, they would be there.
     assert extremes([*firm, Contender("lucky", "A", 99.0)])[0][0] == "lucky"
     assert extremes(loose) == ([], [])
-
-
-def test_a_spread_is_of_those_for_whom_it_is_defined() -> None:
-    assert spread([None, 4.0, 1.0, 3.0, 2.0]) == Spread(4, 2.5, 1.0, 2.0, 3.0)
-    assert spread([None]) == Spread()
-
-
-@given(st.lists(st.floats(min_value=0, max_value=100), min_size=1, max_size=40))
-def test_quartiles_are_values_that_as_many_do_not_exceed(values: list[float]) -> None:
-    found = spread(values)
-    for quarter, value in ((1, found.p25), (2, found.median), (3, found.p75)):
-        assert value is not None
-        assert 4 * len([v for v in values if v <= value]) >= quarter * len(values)
-        assert 4 * len([v for v in values if v < value]) < quarter * len(values)

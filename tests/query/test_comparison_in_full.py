@@ -14,11 +14,6 @@ async def compare(service: Service, **asked: object) -> comparison_pb2.AgentComp
     return await service.stub.CompareAgents(query_service_pb2.CompareAgentsRequest(**asked))
 
 
-def benchmark(answer: comparison_pb2.AgentComparison, measure: str) -> comparison_pb2.Benchmark:
-    (found,) = [each for each in answer.benchmarks if each.measure == measure]
-    return found
-
-
 @pytest.fixture
 def team(service: Service, rows: Rows) -> Rows:
     """Seven agents with n conversations each, n/7 of them successes; agent 7 works on two platforms."""
@@ -43,27 +38,25 @@ def team(service: Service, rows: Rows) -> Rows:
     return rows
 
 
-async def test_benchmarks_are_pooled_and_over_agents(service: Service, team: Rows) -> None:
-    got = await compare(service)
+async def test_benchmarks_are_scorings(service: Service, team: Rows) -> None:
+    """They are of the agents compared, not of those that the page shows."""
+    told = [
+        comparison_pb2.Benchmark(measure="customerSatisfactionAvg", pooled=3.5, agent_mean=3.25, p25=1, median=3, p75=5, n=4),
+        comparison_pb2.Benchmark(measure="conversionRate", pooled=2800 / 52, agent_mean=2170 / 7, n=7),
+        comparison_pb2.Benchmark(measure="averageResponseTime"),
+    ]
+    service.scoring.benchmarks = told
 
-    conversion, rating = benchmark(got, "conversionRate"), benchmark(got, "customerSatisfactionAvg")
-    # 28 of 52; agent 7 has 7 of 10, which is between 4 and 5 of 7.
-    assert (conversion.n, conversion.pooled) == (7, pytest.approx(2800 / 52))
-    assert conversion.agent_mean == pytest.approx((2100 / 7 + 70) / 7)
-    assert (conversion.p25, conversion.median, conversion.p75) == tuple(pytest.approx(100 * n / 7) for n in (2, 4, 5))
-    assert (rating.n, rating.agent_mean, rating.pooled, rating.median) == (4, 3.5, 3.5, 3)
-    assert got.summary.avg_conversion_rate == conversion.agent_mean
-    revenue, score = benchmark(got, "totalRevenue"), benchmark(got, "score")
-    assert (revenue.pooled, revenue.agent_mean, revenue.p25, revenue.median, revenue.p75) == (2800, 400, 200, 400, 600)
-    assert (score.HasField("pooled"), score.agent_mean, score.median, score.n) == (False, 40, 40, 7)
-    response = benchmark(got, "averageResponseTime")
-    assert (response.n, [f.name for f, _ in response.ListFields()]) == (0, ["measure"])
+    got = await compare(service, page_size=1)
+
+    assert list(got.benchmarks) == told
+    assert (got.summary.avg_satisfaction, got.summary.avg_conversion_rate) == (3.25, 2170 / 7)
 
 
-async def test_money_that_cannot_be_told_is_in_no_mean_over_conversations(service: Service, team: Rows) -> None:
-    team.money("1", ago(hours=1), "5", currency="USD", platform=WEB)
-    found = benchmark(await compare(service), "revenuePerConversation")
-    assert (found.n, found.HasField("pooled"), found.p25) == (6, False, pytest.approx(300 / 7))
+async def test_means_over_agents_for_none_of_whom_they_are_defined_are_absent(service: Service, team: Rows) -> None:
+    service.scoring.benchmarks = [comparison_pb2.Benchmark(measure="customerSatisfactionAvg", pooled=3.5)]
+    summary = (await compare(service)).summary
+    assert (summary.HasField("avg_satisfaction"), summary.HasField("avg_conversion_rate")) == (False, False)
 
 
 async def test_agents_with_money_but_no_conversation_are_not_compared(service: Service, team: Rows) -> None:
@@ -78,11 +71,10 @@ async def test_agents_with_money_but_no_conversation_are_not_compared(service: S
     got = await compare(service)
 
     assert (got.summary.total_revenue, got.platform_effectiveness["whatsapp"].revenue) == (2800, 2800)
-    assert (benchmark(got, "totalRevenue").pooled, benchmark(got, "totalRevenue").n) == (2800, 7)
-    assert benchmark(got, "appointmentsBooked").pooled == 0
+    assert got.quality.n == 52
     assert (len(got.quality.unconverted), set(got.platform_effectiveness)) == (0, {"whatsapp", "instagram"})
     named = await compare(service, agent_ids=["1", "resting"])
-    assert (named.summary.total_revenue, benchmark(named, "appointmentsBooked").pooled) == (1100, 3)
+    assert named.summary.total_revenue == 1100
     whole = await service.stub.GetSystemPerformance(query_service_pb2.GetSystemPerformanceRequest())
     assert whole.overall_metrics.total_revenue == 8800
 
@@ -123,7 +115,6 @@ async def test_a_comparison_on_some_platforms(service: Service, team: Rows) -> N
     service.scoring.grades = {"7": service.scoring.grades["7"]}
     got = await compare(service, platforms=[INSTAGRAM])
     assert (got.quality.n, got.summary.total_revenue, set(got.platform_effectiveness)) == (3, 0, {"instagram"})
-    assert (benchmark(got, "totalConversations").n, benchmark(got, "totalConversations").pooled) == (1, 3)
     assert all(list(r.platforms) == [INSTAGRAM] for r in service.scoring.requests)
 
 
@@ -137,8 +128,7 @@ async def test_a_comparison_in_an_industry(service: Service, team: Rows) -> None
     got = await compare(service, industries=["finance"])
 
     assert (got.quality.n, got.summary.total_revenue, got.platform_effectiveness["whatsapp"].active_users) == (3, 3, 1)
-    conversion = benchmark(got, "conversionRate")
-    assert (conversion.n, conversion.pooled, conversion.agent_mean) == (2, pytest.approx(100 / 3), 25)
+    assert got.summary.pooled_conversion_rate == pytest.approx(100 / 3)
     assert [c.quality.n for c in got.comparisons] == [2, 1]
 
 

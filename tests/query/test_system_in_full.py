@@ -9,11 +9,13 @@ import pytest
 from rapport.metrics.v1 import system_pb2
 from rapport.query.v1 import query_service_pb2
 
+from services.query.histograms import middle
 from services.query.performance import Sums, Totals
 from services.query.platforms import stand
+from services.runtime.windows import midnight
 from tests.query.asking import day_start, stamp
 from tests.query.conftest import Service
-from tests.query.rows import INSTAGRAM, NOW, TODAY, WEB, WHATSAPP, Rows, ago
+from tests.query.rows import INSTAGRAM, NOW, TODAY, WEB, WHATSAPP, ZONE, Rows, ago
 
 ACQUISITION = 4
 
@@ -183,3 +185,21 @@ def test_where_nothing_differs_chance_explains_all() -> None:
     both = stand({WHATSAPP: Totals(alike), WEB: Totals(alike)}, "INR")
     assert [(each.conversion_p, each.satisfaction_p) for each in both] == [(1, 1), (1, 1)]
     assert [each.satisfaction_p for each in stand({WHATSAPP: Totals(alike), WEB: Totals(worse)}, "INR")] == [0, 0]
+
+
+@pytest.mark.parametrize("first", [date(2026, 1, 1), date(2026, 1, 10), date(2026, 1, 25), date(2026, 4, 28)])
+@pytest.mark.parametrize("last", [date(2026, 5, 1), date(2026, 5, 12), date(2026, 5, 21)])
+async def test_percentiles_of_any_days(service: Service, rows: Rows, first: date, last: date) -> None:
+    """Whole months are read at once: what is outside of the window, in the same months, counts for nothing."""
+    start, end = (midnight(day, ZONE) for day in (first, last))
+    hour = timedelta(hours=1)
+    outside = [start - hour, end + hour, start - timedelta(days=8), end + timedelta(days=8)]
+    for n, at in enumerate(outside):
+        rows.times(str(n), at, 200, 100)
+    for n, at in enumerate((start + hour, end - hour)):
+        rows.times(f"in {n}", at, 50 + 10 * n, 1)
+
+    overall = (await ask(service, start_time=stamp(start), end_time=stamp(end))).overall_metrics
+
+    assert overall.response_time_p50_ms == pytest.approx(middle(50))
+    assert overall.response_time_p99_ms == pytest.approx(middle(60))
