@@ -67,7 +67,7 @@ async def load_shown(
     agents: Sequence[Agent],
     frame: Frame,
     *,
-    compared: Collection[str] = (),
+    compared: Collection[str],
 ) -> tuple[Field, list[Standing]]:
     """Return what all agents compared come to, and how those did that are shown, in their order.
 

@@ -59,10 +59,6 @@ class Question:
         """Return the same question about some agents alone."""
         return replace(self, only=Filter({**self.only.values, Dimension.AGENT: agent_ids}))
 
-    def of_all_agents(self) -> Question:
-        """Return the same question about all agents."""
-        return replace(self, only=Filter({d: v for d, v in self.only.values.items() if d is not Dimension.AGENT}))
-
     def alone(self) -> Question:
         """Return the same question without the period before."""
         return replace(self, before=None)

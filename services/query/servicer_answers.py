@@ -128,7 +128,8 @@ class AnswerCalls(Calls):
                 self._siblings.grades(context, window if shown else None, question.of_agents(tuple(shown)).only)
             )
             names = await loading.load_named(conn, [*shown, *itertools.chain(*extremes(ranked))])
-            field, standings = await loading_tenant.load_shown(conn, question, everyone, [names[a] for a in shown], frame)
+            agents, compared = [names[a] for a in shown], [each.agent_id for each in ranked]
+            field, standings = await loading_tenant.load_shown(conn, question, everyone, agents, frame, compared=compared)
         return convert_comparison.agent_comparison(
             frame,
             window,
