@@ -239,8 +239,8 @@ def _command(name: str, arguments: Sequence[str], folder: Path, log: Path | None
     # The output goes to a file: a pipe would stay open as long as the server that pg_ctl starts.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(  # noqa: S603 our own words
-            [str(_installed() / "bin" / name), *arguments],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, user=server_user.name(), cwd=folder, check=False,
+            server_user.lent([str(_installed() / "bin" / name), *arguments]),
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder, check=False,
         )  # fmt: skip
         output.seek(0)
         said = output.read().strip()

