@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,7 +10,7 @@ import grpc
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.insight.v1.vocabulary_pb2 import Platform
-from rapport.metrics.v1.common_pb2 import Quality
+from rapport.metrics.v1.common_pb2 import Quality, Window
 
 from services.cli.calling import DEADLINE_S, CommandFailed
 from services.cli.windows import Period
@@ -72,9 +73,19 @@ def period(days: int | None, start: str | None, end: str | None) -> Period:
 
 async def ask(call: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer], request: _Request, asked: Period) -> _Answer:
     """Ask for a period. Where its days are the tenant's, a first answer for the default window tells the time zone."""
+
+    async def default_window() -> Window:
+        return (await call(request, timeout=DEADLINE_S)).quality.window
+
+    await place(request, asked, default_window)
+    return await call(request, timeout=DEADLINE_S)
+
+
+async def place(request: _Windowed, asked: Period, default_window: Callable[[], Awaitable[Window]]) -> None:
+    """Set a request's window; where days of the tenant are meant, the default one tells their zone and when today ends."""
     zone = default_end = None
     if asked.needs_zone:
-        window = (await call(request, timeout=DEADLINE_S)).quality.window
+        window = await default_window()
         zone = _zone(window.time_zone)
         default_end = window.end.ToDatetime(zone)
     start, end = asked.bounds(zone, default_end)
@@ -82,7 +93,6 @@ async def ask(call: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer], request
         request.start_time.FromDatetime(start)
     if end:
         request.end_time.FromDatetime(end)
-    return await call(request, timeout=DEADLINE_S)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -8,12 +8,11 @@ import typer
 from rapport.query.v1.query_service_pb2 import GetDashboardRequest, WatchAgentRequest
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import Days, End, Industries, Platforms, Start, ask, period
+from services.cli.answering import After, Json, put
+from services.cli.asking import Days, End, Industries, Platforms, Start, period
 from services.cli.calling import Address, Addresses, connected, reach, run
 from services.cli.layout import OUT, print_json
-from services.cli.queries import After, Json
 from services.cli.show_dashboard import show_dashboard, update_line
-from services.cli.windows import Period
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
 
@@ -34,9 +33,8 @@ def dashboard(
 
     Now, before, next to the peers, and what is still to be done.
     """
-    addresses: Addresses = context.obj
     request = GetDashboardRequest(agent_id=agent, consistency_token=after, platforms=platforms or (), industries=industries or ())
-    run(_dashboard(addresses.query, request, period(days, start, end), json))
+    put(context, "GetDashboard", request, show_dashboard, json=json, asked=period(days, start, end))
 
 
 def watch(
@@ -52,13 +50,6 @@ def watch(
     """
     addresses: Addresses = context.obj
     run(_watch(addresses.query, WatchAgentRequest(agent_id=agent), count, json))
-
-
-async def _dashboard(address: Address, request: GetDashboardRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetDashboard, request, asked)
-    print_json(answer) if json else show_dashboard(answer)
-    return 0
 
 
 async def _watch(address: Address, request: WatchAgentRequest, count: int, json: bool) -> int:

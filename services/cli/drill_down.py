@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,15 +13,11 @@ from rapport.query.v1.drill_down_pb2 import (
     ListConversationsRequest,
     ListFactsRequest,
 )
-from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import Days, End, Start, ask, period
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
+from services.cli.answering import After, Json, put
+from services.cli.asking import Days, End, Start, period
 from services.cli.filtering import Where, filter_of
-from services.cli.layout import print_json
-from services.cli.queries import After, Json
 from services.cli.show_drill_down import show_conversation, show_conversations, show_facts, show_funnel, show_timeline
-from services.cli.windows import Period
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many to show, the newest first.")]
 
@@ -39,7 +36,7 @@ def facts(
 ) -> None:
     """The facts behind a number: what they count for adds up to it."""
     request = ListFactsRequest(measure=measure, filter=filter_of(where), page_size=limit, consistency_token=after)
-    run(_facts(_query(context), request, period(days, start, end), json))
+    put(context, "ListFacts", request, partial(show_facts, request.measure), json=json, asked=period(days, start, end))
 
 
 def conversations(
@@ -67,7 +64,7 @@ def conversations(
         page_size=limit,
         consistency_token=after,
     )
-    run(_conversations(_query(context), request, period(days, start, end), json))
+    put(context, "ListConversations", request, show_conversations, json=json, asked=period(days, start, end))
 
 
 def conversation(
@@ -79,7 +76,7 @@ def conversation(
 ) -> None:
     """A conversation, what it counts for, and what names it."""
     request = GetConversationRequest(conversation_id=conversation, consistency_token=after)
-    run(_conversation(_query(context), request, json))
+    put(context, "GetConversation", request, show_conversation, json=json)
 
 
 def timeline(
@@ -92,7 +89,7 @@ def timeline(
 ) -> None:
     """What happened with a customer, the newest first."""
     request = GetCustomerTimelineRequest(customer_id=customer, page_size=limit, consistency_token=after)
-    run(_timeline(_query(context), request, json))
+    put(context, "GetCustomerTimeline", request, partial(show_timeline, request.customer_id), json=json)
 
 
 def funnel(
@@ -107,44 +104,4 @@ def funnel(
 ) -> None:
     """How customers go from stage to stage."""
     request = GetStageFunnelRequest(filter=filter_of(where), consistency_token=after)
-    run(_funnel(_query(context), request, period(days, start, end), json))
-
-
-def _query(context: typer.Context) -> Address:
-    addresses: Addresses = context.obj
-    return addresses.query
-
-
-async def _facts(address: Address, request: ListFactsRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).ListFacts, request, asked)
-    print_json(answer) if json else show_facts(request.measure, answer)
-    return 0
-
-
-async def _conversations(address: Address, request: ListConversationsRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).ListConversations, request, asked)
-    print_json(answer) if json else show_conversations(answer)
-    return 0
-
-
-async def _conversation(address: Address, request: GetConversationRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).GetConversation(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_conversation(answer)
-    return 0
-
-
-async def _timeline(address: Address, request: GetCustomerTimelineRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).GetCustomerTimeline(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_timeline(request.customer_id, answer)
-    return 0
-
-
-async def _funnel(address: Address, request: GetStageFunnelRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetStageFunnel, request, asked)
-    print_json(answer) if json else show_funnel(answer)
-    return 0
+    put(context, "GetStageFunnel", request, show_funnel, json=json, asked=period(days, start, end))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rapport.query.v1 import vocabulary_pb2
 from rapport.query.v1.export_pb2 import ExportResponse
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
 from rapport_client import Failure
+from services.cli.bar import Bar
 from services.cli.layout import ERR
 
 _ARROW, _PARQUET = vocabulary_pb2.ExportFormat.arrow, vocabulary_pb2.ExportFormat.parquet
 #: Bytes before a message of Arrow's stream: a marker, and the length of what follows.
 _ARROW_PREFIX = 8
-#: Seconds between two lines where there is no bar.
-_EVERY_S = 10.0
 
 
 class Part:
@@ -94,46 +92,29 @@ def _opening_length(data: bytes, written_as: int) -> int | None:
     return length if len(data) >= length else None
 
 
-class Course:
+class Course(Bar):
     """A progress bar on stderr; on anything but a terminal, a line every ten seconds."""
 
     def __init__(self, dataset: int) -> None:
         name = vocabulary_pb2.ExportDataset.Value.Name(dataset)  # type: ignore[arg-type]  # a number of it
         self._name = f"exporting {name}"
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+        super().__init__(
+            self._name,
             TextColumn("{task.completed:,} rows"),
             TextColumn("{task.fields[rate]:,.0f} rows/s"),
             TimeElapsedColumn(),
-            console=ERR,
-            transient=True,
-            disable=not ERR.is_terminal,
+            total=None,
+            rate=0.0,
         )
-        self._bar = self._progress.add_task(self._name, total=None, rate=0.0)
-        self._started = self._told = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._started
 
     def show(self, rows: int, piece: ExportResponse) -> None:
         """Show how far it is; the first piece of a stream tells about how many rows are still to come."""
         if piece.HasField("rows_estimated"):
             # An estimate may be too low: the bar is full then, and goes on counting.
-            self._progress.update(self._bar, total=max(rows + piece.rows_estimated, 1))
+            self.update(total=max(rows + piece.rows_estimated, 1))
         rate = rows / max(self.seconds, 1e-9)
-        self._progress.update(self._bar, completed=rows, rate=rate)
-        if not ERR.is_terminal and time.monotonic() - self._told >= _EVERY_S:
-            self._told = time.monotonic()
+        self.update(completed=rows, rate=rate)
+        if self.is_line_due():
             ERR.print(f"{self._name}: {rows:,} rows, {rate:,.0f} rows/s")
 
     def waiting(self, failure: Failure, delay_s: float) -> None:

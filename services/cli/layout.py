@@ -23,6 +23,8 @@ ERR = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 NOTHING = "—"
 _WIDE = 100
+# The least width of a column that wraps: below it, nobody can read what is in it.
+_LEAST = 9
 _BAR_WIDTH = 20
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 _NO_HEIGHT = "·"
@@ -113,7 +115,8 @@ def table(title: str, *columns: str, numeric: Iterable[str] = (), wraps: Iterabl
     right, wrapping = set(numeric), set(wraps)
     for column in itertools.compress(columns, made.kept):
         side: JustifyMethod = "right" if column in right else "left"
-        made.add_column(column, justify=side, overflow="fold", no_wrap=column not in wrapping)
+        least = _LEAST if column in wrapping else None
+        made.add_column(column, justify=side, overflow="fold", no_wrap=column not in wrapping, min_width=least)
     return made
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+from rapport.metrics.v1.common_pb2 import Window
 from rapport.query.v1.metrics_pb2 import (
     Dimension,
     Granularity,
@@ -15,15 +16,15 @@ from rapport.query.v1.metrics_pb2 import (
 )
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import Days, End, Start, period
-from services.cli.calling import DEADLINE_S, Address, Addresses, CommandFailed, connected, run
+from services.cli.answering import After, Json, put
+from services.cli.asking import Days, End, Start, period, place
+from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
 from services.cli.filtering import Where, filter_of, number_of, words
 from services.cli.layout import print_json
 from services.cli.show_metrics import show_measures, show_metrics
 from services.cli.windows import Period
 
 _DIMENSIONS, _GRANULARITIES = Dimension.DESCRIPTOR, Granularity.DESCRIPTOR
-Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")]
 
 
 def metrics(
@@ -47,9 +48,7 @@ def metrics(
         str, typer.Option(metavar="MEASURE", help="Groups with the largest values of it first. Default: the first measure.")
     ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many groups to show.")] = 20,
-    after: Annotated[
-        str, typer.Option(metavar="TOKEN", help="Wait until the write that gave this consistency token is counted.")
-    ] = "",
+    after: After = "",
     json: Json = False,
 ) -> None:
     """Any measures, split by any dimensions, over any period.
@@ -72,7 +71,7 @@ def metrics(
 
 def measures(context: typer.Context, *, json: Json = False) -> None:
     """Every measure that can be asked for."""
-    run(_measures(_query(context), json))
+    put(context, "ListMeasures", ListMeasuresRequest(), show_measures, json=json)
 
 
 def _query(context: typer.Context) -> Address:
@@ -83,7 +82,7 @@ def _query(context: typer.Context) -> Address:
 async def _metrics(address: Address, request: QueryMetricsRequest, asked: Period, json: bool) -> int:
     async with connected(address) as channel:
         stub = QueryServiceStub(channel)
-        await _place(stub, request, asked)
+        await place(request, asked, partial(_default_window, stub, request))
         answer: QueryMetricsResponse = await stub.QueryMetrics(request, timeout=DEADLINE_S)
         if json:
             print_json(answer)
@@ -93,29 +92,6 @@ async def _metrics(address: Address, request: QueryMetricsRequest, asked: Period
     return 0
 
 
-async def _place(stub: QueryServiceStub, request: QueryMetricsRequest, asked: Period) -> None:
-    """Set the request's window. Whose days are meant, and when today ends there, a small answer tells first."""
-    zone = default_end = None
-    if asked.needs_zone:
-        small = QueryMetricsRequest(measures=request.measures[:1], time_zone=request.time_zone)
-        window = (await stub.QueryMetrics(small, timeout=DEADLINE_S)).quality.window
-        zone, default_end = _zone(window.time_zone), window.end.ToDatetime(_zone(window.time_zone))
-    start, end = asked.bounds(zone, default_end)
-    if start:
-        request.start_time.FromDatetime(start)
-    if end:
-        request.end_time.FromDatetime(end)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        raise CommandFailed(f"the time zone {name!r} is not known here") from None
-
-
-async def _measures(address: Address, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).ListMeasures(ListMeasuresRequest(), timeout=DEADLINE_S)
-    print_json(answer) if json else show_measures(answer)
-    return 0
+async def _default_window(stub: QueryServiceStub, request: QueryMetricsRequest) -> Window:
+    small = QueryMetricsRequest(measures=request.measures[:1], time_zone=request.time_zone)
+    return (await stub.QueryMetrics(small, timeout=DEADLINE_S)).quality.window

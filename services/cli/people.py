@@ -16,12 +16,9 @@ from rapport.query.v1.drill_down_pb2 import (
     ListCustomersRequest,
     ListFollowUpsRequest,
 )
-from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
+from services.cli.answering import After, Json, put
 from services.cli.filtering import number_of, words
-from services.cli.layout import print_json
-from services.cli.queries import After, Json
 from services.cli.show_people import show_agents, show_customers, show_follow_ups
 
 _SEGMENT = CustomerSegment.DESCRIPTOR.enum_types[0]
@@ -63,7 +60,7 @@ def customers(
         page_size=limit,
         consistency_token=after,
     )
-    run(_customers(_query(context), request, json))
+    put(context, "ListCustomers", request, show_customers, json=json)
 
 
 def agents(
@@ -87,7 +84,7 @@ def agents(
         page_size=limit,
         consistency_token=after,
     )
-    run(_agents(_query(context), request, json))
+    put(context, "ListAgents", request, show_agents, json=json)
 
 
 def follow_ups(
@@ -113,35 +110,9 @@ def follow_ups(
         page_size=limit,
         consistency_token=after,
     )
-    run(_follow_ups(_query(context), request, json))
+    put(context, "ListFollowUps", request, show_follow_ups, json=json)
 
 
 def _numbers(enum: EnumDescriptor, told: Iterable[str] | None, option: str) -> list[Any]:
     """Return the numbers of words, as the stubs of whichever enumeration take them."""
     return [number_of(enum, word, option) for word in dict.fromkeys(told or ())]
-
-
-def _query(context: typer.Context) -> Address:
-    addresses: Addresses = context.obj
-    return addresses.query
-
-
-async def _customers(address: Address, request: ListCustomersRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).ListCustomers(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_customers(answer)
-    return 0
-
-
-async def _agents(address: Address, request: ListAgentsRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).ListAgents(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_agents(answer)
-    return 0
-
-
-async def _follow_ups(address: Address, request: ListFollowUpsRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).ListFollowUps(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_follow_ups(answer)
-    return 0

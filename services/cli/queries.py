@@ -11,18 +11,12 @@ from rapport.query.v1.query_service_pb2 import (
     GetCustomerInsightRequest,
     GetSystemPerformanceRequest,
 )
-from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import Days, End, Industries, Platforms, Start, ask, period
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
-from services.cli.layout import print_json
+from services.cli.answering import After, Json, put
+from services.cli.asking import Days, End, Industries, Platforms, Start, period
 from services.cli.show_agents import show_comparison, show_performance
 from services.cli.show_customer import show_customer
 from services.cli.show_system import show_system
-from services.cli.windows import Period
-
-After = Annotated[str, typer.Option(metavar="TOKEN", help="Wait until the write that gave this consistency token is counted.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")]
 
 
 def performance(
@@ -44,7 +38,7 @@ def performance(
     request = GetAgentPerformanceRequest(
         agent_id=agent, consistency_token=after, platforms=platforms or (), industries=industries or ()
     )
-    run(_performance(_query(context), request, period(days, start, end), json))
+    put(context, "GetAgentPerformance", request, show_performance, json=json, asked=period(days, start, end))
 
 
 def customer(
@@ -58,7 +52,8 @@ def customer(
 
     Over the whole life: no window.
     """
-    run(_customer(_query(context), GetCustomerInsightRequest(customer_id=customer, consistency_token=after), json))
+    request = GetCustomerInsightRequest(customer_id=customer, consistency_token=after)
+    put(context, "GetCustomerInsight", request, show_customer, json=json)
 
 
 def system(
@@ -77,7 +72,7 @@ def system(
     All in all, by platform, and which alerts are open.
     """
     request = GetSystemPerformanceRequest(consistency_token=after, platforms=platforms or (), industries=industries or ())
-    run(_system(_query(context), request, period(days, start, end), json))
+    put(context, "GetSystemPerformance", request, show_system, json=json, asked=period(days, start, end))
 
 
 def compare(
@@ -103,37 +98,4 @@ def compare(
         platforms=platforms or (),
         industries=industries or (),
     )
-    run(_compare(_query(context), request, period(days, start, end), json))
-
-
-def _query(context: typer.Context) -> Address:
-    addresses: Addresses = context.obj
-    return addresses.query
-
-
-async def _customer(address: Address, request: GetCustomerInsightRequest, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await QueryServiceStub(channel).GetCustomerInsight(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_customer(answer)
-    return 0
-
-
-async def _performance(address: Address, request: GetAgentPerformanceRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetAgentPerformance, request, asked)
-    print_json(answer) if json else show_performance(answer)
-    return 0
-
-
-async def _system(address: Address, request: GetSystemPerformanceRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetSystemPerformance, request, asked)
-    print_json(answer) if json else show_system(answer)
-    return 0
-
-
-async def _compare(address: Address, request: CompareAgentsRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).CompareAgents, request, asked)
-    print_json(answer) if json else show_comparison(answer)
-    return 0
+    put(context, "CompareAgents", request, show_comparison, json=json, asked=period(days, start, end))

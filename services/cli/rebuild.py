@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 from rapport.scoring.v1.scoring_service_pb2 import RebuildRollupsRequest, RebuildRollupsResponse
 from rapport.scoring.v1.scoring_service_pb2_grpc import ScoringServiceStub
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
+from services.cli.bar import Bar
 from services.cli.calling import Address, Addresses, CommandFailed, connected, reach, run
 from services.cli.layout import ERR, OUT, number, print_json, table
 
@@ -51,41 +50,25 @@ async def _rebuild(address: Address, request: RebuildRollupsRequest, json: bool)
     return 0
 
 
-class Course:
+class Course(Bar):
     """A progress bar on stderr; on anything but a terminal, a line for each step."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+        super().__init__(
+            "rebuilding",
             TextColumn("{task.completed}/{task.total} steps"),
             TextColumn("{task.fields[facts]:,} facts"),
             TextColumn("{task.fields[changed]:,} numbers differ"),
             TimeElapsedColumn(),
-            console=ERR,
-            transient=True,
-            disable=not ERR.is_terminal,
+            total=1,
+            facts=0,
+            changed=0,
         )
-        self._bar = self._progress.add_task("rebuilding", total=1, facts=0, changed=0)
         self._step = ""
-        self._started = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._started
 
     def show(self, told: RebuildRollupsResponse) -> None:
         """Show how far it is."""
-        self._progress.update(
-            self._bar,
+        self.update(
             description=told.step,
             completed=told.steps_done,
             total=max(told.steps_total, 1),

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 from rapport.query.v1.report_pb2 import GetIndustryReportRequest, GetSourceReportRequest
 from rapport.query.v1.vocabulary_pb2 import Trade
 
-from services.cli.asking import Days, End, Start, ask, period
-from services.cli.calling import Address, Addresses, connected, run
+from services.cli.answering import After, Json, put
+from services.cli.asking import Days, End, Start, period
 from services.cli.filtering import number_of, words
-from services.cli.layout import print_json
 from services.cli.show_reports import show_industry, show_sources
-from services.cli.windows import Period
 
 _TRADES = Trade.Value.DESCRIPTOR
-After = Annotated[str, typer.Option(metavar="TOKEN", help="Wait until the write that gave this consistency token is counted.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")]
 
 
 def industry(
@@ -43,7 +38,7 @@ def industry(
         all_industries=everything,
         consistency_token=after,
     )
-    run(_industry(_query(context), request, period(days, start, end), json))
+    put(context, "GetIndustryReport", request, show_industry, json=json, asked=period(days, start, end))
 
 
 def sources(
@@ -58,23 +53,4 @@ def sources(
 ) -> None:
     """What each of the seven sources adds, next to the period before."""
     request = GetSourceReportRequest(agent_ids=agents or (), consistency_token=after)
-    run(_sources(_query(context), request, period(days, start, end), json))
-
-
-def _query(context: typer.Context) -> Address:
-    addresses: Addresses = context.obj
-    return addresses.query
-
-
-async def _industry(address: Address, request: GetIndustryReportRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetIndustryReport, request, asked)
-    print_json(answer) if json else show_industry(answer)
-    return 0
-
-
-async def _sources(address: Address, request: GetSourceReportRequest, asked: Period, json: bool) -> int:
-    async with connected(address) as channel:
-        answer = await ask(QueryServiceStub(channel).GetSourceReport, request, asked)
-    print_json(answer) if json else show_sources(answer)
-    return 0
+    put(context, "GetSourceReport", request, show_sources, json=json, asked=period(days, start, end))

@@ -38,10 +38,9 @@ def show_facts(measure: str, answer: ListFactsResponse) -> None:
 
 def show_conversations(answer: ListConversationsResponse) -> None:
     """Print conversations in short."""
-    made = table("Conversations", "Start", "Conversation", "Agent", "Customer", "Platform", "Messages", "Rating", "Response",
-                 "Tone", "Escalated", "Conversion", numeric=("Messages", "Rating", "Response"),
-                 wraps=("Conversation", "Agent", "Customer"),
-                 spared=("Messages", "Response", "Tone", "Conversion"))  # fmt: skip
+    made = table("Conversations", "Start", "Conversation", "Agent", "Customer", "Platform", "Rating", "Response", "Escalated",
+                 "Conversion", numeric=("Rating", "Response"), wraps=("Conversation", "Agent", "Customer", "Conversion"),
+                 spared=("Response", "Conversion"))  # fmt: skip
     for talk in answer.conversations:
         made.add_row(
             moment(talk.start_time),
@@ -49,10 +48,8 @@ def show_conversations(answer: ListConversationsResponse) -> None:
             talk.agent_id,
             talk.customer_id,
             _platform(talk.platform),
-            number(talk.message_count),
             number(optional(talk, "customer_satisfaction_score"), 2),
             seconds(optional(talk, "response_time_avg_ms")),
-            word_of(SentimentPolarity.DESCRIPTOR.enum_types[0], talk.sentiment.overall) or NOTHING,
             "yes" if talk.escalation.required else "no",
             _conversion(talk),
         )

@@ -36,7 +36,9 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     centre = share + _Z * _Z / (2 * n)
     half = _Z * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
     scale = 1 + _Z * _Z / n
-    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+    # At either end the interval's end is exact, but for rounding.
+    low, high = max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+    return low if successes else 0.0, high if successes < n else 1.0
 
 
 def mean_interval(values: Sample) -> tuple[float, float] | None:

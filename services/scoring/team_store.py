@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from sqlalchemy import ColumnElement, Double, LargeBinary, Table, and_, cast, func, select, true, type_coerce, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    LargeBinary,
+    Select,
+    Subquery,
+    Table,
+    and_,
+    cast,
+    func,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT
@@ -19,6 +33,9 @@ from services.storage.money import priced
 
 _COUNTS = tuple(name for name in SUMMED if name in schema.agent_day.c)
 _MONEY = ("revenue", "revenue_sq", "unconverted")
+_NOTHING = cast(0, Double)
+#: Which rows of a rollup are meant.
+_Which: TypeAlias = Callable[[Table], ColumnElement[bool]]
 #: A number in the form in which PostgreSQL sends arrays: its length, and itself. What stands before the first one is 20 bytes.
 _NUMBER, _HEADER = np.dtype([("length", ">i4"), ("value", ">f8")]), 20
 
@@ -58,48 +75,50 @@ async def read_days(
     conn: AsyncConnection, first: date, last: date, currency: str, agents: Collection[str] | None = None
 ) -> list[Days]:
     """Return the days [first, last) of every agent that a fact names, of some only if they are named; revenue in `currency`."""
-    counts, revenue, state = schema.agent_day, schema.revenue_day, schema.agent_state
-    money = priced(revenue, revenue.c.bucket, currency)
-    amount, known = revenue.c.amount * money.factor, money.is_known
-    nothing = cast(0, Double)
 
     def of(table: Table) -> ColumnElement[bool]:
-        inside = and_(table.c.tenant_id == THIS_TENANT, table.c.bucket >= first, table.c.bucket < last, table.c.agent_id != "")
-        return inside if agents is None else and_(inside, table.c.agent_id.in_(list(agents)))
+        mine = and_(table.c.tenant_id == THIS_TENANT, table.c.agent_id != "")
+        return mine if agents is None else and_(mine, table.c.agent_id.in_(list(agents)))
 
-    worked = select(
-        counts.c.agent_id,
-        counts.c.bucket,
-        *(cast(counts.c[n], Double).label(n) for n in _COUNTS),
-        *(nothing.label(n) for n in _MONEY),
-    ).where(of(counts))
-    paid = (
-        select(
-            revenue.c.agent_id,
-            revenue.c.bucket,
-            *(nothing.label(n) for n in _COUNTS),
-            func.coalesce(cast(func.sum(amount).filter(known), Double), 0),
-            func.coalesce(cast(func.sum(revenue.c.amount_sq * money.factor * money.factor).filter(known), Double), 0),
-            cast(func.count().filter(~known & (amount != 0)), Double),
-        )
-        .select_from(money.rows)
-        .where(of(revenue))
-        .group_by(revenue.c.agent_id, revenue.c.bucket)
-    )
-    both = union_all(worked, paid).subquery()
-    day = cast(both.c.bucket - first, Double)
-    each = select(both.c.agent_id, day.label("day"), *(func.sum(both.c[n]).label(n) for n in SUMMED)).group_by(
-        both.c.agent_id, both.c.bucket
-    )
-    days = each.subquery()
-    columns = (type_coerce(func.array_send(func.array_agg(days.c[n])), LargeBinary).label(n) for n in ("day", *SUMMED))
-    packed = select(days.c.agent_id, *columns).group_by(days.c.agent_id).subquery()
-    mine = state.c.tenant_id == THIS_TENANT
-    if agents is not None:
-        mine = and_(mine, state.c.agent_id.in_(list(agents)))
-    query = select(state.c.agent_id, *(packed.c[n] for n in ("day", *SUMMED))).where(mine)
-    rows = await conn.execute(query.select_from(state.outerjoin(packed, packed.c.agent_id == state.c.agent_id)))
+    def within(table: Table) -> ColumnElement[bool]:
+        return and_(of(table), table.c.bucket >= first, table.c.bucket < last)
+
+    sums = _by_day(union_all(_worked(within), _paid(within, currency)).subquery(), first)
+    names = ("day", *SUMMED)
+    columns = (type_coerce(func.array_send(func.array_agg(sums.c[n])), LargeBinary).label(n) for n in names)
+    packed = select(sums.c.agent_id, *columns).group_by(sums.c.agent_id).subquery()
+    state = schema.agent_state
+    everyone = state.outerjoin(packed, packed.c.agent_id == state.c.agent_id)
+    rows = await conn.execute(select(state.c.agent_id, *(packed.c[n] for n in names)).select_from(everyone).where(of(state)))
     return [_days(row) for row in rows]
+
+
+def _worked(which: _Which) -> Select[Any]:
+    """Return what agents did, by day and platform, without money."""
+    rollup = schema.agent_day
+    counted, unpaid = (cast(rollup.c[n], Double).label(n) for n in _COUNTS), (_NOTHING.label(n) for n in _MONEY)
+    return select(rollup.c.agent_id, rollup.c.bucket, *counted, *unpaid).where(which(rollup))
+
+
+def _paid(which: _Which, currency: str) -> Select[Any]:
+    """Return the money of agents by day: what is known in the currency, its squares, and how many amounts are not."""
+    rollup = schema.revenue_day
+    money = priced(rollup, rollup.c.bucket, currency)
+    amount, known = rollup.c.amount * money.factor, money.is_known
+    sums = (
+        func.coalesce(cast(func.sum(amount).filter(known), Double), 0),
+        func.coalesce(cast(func.sum(rollup.c.amount_sq * money.factor * money.factor).filter(known), Double), 0),
+        cast(func.count().filter(~known & (amount != 0)), Double),
+    )
+    key = rollup.c.agent_id, rollup.c.bucket
+    return select(*key, *(_NOTHING.label(n) for n in _COUNTS), *sums).select_from(money.rows).where(which(rollup)).group_by(*key)
+
+
+def _by_day(parts: Subquery, first: date) -> Subquery:
+    """Return the sums of each agent and day, days by their number from the first."""
+    day = cast(parts.c.bucket - first, Double).label("day")
+    sums = (func.sum(parts.c[n]).label(n) for n in SUMMED)
+    return select(parts.c.agent_id, day, *sums).group_by(parts.c.agent_id, parts.c.bucket).subquery()
 
 
 def _days(row: Any) -> Days:
