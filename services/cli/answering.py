@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
-from services.cli.asking import ask
+from services.cli.asking import place
 from services.cli.calling import DEADLINE_S, Addresses, connected, run
 from services.cli.layout import print_json
 from services.cli.windows import Period
@@ -34,7 +34,10 @@ async def _put(
     addresses: Addresses, call: str, request: Any, show: Callable[[Any], None], *, json: bool, asked: Period | None
 ) -> int:
     async with connected(addresses.query) as channel:
-        method: Any = getattr(QueryServiceStub(channel), call)
-        answer = await (ask(method, request, asked) if asked else method(request, timeout=DEADLINE_S))
+        stub = QueryServiceStub(channel)
+        if asked:
+            await place(request, asked, stub)
+        method: Any = getattr(stub, call)
+        answer = await method(request, timeout=DEADLINE_S)
     print_json(answer) if json else show(answer)
     return 0

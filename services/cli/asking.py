@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import grpc
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.insight.v1.vocabulary_pb2 import Platform
-from rapport.metrics.v1.common_pb2 import Quality, Window
+from rapport.metrics.v1.common_pb2 import Window
+from rapport.query.v1.metrics_pb2 import QueryMetricsRequest
+from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
 from services.cli.calling import DEADLINE_S, CommandFailed
 from services.cli.windows import Period
@@ -22,14 +22,6 @@ class _Windowed(Protocol):
     @property
     def end_time(self) -> Timestamp: ...
 
-
-class _Qualified(Protocol):
-    @property
-    def quality(self) -> Quality: ...
-
-
-_Request = TypeVar("_Request", bound=_Windowed)
-_Answer = TypeVar("_Answer", bound=_Qualified)
 
 Days = Annotated[
     int | None, typer.Option(min=1, max=3660, metavar="DAYS", help="The tenant's last DAYS days, today included. Default 30.")
@@ -71,21 +63,11 @@ def period(days: int | None, start: str | None, end: str | None) -> Period:
         raise typer.BadParameter(str(error)) from None
 
 
-async def ask(call: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer], request: _Request, asked: Period) -> _Answer:
-    """Ask for a period. Where its days are the tenant's, a first answer for the default window tells the time zone."""
-
-    async def default_window() -> Window:
-        return (await call(request, timeout=DEADLINE_S)).quality.window
-
-    await place(request, asked, default_window)
-    return await call(request, timeout=DEADLINE_S)
-
-
-async def place(request: _Windowed, asked: Period, default_window: Callable[[], Awaitable[Window]]) -> None:
-    """Set a request's window; where days of the tenant are meant, the default one tells their zone and when today ends."""
+async def place(request: _Windowed, asked: Period, stub: QueryServiceStub, time_zone: str = "") -> None:
+    """Set a request's window; where days are meant, of a zone or of the tenant, the service tells which they are."""
     zone = default_end = None
     if asked.needs_zone:
-        window = await default_window()
+        window = await _default_window(stub, time_zone)
         zone = _zone(window.time_zone)
         default_end = window.end.ToDatetime(zone)
     start, end = asked.bounds(zone, default_end)
@@ -93,6 +75,12 @@ async def place(request: _Windowed, asked: Period, default_window: Callable[[], 
         request.start_time.FromDatetime(start)
     if end:
         request.end_time.FromDatetime(end)
+
+
+async def _default_window(stub: QueryServiceStub, time_zone: str) -> Window:
+    """Return the window of a question without one: its zone, and when today ends. No other question is answered as soon."""
+    request = QueryMetricsRequest(measures=["totalConversations"], time_zone=time_zone)
+    return (await stub.QueryMetrics(request, timeout=DEADLINE_S)).quality.window
 
 
 def _zone(name: str) -> ZoneInfo:

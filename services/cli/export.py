@@ -7,19 +7,17 @@ import random
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import grpc
 import typer
 from rapport.query.v1 import export_pb2, vocabulary_pb2
-from rapport.query.v1.query_service_pb2 import GetSystemPerformanceRequest
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
 from rapport_client import Backoff, Failure, RapportError, of_error
-from rapport_client.retrying import Kind, next_delay_s
-from services.cli.asking import End, Start, period
-from services.cli.calling import DEADLINE_S, Address, Addresses, CommandFailed, connected, reach, run
-from services.cli.export_part import Course, Part
+from rapport_client.retrying import Kind, next_delay_s, passes
+from services.cli.asking import End, Start, period, place
+from services.cli.calling import Address, Addresses, CommandFailed, connected, reach, run
+from services.cli.export_part import Course, Part, token_beside
 from services.cli.layout import OUT, number
 from services.cli.windows import Period
 
@@ -75,6 +73,8 @@ def export(
     if since is not None and output is None:
         raise typer.BadParameter("--since needs --output: the changes are no replacement of the file that they are of")
     file = output or Path(f"{dataset.value}.{written_as.value}")
+    if since is not None and since.resolve() in {each.resolve() for each in (file, token_beside(file))}:
+        raise typer.BadParameter(f"{file} is what --since goes on from: write the changes to another file, and keep both")
     request = export_pb2.ExportRequest(
         dataset=vocabulary_pb2.ExportDataset.Value.Value(dataset.value),
         format=vocabulary_pb2.ExportFormat.Value.Value(written_as.value),
@@ -87,7 +87,7 @@ async def _export(address: Address, request: export_pb2.ExportRequest, asked: Pe
     async with connected(address) as channel:
         await reach(channel, address)
         stub = QueryServiceStub(channel)
-        await _set_period(stub, request, asked)
+        await place(request, asked, stub)
         with Part(file, request.format) as part, Course(request.dataset) as course:
             await _fetch(stub, request, part, course)
             token = part.finish()
@@ -96,42 +96,37 @@ async def _export(address: Address, request: export_pb2.ExportRequest, asked: Pe
     return 0
 
 
-async def _set_period(stub: QueryServiceStub, request: export_pb2.ExportRequest, asked: Period) -> None:
-    """Name the period in a request; where its days are the tenant's, an answer of the service tells the time zone."""
-    zone = None
-    if asked.needs_zone:
-        answer = await stub.GetSystemPerformance(GetSystemPerformanceRequest(), timeout=DEADLINE_S)
-        zone = ZoneInfo(answer.quality.window.time_zone or "UTC")
-    first, last = asked.bounds(zone, None)
-    if first:
-        request.start_time.FromDatetime(first)
-    if last:
-        request.end_time.FromDatetime(last)
-
-
 async def _fetch(stub: QueryServiceStub, request: export_pb2.ExportRequest, part: Part, course: Course) -> None:
     """Write the file's pieces, from as many streams as it takes. Raises RapportError, CommandFailed."""
     now = asyncio.get_running_loop().time
     give_up, attempt = now() + _PATIENCE_S, 0
-    while True:
-        try:
-            async for piece in stub.Export(request):
-                part.take(piece)
-                course.show(part.rows, piece)
-                if piece.token:
-                    give_up, attempt = now() + _PATIENCE_S, 0
-                if piece.complete:
-                    return
-            failure = Failure("UNAVAILABLE", "", "the stream ended before it was complete")
-        except grpc.aio.AioRpcError as error:
-            failure = of_error(error)
+    while (failure := await _write(stub, request, part, course)) is not None:
+        if not part.can_go_on and passes(failure, Kind.WATCH):
+            raise CommandFailed(f"{failure.sentence()}: a cut Parquet file cannot go on, so run the same command again")
+        token = part.go_back(request.token)
+        if token != request.token:
+            give_up, attempt = now() + _PATIENCE_S, 0
+        elif failure.reason == "OVERLOADED":
+            # Others export, and are done some time: whoever waits for them does not wait in vain.
+            give_up = now() + _PATIENCE_S
+        request.token = token
         attempt += 1
         chance = random.random()  # noqa: S311  # when to come back is no secret
         delay = next_delay_s(failure, Kind.WATCH, attempt=attempt, left_s=give_up - now(), backoff=_BACKOFF, chance=chance)
         if delay is None:
             raise RapportError(failure)
-        if not part.can_go_on:
-            raise CommandFailed(f"{failure.sentence()}: a cut Parquet file cannot go on, so run the same command again")
-        request.token = part.go_back(request.token)
         course.waiting(failure, delay)
         await asyncio.sleep(delay)
+
+
+async def _write(stub: QueryServiceStub, request: export_pb2.ExportRequest, part: Part, course: Course) -> Failure | None:
+    """Write the pieces of one stream; return what it was cut with, None when the file is complete."""
+    try:
+        async for piece in stub.Export(request):
+            part.take(piece)
+            course.show(part.rows, piece)
+            if piece.complete:
+                return None
+    except grpc.aio.AioRpcError as error:
+        return of_error(error)
+    return Failure("UNAVAILABLE", "", "the stream ended before it was complete")

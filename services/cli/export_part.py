@@ -66,7 +66,7 @@ class Part:
         """Give the file its name, write the token beside it and return where."""
         self._file.close()
         self._path.replace(self._target)
-        beside = self._target.with_name(f"{self._target.name}.token")
+        beside = token_beside(self._target)
         beside.write_text(f"{self._token}\n")
         return beside
 
@@ -80,6 +80,11 @@ class Part:
             return b""
         rest, self._opening = self._opening[length:], None
         return rest
+
+
+def token_beside(file: Path) -> Path:
+    """Return where the token of a file is written."""
+    return file.with_name(f"{file.name}.token")
 
 
 def _opening_length(data: bytes, written_as: int) -> int | None:

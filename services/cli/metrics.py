@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 import typer
-from rapport.metrics.v1.common_pb2 import Window
 from rapport.query.v1.metrics_pb2 import (
     Dimension,
     Granularity,
@@ -82,7 +80,7 @@ def _query(context: typer.Context) -> Address:
 async def _metrics(address: Address, request: QueryMetricsRequest, asked: Period, json: bool) -> int:
     async with connected(address) as channel:
         stub = QueryServiceStub(channel)
-        await place(request, asked, partial(_default_window, stub, request))
+        await place(request, asked, stub, request.time_zone)
         answer: QueryMetricsResponse = await stub.QueryMetrics(request, timeout=DEADLINE_S)
         if json:
             print_json(answer)
@@ -90,8 +88,3 @@ async def _metrics(address: Address, request: QueryMetricsRequest, asked: Period
         known = await stub.ListMeasures(ListMeasuresRequest(), timeout=DEADLINE_S)
     show_metrics(request, answer, {each.name: each for each in known.measures})
     return 0
-
-
-async def _default_window(stub: QueryServiceStub, request: QueryMetricsRequest) -> Window:
-    small = QueryMetricsRequest(measures=request.measures[:1], time_zone=request.time_zone)
-    return (await stub.QueryMetrics(small, timeout=DEADLINE_S)).quality.window

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
+from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 from rapport.scoring.v1.scoring_service_pb2 import (
     GetScoringPolicyRequest,
     ListScoringPoliciesRequest,
@@ -15,7 +16,7 @@ from rapport.scoring.v1.scoring_service_pb2 import (
 )
 from rapport.scoring.v1.scoring_service_pb2_grpc import ScoringServiceStub
 
-from services.cli.asking import Days, End, Start, ask, period
+from services.cli.asking import Days, End, Start, period, place
 from services.cli.calling import DEADLINE_S, MOST, Address, Addresses, connected, run
 from services.cli.layout import OUT, print_json
 from services.cli.policy_changes import Assignment, applied, mask, parsed
@@ -86,7 +87,7 @@ def change(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if dry_run:
-        run(_preview(_scoring(context), meant, period(days, start, end), limit, json))
+        run(_preview(context.obj, meant, period(days, start, end), limit, json))
     else:
         run(_change(_scoring(context), meant, comment, json))
 
@@ -134,14 +135,15 @@ async def _change(address: Address, assignments: Sequence[Assignment], comment: 
     return 0
 
 
-async def _preview(address: Address, assignments: Sequence[Assignment], asked: Period, limit: int, json: bool) -> int:
-    async with connected(address) as channel:
+async def _preview(addresses: Addresses, assignments: Sequence[Assignment], asked: Period, limit: int, json: bool) -> int:
+    request = PreviewScoringPolicyRequest(update_mask=FieldMask(paths=mask(assignments)), limit=limit)
+    async with connected(addresses.query) as channel:
+        await place(request, asked, QueryServiceStub(channel))
+    async with connected(addresses.scoring) as channel:
         stub = ScoringServiceStub(channel)
         before = (await stub.GetScoringPolicy(GetScoringPolicyRequest(), timeout=DEADLINE_S)).policy
-        request = PreviewScoringPolicyRequest(
-            policy=applied(before, assignments), update_mask=FieldMask(paths=mask(assignments)), limit=limit
-        )
-        answer = await ask(stub.PreviewScoringPolicy, request, asked)
+        request.policy.CopyFrom(applied(before, assignments))
+        answer = await stub.PreviewScoringPolicy(request, timeout=DEADLINE_S)
     if json:
         print_json(answer)
     else:

@@ -33,7 +33,14 @@ async def main() -> None:
     database = Database(settings.database_url, "rapport_query")
     keys = settings.signing_key_bytes()
     async with client_channel(settings.scoring_address) as scoring, client_channel(settings.alerting_address) as alerting:
-        servicer = QueryServicer(database, Siblings(scoring, alerting), ConsistencyTokens(keys), Pages(keys), clock)
+        servicer = QueryServicer(
+            database,
+            Siblings(scoring, alerting),
+            ConsistencyTokens(keys),
+            Pages(keys),
+            clock,
+            max_exports=settings.max_exports,
+        )
         registration = Registration(
             "rapport.query.v1.QueryService", query_service_pb2_grpc.add_QueryServiceServicer_to_server, servicer
         )

@@ -41,7 +41,7 @@ class Standing:
     figures: Figures
     sums: Sums
     times: Times
-    customers: int
+    customers: int | None
     costs: Costs
     platforms: Sequence[PlatformStanding]
 
@@ -75,8 +75,8 @@ class System:
     overall: Figures
     previous: Figures | None
     times: Times
-    customers: int
-    customers_before: int
+    customers: int | None
+    customers_before: int | None
     active_agents: int
     platforms: Sequence[PlatformStanding]
     days: Sequence[tuple[date, DayFigures]]

@@ -30,7 +30,7 @@ class Change:
     better: bool | None
 
 
-def measures(figures: Figures, distinct_customers: int) -> dict[str, float | None]:
+def measures(figures: Figures, distinct_customers: int | None) -> dict[str, float | None]:
     """Return the measures of figures by JSON name."""
     told = {name: getattr(figures, field) for name, field in FIELDS.items() if name in COMPARED}
     found = {name: None if value is None else float(value) for name, value in told.items()}

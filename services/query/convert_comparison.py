@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from rapport.metrics.v1 import comparison_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
-from services.query import comparison
 from services.query.answers import Agent, Field, Frame, Standing
-from services.query.comparison import Contender
 from services.query.convert import quality
 from services.query.convert_agent import Grades, agent_performance, scored_by
-from services.query.convert_parts import present
 from services.query.convert_tenant import by_word
+from services.query.paging import Position
 from services.runtime.windows import Window
 
 
-def contenders(answer: Grades) -> list[Contender]:
-    """Return the agents that scoring graded, or could not."""
-    told = ("grade", "adjusted_score", "score")
-    return [Contender(each.agent_id, is_provisional=each.provisional, **present(each, told)) for each in answer.grades]
+def named(answer: Grades) -> set[str]:
+    """Return the agents whose names are shown."""
+    return {each.agent_id for each in (*answer.grades, *answer.leaders, *answer.trailers)}
+
+
+def next_position(answer: Grades) -> Position | None:
+    """Return the place that the next page follows, None when there is none."""
+    if not answer.HasField("next"):
+        return None
+    return Position(answer.next.adjusted_score if answer.next.HasField("adjusted_score") else None, answer.next.agent_id)
 
 
 def agent_comparison(
@@ -30,39 +34,35 @@ def agent_comparison(
     standings: Sequence[Standing],
     *,
     answer: Grades,
-    explained: Grades,
     names: Mapping[str, Agent],
     next_page_token: str,
 ) -> comparison_pb2.AgentComparison:
-    """Return all agents compared, of whom `answer` tells, and in full those of one page, whom `explained` is about."""
-    grades = {grade.agent_id: grade for grade in answer.grades}
-    in_full = {grade.agent_id: grade for grade in explained.grades}
-    compared, scored = contenders(answer), scored_by(answer)
-    leaders, trailers = comparison.extremes(compared)
+    """Return what all agents compared come to, and in full those of one page."""
+    grades, scored = {grade.agent_id: grade for grade in answer.grades}, scored_by(answer)
     return comparison_pb2.AgentComparison(
         summary=_summary(answer, field, frame.currency),
-        comparisons=[agent_performance(frame, window, s, in_full.get(s.agent.agent_id), scored) for s in standings],
-        grade_distribution=comparison.grade_distribution(compared),
+        comparisons=[agent_performance(frame, window, s, grades.get(s.agent.agent_id), scored) for s in standings],
+        grade_distribution=answer.grade_distribution,
         platform_effectiveness=by_word(field.platforms),
         quality=quality(
             frame,
             field.pooled.total_conversations,
             window=window,
             scored=scored,
-            coverage=comparison.mean(grade.coverage for grade in answer.grades if grade.HasField("coverage")),
+            coverage=scored.coverage if scored.HasField("coverage") else None,
             unconverted=field.pooled.unconverted,
         ),
         next_page_token=next_page_token,
         benchmarks=answer.benchmarks,
-        leaders=[_ranked(grades[agent_id], names) for agent_id in leaders],
-        trailers=[_ranked(grades[agent_id], names) for agent_id in trailers],
+        leaders=[_ranked(each, names) for each in answer.leaders],
+        trailers=[_ranked(each, names) for each in answer.trailers],
     )
 
 
 def _summary(answer: Grades, field: Field, currency: str) -> comparison_pb2.ComparisonSummary:
     means = {each.measure: each.agent_mean for each in answer.benchmarks if each.HasField("agent_mean")}
     return comparison_pb2.ComparisonSummary(
-        total_agents=len(answer.grades),
+        total_agents=answer.compared,
         avg_satisfaction=means.get("customerSatisfactionAvg"),
         total_revenue=float(field.pooled.total_revenue),
         avg_conversion_rate=means.get("conversionRate"),

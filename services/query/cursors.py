@@ -13,7 +13,7 @@ from typing import Any
 
 from services.runtime.page_tokens import Signer, read_page_token
 from services.runtime.tenancy import current_tenant
-from services.runtime.windows import Window
+from services.runtime.windows import Window, local_day, midnight
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,6 +52,13 @@ def token(signer: Signer, request: Any, after: Key, totals: tuple[int, ...] = ()
     if window is not None:
         payload["span"] = [_microseconds(window.start), _microseconds(window.end)]
     return signer.sign(payload, *_bound_to(request))
+
+
+def window_of(span: tuple[datetime, datetime], zone: str) -> Window:
+    """Return the window of a first page. It was right then, however long ago its quarters of an hour are now."""
+    start, end = span
+    days = local_day(start, zone), local_day(end, zone)
+    return Window(start, end, zone, days if (midnight(days[0], zone), midnight(days[1], zone)) == span else None)
 
 
 def _bound_to(request: Any) -> tuple[str, str, str]:

@@ -62,7 +62,10 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The groups that explain most, the largest first, and what all others do together; `groups` is how many there are."""
+    """The groups that explain most, the largest first, and what all others do together.
+
+    `groups` is how many there are that have something of the measure in either period.
+    """
 
     contributions: tuple[Contribution, ...]
     rest: float
@@ -77,7 +80,8 @@ def explain_mean(groups: Groups) -> Explanation:
     """Take apart the difference of a mean or rate. Both periods must have something."""
     now, before = (_added(amounts) for amounts in zip(*groups.values(), strict=True))
     difference, middle = now.total / now.n - before.total / before.n, (now.total / now.n + before.total / before.n) / 2
-    return _most(difference, [_of_mean(value, pair, (now.n, before.n), middle) for value, pair in groups.items()])
+    made = [_of_mean(value, pair, (now.n, before.n), middle) for value, pair in groups.items()]
+    return _most(groups, difference, made)
 
 
 def explain_count(groups: Groups) -> Explanation:
@@ -86,7 +90,8 @@ def explain_count(groups: Groups) -> Explanation:
         Contribution(value, now.total - before.total, 0.0, now.total, before.total, now.n)
         for value, (now, before) in groups.items()
     ]
-    return _most(sum(now.total for now, _ in groups.values()) - sum(before.total for _, before in groups.values()), made)
+    difference = sum(now.total for now, _ in groups.values()) - sum(before.total for _, before in groups.values())
+    return _most(groups, difference, made)
 
 
 def _of_mean(value: Value, pair: tuple[Amount, Amount], of: tuple[int, int], middle: float) -> Contribution:
@@ -100,10 +105,11 @@ def _of_mean(value: Value, pair: tuple[Amount, Amount], of: tuple[int, int], mid
     return Contribution(value, rate, whole - rate, now.value, before.value, now.n)
 
 
-def _most(difference: float, made: list[Contribution]) -> Explanation:
+def _most(groups: Groups, difference: float, made: list[Contribution]) -> Explanation:
     telling = [each for each in made if each.contribution]
     named = nlargest(MOST_NAMED, telling, key=lambda each: (abs(each.contribution), str(each.value)))
-    return Explanation(tuple(named), difference - sum(each.contribution for each in named), len(made))
+    there = sum(any(amount.n or amount.total for amount in pair) for pair in groups.values())
+    return Explanation(tuple(named), difference - sum(each.contribution for each in named), there)
 
 
 def _added(amounts: tuple[Amount, ...]) -> Amount:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from rapport.alerting.v1 import alert_pb2, alerting_service_pb2
+from rapport.alerting.v1 import alert_pb2
 from rapport.insight.v1 import vocabulary_pb2
 
 from services.query.export_pages import Page
@@ -29,9 +29,7 @@ async def read_pages(siblings: Siblings, span: Span, course: Course) -> AsyncGen
     since = revision_since(course.since, course.mark)
     token = str(course.after[0]) if course.after else ""
     while True:
-        request = alerting_service_pb2.ListAlertsRequest(page_size=_PAGE, page_token=token)
-        # Siblings answer for others, who can do without alerts, from the same stub.
-        answer = await siblings._alerting.ListAlerts(request, timeout=_PATIENCE_S)  # noqa: SLF001
+        answer = await siblings.all_alerts(_PAGE, token, _PATIENCE_S)
         wanted = [each for each in answer.alerts if each.revision > since and _is_within(each, span)]
         token = answer.next_page_token
         # The newest come first: behind one that fired before the period there are none of it.

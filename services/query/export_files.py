@@ -89,6 +89,9 @@ class ArrowWriter:
         self.rows = 0
 
     def begin(self) -> bytes:
+        # The schema would come with the first batch only, and what is cut before that could not be read: so one without rows.
+        schema = schema_of(self._columns)
+        self._stream.write_batch(pa.RecordBatch.from_pylist([], schema))
         return self._sink.take()
 
     def add(self, csv: bytes, rows: int) -> bytes:

@@ -23,7 +23,6 @@ from services.query.exporting import (
     Mark,
     Span,
     known_to,
-    moved_groups,
     next_page,
 )
 from services.query.store_export import Block, BlockTooLarge
@@ -65,12 +64,12 @@ async def load_mark(conn: AsyncConnection, dataset: Dataset, now: datetime) -> M
 async def plan(conn: AsyncConnection, dataset: Dataset, span: Span, course: Course, mark: Mark) -> Plan:
     """Return the export that goes on after `course`, with the mark that it began at."""
     zone = (await get_settings(conn)).time_zone
-    since, begun = course.since, Course(course.since, mark, course.after)
+    since, begun = course.since, course.begun(mark)
     asked = Asked(after=False, up_to=False, start=span.start is not None, end=span.end is not None, since=since is not None)
     values: dict[str, Any] = {"start": _bound(span.start, dataset, zone), "end": _bound(span.end, dataset, zone)}
     if since is not None:
         since_day = windows.local_day(since.at, zone)
-        values |= {"since": since.at, "since_day": since_day, "groups": moved_groups(since, mark)}
+        values |= {"since": since.at, "since_day": since_day, "groups": list(begun.moved)}
     return Plan(dataset, begun, asked, values)
 
 

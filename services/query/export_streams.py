@@ -1,9 +1,13 @@
-"""Makes pieces of a file from pages: of bounded size, one after another, as fast as they are taken."""
+"""Makes pieces of a file from pages: of bounded size, one after another, as fast as they are taken.
+
+Where pages have nothing to tell for a while, a piece without bytes says that the work goes on, and from where it could.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,6 +17,8 @@ from services.query.exporting import Key
 
 #: The largest piece, in bytes.
 PIECE = 256 * 1024
+#: Seconds without a piece after which one without bytes is sent.
+SILENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,14 @@ class Piece:
     complete: bool = False
 
 
-async def write(pages: AsyncIterator[Page], writer: Writer) -> AsyncGenerator[Piece, None]:
-    """Yield the pieces of a file. The first page is read before the first piece: what fails at once fails without a file."""
-    opening = writer.begin()
+async def write(
+    pages: AsyncIterator[Page], writer: Writer, seconds: Callable[[], float] = time.monotonic
+) -> AsyncGenerator[Piece, None]:
+    """Yield the pieces of a file. The first page is read before the first piece: what fails at once fails without a file.
+
+    `seconds` tells how much time has passed.
+    """
+    opening, told_at = writer.begin(), seconds()
     async with aclosing(_ahead(pages)) as read:
         async for page in read:
             rows = writer.rows
@@ -40,8 +51,9 @@ async def write(pages: AsyncIterator[Page], writer: Writer) -> AsyncGenerator[Pi
             *parts, last = _parts(data)
             for part in parts:
                 yield Piece(part, rows)
-            if last:
+            if last or seconds() >= told_at + SILENCE_S:
                 yield Piece(last, writer.rows, page.end if writer.can_be_cut else None)
+                told_at = seconds()
     rows = writer.rows
     *parts, last = _parts(await asyncio.to_thread(writer.end))
     for part in parts:

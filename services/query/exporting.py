@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 #: Keys read as one page at first, and the least and the most; one page's bytes should be near the aim and never above the most.
 FIRST_PAGE, LEAST_PAGE, LONGEST_PAGE = 2_000, 1, 40_000
 AIM_BYTES, MOST_BYTES = 2 * 1024 * 1024, 8 * 1024 * 1024
+#: Exports that a process serves at once unless it is told otherwise: each may hold up to 100 MB.
+MOST_EXPORTS = 4
 #: Groups that agents are put in: a mark knows how often the numbers of each group's agents moved.
 GROUPS = 128
 
@@ -81,27 +84,39 @@ class Mark:
 class Course:
     """Where an export stands: what is left out of it as told before, where the next one begins, and the last key told.
 
-    `since`: None, and nothing is left out. `mark`: None before the export has begun. `after`: None at its beginning.
+    `since`: None, and nothing is left out. `mark`: None before the export has begun. `after`: None at its beginning. `moved`:
+    the groups of agents whose numbers moved from `since` to `mark`; they stand for the groups of `since`, which is without
+    them once the export has begun: as many numbers more would not fit into a token beside a key of long names.
     """
 
     since: Mark | None = None
     mark: Mark | None = None
     after: Key | None = None
+    moved: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what a token carries."""
         marks = {name: mark.to_json() for name, mark in (("since", self.since), ("mark", self.mark)) if mark is not None}
-        return marks if self.after is None else marks | {"after": list(self.after)}
+        return marks | ({"moved": _bits(self.moved)} if self.moved else {}) | ({"after": list(self.after)} if self.after else {})
 
     @classmethod
     def of_json(cls, told: dict[str, Any]) -> Course:
         """Return what a token stands for."""
         marks = {name: Mark.of_json(told[name]) for name in ("since", "mark") if name in told}
-        return cls(**marks, after=tuple(told["after"]) if "after" in told else None)
+        after = tuple(told["after"]) if "after" in told else None
+        return cls(**marks, after=after, moved=_of_bits(told["moved"]) if "moved" in told else ())
+
+    def begun(self, mark: Mark) -> Course:
+        """Return the course of an export that begins at `mark`; one that has begun goes on as it is."""
+        if self.mark is not None:
+            return self
+        if self.since is None:
+            return Course(mark=mark, after=self.after)
+        return Course(replace(self.since, groups=()), mark, self.after, tuple(moved_groups(self.since, mark)))
 
     def at(self, key: Key) -> Course:
         """Return the same export's course once a key is told."""
-        return Course(self.since, self.mark, key)
+        return replace(self, after=key)
 
     def following(self) -> Course:
         """Return the course of the export that tells what has changed since this one began."""
@@ -133,3 +148,13 @@ def next_page(keys: int, read_bytes: int) -> int:
     """Return how many keys to read as the next page, given those of the last and the bytes that their rows took."""
     fitting = keys * 2 if read_bytes * 2 <= AIM_BYTES else keys * AIM_BYTES // read_bytes
     return max(LEAST_PAGE, min(LONGEST_PAGE, fitting))
+
+
+def _bits(groups: Iterable[int]) -> str:
+    """Return groups of agents as text: a bit a group."""
+    return base64.b64encode(sum(1 << group for group in groups).to_bytes(GROUPS // 8, "little")).decode()
+
+
+def _of_bits(text: str) -> tuple[int, ...]:
+    bits = int.from_bytes(base64.b64decode(text), "little")
+    return tuple(group for group in range(GROUPS) if bits >> group & 1)

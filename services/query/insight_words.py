@@ -52,7 +52,6 @@ _ADVICE = {
     "averageResponseTime": "Find out what makes answers{where} slow, such as more work at once, and relieve it.",
     "customerSatisfactionAvg": "Read the conversations{where} with the lowest ratings, and answer what they share.",
     "orders": _SPENDING,
-    "revenuePerConversation": _SPENDING,
     "appointmentsBooked": "Check that free times{where} are offered, and that booking one works.",
     "appointmentsKept": _REMIND,
     "noShows": _REMIND,
@@ -85,12 +84,12 @@ class Cause:
     part: float
 
 
-def sentence(movement: Movement, causes: Sequence[Cause], currency: str) -> str:
+def sentence(movement: Movement, causes: Sequence[Cause]) -> str:
     """Return what happened; the causes are the largest first."""
     measure = movement.measure
-    before, now = (_number(measure, each.value, currency) for each in (movement.before, movement.now))
+    before, now = (_number(measure, each.value) for each in (movement.before, movement.now))
     told = f"{title(measure)} {'rose' if movement.difference > 0 else 'fell'} from {before} to {now}"
-    return f"{told} ({', '.join(_uncertainty(movement, currency))}){_mostly(measure, causes, currency)}."
+    return f"{told} ({', '.join(_uncertainty(movement))}){_mostly(measure, causes)}."
 
 
 def advice(measure: Measure, cause: Cause | None) -> str:
@@ -105,19 +104,19 @@ def title(measure: Measure) -> str:
     return _TITLES.get(measure.name, words[:1].upper() + words[1:])
 
 
-def _uncertainty(movement: Movement, currency: str) -> list[str]:
+def _uncertainty(movement: Movement) -> list[str]:
     measure, now, p = movement.measure, movement.now, movement.p
     parts = [] if now.n is None else [f"n = {now.n:,}"]
     if now.interval:
-        low, high = (_number(measure, end, currency) for end in now.interval)
+        low, high = (_number(measure, end) for end in now.interval)
         parts.append(f"{100 * LEVEL:.0f} % between {low} and {high}")
     return [*parts, f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3f}"]
 
 
-def _mostly(measure: Measure, causes: Sequence[Cause], currency: str) -> str:
+def _mostly(measure: Measure, causes: Sequence[Cause]) -> str:
     if not causes:
         return ""
-    named = [f"{_name(cause)} ({_difference(measure, cause.contribution, currency)})" for cause in causes[:_NAMED]]
+    named = [f"{_name(cause)} ({_difference(measure, cause.contribution)})" for cause in causes[:_NAMED]]
     return f", {'mostly' if causes[0].part >= _MOST else 'partly'} {' and '.join(named)}"
 
 
@@ -129,7 +128,7 @@ def _quoted(cause: Cause) -> str:
     return f'"{cause.word}"' if cause.dimension is Dimension.INTENT else cause.word
 
 
-def _number(measure: Measure, number: float | None, currency: str) -> str:
+def _number(measure: Measure, number: float | None) -> str:
     """Return a number in its unit."""
     told = number or 0.0
     match measure.unit:
@@ -141,13 +140,11 @@ def _number(measure: Measure, number: float | None, currency: str) -> str:
             return f"{told:,.0f} s"
         case Unit.RATING:
             return f"{told:.2f}"
-        case Unit.MONEY:
-            return f"{told:,.2f} {currency}"
         case _:
             return f"{told:,.0f}"
 
 
-def _difference(measure: Measure, difference: float, currency: str) -> str:
+def _difference(measure: Measure, difference: float) -> str:
     sign = "+" if difference > 0 else "-"
-    told = _number(measure, abs(difference), currency)
+    told = _number(measure, abs(difference))
     return f"{sign}{told.removesuffix(' %')} points" if measure.unit is Unit.PERCENT else f"{sign}{told}"

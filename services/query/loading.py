@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,14 +16,20 @@ from services.query.performance import DayFigures, Place, Totals, add_up, day_fi
 from services.query.platforms import stand
 from services.query.questions import Question
 from services.query.store_rows import AGENT, DAY, PERIOD, PLATFORM, Split
+from services.query.times import Times
 from services.runtime.errors import FieldViolation, NotFound
 from services.runtime.windows import local_day
-from services.storage.reading import Settings, get_settings, get_watermark
+from services.storage import reading
+from services.storage.reading import Settings
+from services.storage.readings import read, read_together
+
+#: How totals are split of which standings are made.
+STANDING: Split = (AGENT, PERIOD, PLATFORM)
 
 
 async def load_frame(conn: AsyncConnection, now: datetime) -> Frame:
     """Return what the answer rests on."""
-    return frame_of(await get_settings(conn), await get_watermark(conn, now), now)
+    return frame_of(*await read(conn, reading.standing(now)), now)
 
 
 def frame_of(settings: Settings, watermark: datetime, now: datetime) -> Frame:
@@ -37,9 +43,17 @@ def frame_of(settings: Settings, watermark: datetime, now: datetime) -> Frame:
     )
 
 
+async def begin(conn: AsyncConnection, agent_id: str, now: datetime) -> tuple[Agent, Frame]:
+    """Return an agent and what the answer rests on. Raises NotFound for one that no fact names."""
+    found, standing = await read_together(conn, store_agents.agents([agent_id]), reading.standing(now))
+    if agent_id not in found:
+        raise _agent_not_found("agent_id")
+    return found[agent_id], frame_of(*standing, now)
+
+
 async def load_agents(conn: AsyncConnection, agent_ids: Sequence[str], field: str) -> dict[str, Agent]:
     """Return the agents by id. Raises NotFound for those that no fact names; `field` is where the request names them."""
-    found = await store_agents.find_agents(conn, agent_ids) if agent_ids else {}
+    found = await read(conn, store_agents.agents(agent_ids)) if agent_ids else {}
     unknown = [n for n, agent_id in enumerate(agent_ids) if agent_id not in found]
     if unknown:
         raise _agent_not_found(*(field.format(n) for n in unknown))
@@ -49,7 +63,7 @@ async def load_agents(conn: AsyncConnection, agent_ids: Sequence[str], field: st
 async def load_named(conn: AsyncConnection, agent_ids: Iterable[str]) -> dict[str, Agent]:
     """Return the agents by id, with what was told of them; scoring may know one that this snapshot does not yet."""
     ids = sorted(set(agent_ids))
-    return {agent_id: Agent(agent_id, "", None) for agent_id in ids} | await store_agents.find_agents(conn, ids)
+    return {agent_id: Agent(agent_id, "", None) for agent_id in ids} | await read(conn, store_agents.agents(ids))
 
 
 async def load_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int, int]:
@@ -62,60 +76,68 @@ async def load_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int, int
 
 async def load_course(conn: AsyncConnection, question: Question, agent: Agent, frame: Frame) -> Course:
     """Return how the one agent did that the question is about."""
-    by_platform, by_day = await load_totals(conn, question, frame.currency, (AGENT, PERIOD, PLATFORM), (DAY,))
-    current, previous = await load_standings(conn, question, [agent], by_platform, frame)
+    (by_platform, by_day), own = await load_own(conn, question, question, frame, STANDING, (DAY,))
     return Course(
-        current=current[0],
-        previous=previous[0] if question.before else None,
+        current=stand_each([agent], by_platform, own, frame)[0],
+        previous=stand_each([agent], by_platform, own, frame, is_before=True)[0] if question.before else None,
         days=told_days(question, by_day, frame.currency),
     )
 
 
-async def load_standings(
-    conn: AsyncConnection, question: Question, agents: Sequence[Agent], totals: Mapping[Place, Totals], frame: Frame
-) -> tuple[list[Standing], list[Standing]]:
-    """Return how the agents that the question is about did in the window and in the period before, in their order.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What is known of agents beside their totals: percentiles and different customers by place, and costs."""
 
-    `totals` are by agent, period and platform.
-    """
-    ids = [agent.agent_id for agent in agents]
-    times = await store_times.read_times(conn, question, AGENT, PERIOD)
-    (customers,) = await store_met.count_customers(conn, question, (AGENT, PERIOD))
+    times: Mapping[Place, Times]
+    customers: store_met.Met
+    spent: Mapping[tuple[str, bool], Amounts]
+
+
+async def load_own(
+    conn: AsyncConnection, question: Question, summed: Question, frame: Frame, *splits: Split
+) -> tuple[list[dict[Place, Totals]], Own]:
+    """Return the totals of `summed`, split in each of the ways asked for, and what else is known of the question's agents."""
+    counts, takings, times, (customers,), spent = await read_together(
+        conn,
+        store.counts(summed, *splits),
+        store.takings(summed, frame.currency, *splits),
+        store_times.times(question, AGENT, PERIOD),
+        store_met.customers(question, (AGENT, PERIOD)),
+        store_costs.agent_costs(question, frame, question.agents or ()),
+    )
+    totals = [join(*each) for each in zip(counts, takings, strict=True)]
     # Costs are kept neither by platform nor by industry.
-    spent = {} if question.is_narrowed else await store_costs.sum_agent_costs(conn, question, frame, ids)
+    return totals, Own(times, customers, {} if question.is_narrowed else spent)
 
+
+def stand_each(
+    agents: Sequence[Agent], totals: Mapping[Place, Totals], own: Own, frame: Frame, *, is_before: bool = False
+) -> list[Standing]:
+    """Return how agents did in the window, or in the period before, in their order; `totals` are split like STANDING."""
     by_agent = _by_agent(totals)
 
-    def standing(agent: Agent, *, is_before: bool) -> Standing:
+    def standing(agent: Agent) -> Standing:
         place = Place(agent.agent_id, is_before=is_before)
-        own = by_agent.get(place, {})
-        together = add_up(own.values())
+        platforms = by_agent.get(place, {})
+        together = add_up(platforms.values())
         return Standing(
             agent=agent,
             figures=figures(together, frame.currency),
             sums=together.sums,
-            times=times.get(place, {}),
-            customers=customers.get(place, 0),
-            costs=_costs(spent.get((agent.agent_id, is_before)), frame),
-            platforms=stand(own, frame.currency),
+            times=own.times.get(place, {}),
+            customers=own.customers.at(place),
+            costs=_costs(own.spent.get((agent.agent_id, is_before)), frame),
+            platforms=stand(platforms, frame.currency),
         )
 
-    return [standing(each, is_before=False) for each in agents], [standing(each, is_before=True) for each in agents]
+    return [standing(each) for each in agents]
 
 
 async def load_dashboard(conn: AsyncConnection, question: Question, agent: Agent, frame: Frame) -> Dashboard:
     """Return what the dashboard of the one agent shows that the question is about."""
-    return Dashboard(
-        course=await load_course(conn, question, agent, frame),
-        talk=await store_conversations.read_talk(conn, question, LONGEST_LIST),
-        todo=await store_todo.count_todo(conn, question, frame.now),
-    )
-
-
-async def load_totals(conn: AsyncConnection, question: Question, currency: str, *splits: Split) -> list[dict[Place, Totals]]:
-    """Return the totals of a question, split in each of the ways asked for."""
-    counts = await store.sum_counts(conn, question, *splits)
-    return [join(*each) for each in zip(counts, await store.sum_takings(conn, question, currency, *splits), strict=True)]
+    course = await load_course(conn, question, agent, frame)
+    talk, todo = await read_together(conn, store_conversations.talk(question, LONGEST_LIST), store_todo.todo(question, frame.now))
+    return Dashboard(course=course, talk=talk, todo=todo)
 
 
 def told_days(question: Question, totals: Mapping[Place, Totals], currency: str) -> list[tuple[date, DayFigures]]:

@@ -13,25 +13,31 @@ from services.query.customers import Customer, Known, all_sources, by_platform
 from services.query.loading import frame_of, not_found
 from services.query.performance import Takings
 from services.runtime.windows import Window
+from services.storage import reading
+from services.storage.readings import read, read_together
 
 
 async def find_customer(conn: AsyncConnection, customer_id: str) -> Known:
     """Return who the customer is. Raises NotFound for one that neither a fact nor a profile names."""
-    return _existing(await store_customer.find_customer(conn, customer_id))
+    return _existing(await read(conn, store_customer.known(customer_id)))
 
 
 async def begin(conn: AsyncConnection, customer_id: str, now: datetime) -> tuple[Known, Frame]:
     """Return who the customer is and what the answer rests on. Raises NotFound like find_customer."""
-    found, settings, watermark = await store_customer.find_with_standing(conn, customer_id, now)
-    return _existing(found), frame_of(settings, watermark, now)
+    known, standing = await read_together(conn, store_customer.known(customer_id), reading.standing(now))
+    return _existing(known), frame_of(*standing, now)
 
 
 async def load_customer(conn: AsyncConnection, known: Known, recent: Window, frame: Frame) -> Customer:
     """Return what is stored of a customer."""
     customer_id = known.customer_id
-    takings = await store_customer.read_takings(conn, customer_id, frame.currency)
-    talks, sources = await store_customer.read_work(conn, customer_id, recent, frame.currency)
-    acquisition = await store_costs.sum_acquisition(conn, customer_id, frame)
+    takings, (talks, sources), acquisition, bookings = await read_together(
+        conn,
+        store_customer.takings(customer_id, frame.currency),
+        store_customer.work(customer_id, recent, frame.currency),
+        store_costs.acquisition(customer_id, frame),
+        store_customer.bookings(customer_id),
+    )
     return Customer(
         customer_id=customer_id,
         life=known.life,
@@ -39,7 +45,7 @@ async def load_customer(conn: AsyncConnection, known: Known, recent: Window, fra
         journey=known.journey,
         talks=by_platform(talks),
         takings=takings,
-        bookings=await store_customer.read_bookings(conn, customer_id),
+        bookings=bookings,
         acquisition=costs(acquisition, frame.currency),
         sources=all_sources(sources, _together(takings, frame.currency)),
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query import metrics_limits, metrics_plan, store_metrics, store_metrics_spans
+from services.query import metrics_limits, metrics_plan, store_metrics, store_metrics_spans, store_periods
 from services.query.answers import Frame
 from services.query.costs import costs
 from services.query.dimensions import Dimension
@@ -58,7 +58,7 @@ async def load_metrics(
     """
     zone = frame.time_zone
     if metrics_plan.reads_facts(question, zone):
-        question = metrics_limits.within_facts(question, zone, await store_metrics_spans.get_horizon_day(conn))
+        question = metrics_limits.within_facts(question, await store_periods.get_kept_since(conn))
     whole = metrics_plan.totals(question, zone)
     cut = metrics_plan.series(question, zone) if question.granularity else None
     total = await _load_all(conn, whole, cut, question, frame)
@@ -125,11 +125,21 @@ async def _load(
 
 async def _counts(conn: AsyncConnection, part: Slice, terms: Iterable[str]) -> dict[Cell, dict[str, int]]:
     counted, tallied = (_of_keeping(terms, keeping) for keeping in (Keeping.COUNTS, Keeping.TALLY))
-    # Rollups of counts do not tell outcomes apart, by which tallies may be filtered.
-    told = replace(part, way=Way.FACTS) if Dimension.OUTCOME in part.only.values else part
-    counts = await store_metrics.sum_counts(conn, told, counted) if counted else {}
+    if part.way is not Way.FACTS and Dimension.OUTCOME in part.only.values:
+        return await _tallies(conn, part, tallied, tells_n=bool(counted))
+    counts = await store_metrics.sum_counts(conn, part, counted) if counted else {}
     tallies = await store_metrics.sum_tallies(conn, part, tallied) if tallied else {}
     return {cell: {**counts.get(cell, {}), **tallies.get(cell, {})} for cell in {*counts, *tallies}}
+
+
+async def _tallies(conn: AsyncConnection, part: Slice, terms: set[str], *, tells_n: bool) -> dict[Cell, dict[str, int]]:
+    """Return tallies of some outcomes, with how many conversations had one of them.
+
+    Rollups of counts do not tell outcomes apart, so conversations are those of the outcomes that nothing else has.
+    """
+    ends = metrics_plan.CONVERSATIONS_ENDS if tells_n else frozenset()
+    found = await store_metrics.sum_tallies(conn, part, terms | ends)
+    return {cell: {**sums, "conversations": sum(sums[each] for each in ends)} for cell, sums in found.items()}
 
 
 async def _customers(conn: AsyncConnection, part: Slice) -> dict[Cell, int]:

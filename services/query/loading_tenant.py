@@ -2,113 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query import store, store_agents, store_costs, store_met, store_times
-from services.query.answers import Agent, Field, Frame, Standing, System
+from services.query.answers import Agent, Earner, Field, Frame, Standing, System
 from services.query.costs import Spending, costs
-from services.query.loading import load_standings, load_totals, told_days
-from services.query.performance import Place, Takings, Totals, add_up, figures, gather, per_unit
+from services.query.loading import STANDING, load_own, stand_each, told_days
+from services.query.performance import Place, Takings, Totals, add_up, figures, gather, join, per_unit
 from services.query.platforms import stand
 from services.query.questions import Question
-from services.query.store_rows import AGENT, DAY, PERIOD, PLATFORM
+from services.query.store_rows import DAY, PERIOD, PLATFORM
+from services.storage.readings import read, read_together
 
 #: Agents whose revenue is told.
-_MOST_EARNERS = 10
+MOST_EARNERS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Everyone:
-    """Totals and different customers by platform of the agents asked about, or else of everything."""
-
-    totals: Mapping[Place, Totals]
-    customers: Mapping[int, int]
-
-
-async def load_system(conn: AsyncConnection, question: Question, frame: Frame) -> System:
-    """Return how the whole tenant did."""
-    currency = frame.currency
-    by_platform, by_day = await load_totals(conn, question, currency, (PERIOD, PLATFORM), (DAY,))
+async def load_system(conn: AsyncConnection, question: Question, frame: Frame, first: Awaitable[Sequence[str] | None]) -> System:
+    """Return how the whole tenant did; `first` tells the MOST_EARNERS agents with most revenue, None to look at all."""
+    currency, splits = frame.currency, ((PERIOD, PLATFORM), (DAY,))
+    counts, takings, (everyone, visitors), times, active_agents = await read_together(
+        conn,
+        store.counts(question, *splits),
+        store.takings(question, currency, *splits),
+        store_met.customers(question, (PERIOD,), (PLATFORM,)),
+        store_times.times(question.alone()),
+        store_agents.active_agents(question),
+    )
+    by_platform, by_day = (join(*each) for each in zip(counts, takings, strict=True))
     now, before = (_of_period(by_platform, is_before=is_before) for is_before in (False, True))
-    everyone, visitors = await store_met.count_customers(conn, question, (PERIOD,), (PLATFORM,))
-    times = await store_times.read_times(conn, question.alone())
-    spending = await _spending(conn, question, frame)
+    earners, revenue, spending = await _money(conn, question, frame, await first)
     return System(
         overall=figures(add_up(now.values()), currency),
         previous=figures(add_up(before.values()), currency) if question.before else None,
         times=times.get(Place(), {}),
-        customers=everyone.get(Place(), 0),
-        customers_before=everyone.get(Place(is_before=True), 0),
-        active_agents=await store_agents.count_active_agents(conn, question),
-        platforms=stand(now, currency, {place.platform: n for place, n in visitors.items()}),
+        customers=everyone.at(Place()),
+        customers_before=everyone.at(Place(is_before=True)),
+        active_agents=active_agents,
+        platforms=stand(now, currency, _visitors(now, visitors)),
         days=told_days(question, by_day, currency),
-        earners=await store.read_earners(conn, question, currency, _MOST_EARNERS),
+        earners=earners,
         unplaced_revenue=now.get(0, Totals()).takings.get(currency, Takings()).amount,
         spending=spending,
-        lifetime_value=await _lifetime_value(conn, question, spending, currency),
+        lifetime_value=None if question.is_narrowed else _lifetime_value(revenue, spending, currency),
     )
 
 
-async def load_everyone(conn: AsyncConnection, question: Question, frame: Frame) -> Everyone:
-    """Return what is known of everybody to compare, whoever is shown: the agents that the question is about, or all."""
-    by_platform = (await load_totals(conn, question, frame.currency, (PLATFORM,)))[0]
-    (visitors,) = await store_met.count_customers(conn, question, (PLATFORM,))
-    return Everyone(by_platform, {place.platform: n for place, n in visitors.items()})
-
-
-async def load_shown(
-    conn: AsyncConnection,
-    question: Question,
-    everyone: Everyone,
-    agents: Sequence[Agent],
-    frame: Frame,
-    *,
-    compared: Collection[str],
+async def load_comparison(
+    conn: AsyncConnection, question: Question, shown: Sequence[Agent], frame: Frame, *, resting: Sequence[str]
 ) -> tuple[Field, list[Standing]]:
     """Return what all agents compared come to, and how those did that are shown, in their order.
 
-    `compared` are agents known to have a conversation: the more are named, the fewer are looked at.
+    Nobody talked to those who are `resting`, and they are not compared: if they took money, or an appointment, what is theirs is
+    left out. There is none of those whom a question names: all of them are meant.
     """
-    shown = tuple(agent.agent_id for agent in agents)
-    # Those who took money, or an appointment, but talked to nobody are not compared: what is theirs is in the sums of all.
-    others = set(await store_agents.find_resting_agents(conn, question, compared)).difference(shown)
-    some = question.of_agents((*shown, *sorted(others)))
-    (totals,) = await load_totals(conn, some, frame.currency, (AGENT, PERIOD, PLATFORM))
+    ids = tuple(agent.agent_id for agent in shown)
+    others: list[str] = []
+    if question.agents is None:
+        others = await read(conn, store_agents.resting_agents(question, resting))
+    everyone, visitors = await _everyone(conn, question, frame)
+    (totals,), own = await load_own(conn, question.of_agents(ids), question.of_agents((*ids, *others)), frame, STANDING)
     left_out = gather({p: each for p, each in totals.items() if p.agent_id in others}, lambda place: place.platform)
-    theirs = {place.platform: each - left_out.get(place.platform, Totals()) for place, each in everyone.totals.items()}
-    standings, _ = await load_standings(conn, question.of_agents(shown), agents, totals, frame)
+    theirs = {place.platform: each - left_out.get(place.platform, Totals()) for place, each in everyone.items()}
     field = Field(
         pooled=figures(add_up(theirs.values()), frame.currency),
-        platforms=stand(theirs, frame.currency, everyone.customers),
+        platforms=stand(theirs, frame.currency, _visitors(theirs, visitors)),
     )
-    return field, standings
+    return field, stand_each(shown, totals, own, frame)
 
 
-async def _spending(conn: AsyncConnection, question: Question, frame: Frame) -> Spending:
-    new, ever = await store_costs.count_new_customers(conn, question)
+async def _everyone(conn: AsyncConnection, question: Question, frame: Frame) -> tuple[dict[Place, Totals], store_met.Met]:
+    """Return totals and different customers by platform of the agents asked about, or else of everything."""
+    (counts,), (takings,), (visitors,) = await read_together(
+        conn,
+        store.counts(question, (PLATFORM,)),
+        store.takings(question, frame.currency, (PLATFORM,)),
+        store_met.customers(question, (PLATFORM,)),
+    )
+    return join(counts, takings), visitors
+
+
+async def _money(
+    conn: AsyncConnection, question: Question, frame: Frame, among: Sequence[str] | None
+) -> tuple[list[Earner], dict[str, Decimal], Spending]:
+    """Return who brought most of the revenue, all revenue there ever was, and what was spent on how many new customers."""
+    earners, (new, ever), revenue, (spent, winning, are_known) = await read_together(
+        conn,
+        store.earners(question, frame.currency, MOST_EARNERS, among),
+        store_costs.new_customers(question),
+        store.all_revenue(frame.currency),
+        store_costs.all_costs(question.window, frame),
+    )
     if question.is_narrowed:
         # Costs are kept neither by platform nor by industry.
-        return Spending(new_customers=new)
-    spent, winning, are_known = await store_costs.sum_costs(conn, question.window, frame)
-    return Spending(
+        return earners, revenue, Spending(new_customers=new)
+    spending = Spending(
         all=costs(spent, frame.currency, are_known=are_known),
         acquisition=costs(winning, frame.currency),
         new_customers=new,
         customers_ever=ever,
     )
+    return earners, revenue, spending
 
 
-async def _lifetime_value(conn: AsyncConnection, question: Question, spending: Spending, currency: str) -> Decimal | None:
+def _lifetime_value(revenue: Mapping[str, Decimal], spending: Spending, currency: str) -> Decimal | None:
     """Return all revenue there ever was per customer there ever was; a part of either would say too little."""
-    if question.is_narrowed:
-        return None
-    revenue = await store.sum_all_revenue(conn, currency)
     is_partial = any(amount for told_in, amount in revenue.items() if told_in != currency)
     return None if is_partial else per_unit(revenue.get(currency, Decimal(0)), spending.customers_ever)
+
+
+def _visitors(platforms: Iterable[int], met: store_met.Met) -> dict[int, int | None]:
+    """Return how many different customers each platform had, None where it is not told."""
+    return {platform: met.at(Place(platform=platform)) for platform in platforms}
 
 
 def _of_period(totals: Mapping[Place, Totals], *, is_before: bool) -> dict[int, Totals]:

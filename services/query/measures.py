@@ -41,8 +41,9 @@ class Measure:
     """A measure.
 
     A SUM adds the terms `of`. A QUOTIENT is `factor` times the sum of `of` by the sum of `per`; it is undefined where that is 0,
-    and `squares` names the term of the squares of what is averaged, for its interval. A PERCENTILE is the `percent` of a
-    histogram, `of` being "response" or "duration". `direction` is 1 when more is better, -1 when less is, 0 when neither.
+    and `squares` names the term of the squares of what is averaged, for its interval: whole numbers, one for each thing that
+    `per` counts. Revenue has none: a conversation may have several payments. A PERCENTILE is the `percent` of a histogram, `of`
+    being "response" or "duration". `direction` is 1 when more is better, -1 when less is, 0 when neither.
     """
 
     name: str
@@ -151,7 +152,7 @@ _ALL = (
     ),
     Measure(
         name="revenuePerConversation", description="Revenue per conversation", unit=Unit.MONEY, shape=Shape.QUOTIENT,
-        of=("revenue",), per=("conversations",), squares="revenue_sq", direction=1,
+        of=("revenue",), per=("conversations",), direction=1,
     ),
     Measure(name="totalCost", description="Costs, by the share of their periods' days that fall in the window", unit=Unit.MONEY,
             shape=Shape.COST, direction=-1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,14 +10,16 @@ from typing import TypeAlias
 
 from services.query.costs import Costs
 from services.query.histograms import Percentiles
-from services.query.measures import MEASURES, TERMS, Keeping, Measure, Shape
-from services.query.uncertainty import mean_interval, sample, wilson
+from services.query.measures import MEASURES, TERMS, Keeping, Measure, Shape, Unit
+from services.query.uncertainty import Sample, mean_interval, sample, wilson
 
 #: A group's values, in the order of the dimensions asked for.
 Values: TypeAlias = tuple[str | int, ...]
 #: A group and the part of the time; the part 0 is the period before, the others count from 1.
 Cell: TypeAlias = tuple[Values, int]
 Amount: TypeAlias = int | Decimal
+#: Between what values of a unit are that a mean is of, where that is not from 0 on.
+_SCALES = {Unit.RATING: (1.0, 5.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Measures that are told together, and the counts that they are made of."""
-
-    names: tuple[str, ...]
-    counts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A measure in the period before, and what changed since; `relative` is in percent of it."""
 
@@ -84,12 +79,6 @@ class Group:
     series: tuple[Sums, ...] = ()
 
 
-def told(*names: str, squares: tuple[str, ...] = ()) -> Told:
-    """Return measures to tell together, with the counts of squares for their intervals."""
-    used = {term for name in names for term in (*MEASURES[name].of, *MEASURES[name].per)}.union(squares)
-    return Told(names, tuple(sorted(term for term in used if TERMS[term].keeping is Keeping.COUNTS)))
-
-
 def value(measure: Measure, sums: Sums, currency: str) -> Value:
     """Return what a measure comes to; `currency` is the reporting currency."""
     found = _OF_SHAPE[measure.shape](measure, sums, currency)
@@ -98,20 +87,28 @@ def value(measure: Measure, sums: Sums, currency: str) -> Value:
 
 def amount(measure: Measure, sums: Sums, currency: str) -> float | None:
     """Return what a measure comes to, and nothing else: intervals take longer than all the rest."""
+    if measure.shape is Shape.QUOTIENT:
+        return _ratio(measure, sums, currency)
     return _OF_SHAPE[measure.shape](measure, sums, currency).value
 
 
 def interval(measure: Measure, sums: Sums, currency: str) -> tuple[float, float] | None:
     """Return the interval that a measure's true value lies in, None where there is none, or nothing to tell it from."""
     n = int(_total(measure.per, sums, currency))
-    if not _has_interval(measure) or not n or (says_too_little(measure) and sums.left_out(currency)):
+    if not _has_interval(measure) or not n:
         return None
-    total = _total(measure.of, sums, currency)
     if measure.is_rate:
-        found: tuple[float, float] | None = wilson(int(total), n)
+        found: tuple[float, float] | None = wilson(int(_total(measure.of, sums, currency)), n)
     else:
-        found = mean_interval(sample(n, float(total), float(_total((measure.squares,), sums, currency))))
+        low, high = _SCALES.get(measure.unit, (0.0, math.inf))
+        found = mean_interval(sample_of(measure, sums, currency), low / measure.factor, high / measure.factor)
     return (found[0] * measure.factor, found[1] * measure.factor) if found else None
+
+
+def sample_of(measure: Measure, sums: Sums, currency: str) -> Sample:
+    """Return the sample, before the measure's factor, that a mean is of; there must be a value."""
+    n, total, squares = (_total(terms, sums, currency) for terms in (measure.per, measure.of, (measure.squares,)))
+    return sample(int(n), int(total), int(squares))
 
 
 def change(measure: Measure, current: float | None, previous: float | None) -> Change:
@@ -138,9 +135,7 @@ def largest(
 
 def says_too_little(measure: Measure) -> bool:
     """Tell whether a part of the money would make a quotient wrong: it is over things that the rest of the money is of, too."""
-    return any(TERMS[term].keeping is Keeping.MONEY for term in measure.of) and any(
-        TERMS[term].keeping is not Keeping.MONEY for term in measure.per
-    )
+    return any(term in _MONEY for term in measure.of) and any(term not in _MONEY for term in measure.per)
 
 
 def _has_interval(measure: Measure) -> bool:
@@ -152,10 +147,14 @@ def _sum(measure: Measure, sums: Sums, currency: str) -> Value:
 
 
 def _quotient(measure: Measure, sums: Sums, currency: str) -> Value:
-    total, n = _total(measure.of, sums, currency), int(_total(measure.per, sums, currency))
-    if not n or (says_too_little(measure) and sums.left_out(currency)):
-        return Value(n=n)
-    return Value(_scaled(total, n, measure.factor), n)
+    return Value(_ratio(measure, sums, currency), int(_total(measure.per, sums, currency)))
+
+
+def _ratio(measure: Measure, sums: Sums, currency: str) -> float | None:
+    n = int(_total(measure.per, sums, currency))
+    if not n or (measure.name in _TOO_LITTLE and sums.left_out(currency)):
+        return None
+    return _scaled(_total(measure.of, sums, currency), n, measure.factor)
 
 
 def _percentile(measure: Measure, sums: Sums, _: str) -> Value:
@@ -165,11 +164,14 @@ def _percentile(measure: Measure, sums: Sums, _: str) -> Value:
 
 
 def _total(terms: tuple[str, ...], sums: Sums, currency: str) -> Amount:
-    return sum((_term(term, sums, currency) for term in terms), start=0)
+    total: Amount = 0
+    for term in terms:
+        total += _term(term, sums, currency)
+    return total
 
 
 def _term(term: str, sums: Sums, currency: str) -> Amount:
-    if TERMS[term].keeping is not Keeping.MONEY:
+    if term not in _MONEY:
         return sums.counts.get(term, 0)
     if term == "orders":
         return sum(each.orders for each in sums.money.values())
@@ -183,6 +185,9 @@ def _scaled(total: Amount, n: int, factor: float) -> float:
     # Whole numbers as long as can be: other answers divide them likewise, and are to say the same.
     return float(total / (n * round(1 / factor)) if factor < 1 else total * round(factor) / n)
 
+
+_MONEY = frozenset(name for name, term in TERMS.items() if term.keeping is Keeping.MONEY)
+_TOO_LITTLE = frozenset(name for name, measure in MEASURES.items() if says_too_little(measure))
 
 _OF_SHAPE: dict[Shape, Callable[[Measure, Sums, str], Value]] = {
     Shape.SUM: _sum,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime, timedelta
 
 from services.query.metrics_parts import Granularity, too_large
 from services.query.metrics_plan import Question
 from services.query.periods import days_of
+from services.query.questions import MOST_FACT_DAYS
 from services.runtime.errors import FieldViolation, InvalidArgument
-from services.runtime.windows import INTERVALS_KEPT, midnight
+from services.runtime.windows import INTERVALS_KEPT, Window, local_day, midnight
 
 #: Groups, and parts of groups' series, that an answer looks at.
 MOST_ROWS = 20_000
-#: Facts are read one by one over so many days.
-MOST_DAYS = 400
 
 
 def check_recent(question: Question, tenant_zone: str, now: datetime) -> None:
@@ -33,22 +32,34 @@ def check_recent(question: Question, tenant_zone: str, now: datetime) -> None:
         raise InvalidArgument("UNSUPPORTED_WINDOW", "; ".join(sentence for _, sentence in told), violations=violations)
 
 
-def within_facts(question: Question, tenant_zone: str, horizon: date | None) -> Question:
-    """Return the question as facts one by one can answer it; facts before the horizon are deleted (None: none are).
+def within_facts(question: Question, kept_since: datetime | None) -> Question:
+    """Return the question as facts one by one can answer it, without a period before that is not kept.
 
-    Raises InvalidArgument for a window that is too long (QUERY_TOO_LARGE), or begins before the horizon (UNSUPPORTED_WINDOW).
+    `kept_since`, and what is raised, are those of `of_facts`.
     """
-    window, before = question.window, question.before
-    answered = "such a question is answered from facts one by one, as rollups are kept by agent and platform only,"
-    if len(days_of(window)) > MOST_DAYS:
-        raise too_large("start_time", f"{answered} over at most {MOST_DAYS} days: ask for a shorter window")
-    if horizon is None:
-        return question
-    kept_from = midnight(horizon, tenant_zone)
-    if window.start < kept_from:
-        sentence = f"{answered} and those before {horizon} are no longer kept: ask for a window that begins there, or later"
+    of_facts(question.window, kept_since)
+    before = question.before
+    return replace(question, before=None) if before and kept_since and before.start < kept_since else question
+
+
+def of_facts(window: Window, kept_since: datetime | None, *, is_given: bool = True) -> Window:
+    """Return the window of a question that is answered from facts one by one.
+
+    `kept_since` is the first moment of which they are kept, None when all are. A window whose beginning nobody gave begins no
+    earlier. Raises InvalidArgument for one that is too long (QUERY_TOO_LARGE), or that begins earlier (UNSUPPORTED_WINDOW).
+    """
+    answered = "such a question is answered from facts one by one, as no rollup tells it,"
+    if len(days_of(window)) > MOST_FACT_DAYS:
+        raise too_large("start_time", f"{answered} over at most {MOST_FACT_DAYS} days: ask for a shorter window")
+    if kept_since is None or window.start >= kept_since:
+        return window
+    first = local_day(kept_since - timedelta(microseconds=1), window.zone) + timedelta(days=1)
+    start = midnight(first, window.zone)
+    if is_given or window.end <= start:
+        sentence = f"{answered} and those before {first} are no longer kept: ask for a window that begins there, or later"
         raise InvalidArgument("UNSUPPORTED_WINDOW", sentence, violations=[FieldViolation("start_time", "window", sentence)])
-    return replace(question, before=None) if before and before.start < kept_from else question
+    days = (first, window.days[1]) if window.days else None
+    return Window(start, window.end, window.zone, days)
 
 
 def check_groups(found: int) -> None:

@@ -11,12 +11,17 @@ from services.query.dimensions import KEPT, Dimension, Filter
 from services.query.measures import TERMS, Keeping, Measure, Shape
 from services.query.metrics import Values
 from services.query.metrics_parts import Granularity, parts_of
+from services.query.report_figures import terms_of
 from services.runtime.windows import INTERVALS_KEPT, QUARTER, Window, period_before
 
 DEFAULT_GROUPS = 100
 #: Numbers of outcomes; what is tallied beyond is an event's measure.
 _LAST_OUTCOME = 9
 _OUTCOME_KEPT = KEPT | {Dimension.OUTCOME}
+#: The outcomes that conversations alone have, by the terms that count them.
+CONVERSATIONS_ENDS = frozenset({"abandoned_conversations", "unanswered_conversations", "unresolved_escalations"})
+#: The outcomes that conversations have like other facts: none, and success. Of how many conversations they are, no rollup tells.
+_SHARED_OUTCOMES = frozenset({0, 1})
 
 
 class Way(Enum):
@@ -43,8 +48,7 @@ class Question:
     @property
     def terms(self) -> frozenset[str]:
         """The names of all terms that the measures are made of."""
-        named = (term for each in self.measures if each.shape is not Shape.PERCENTILE for term in _terms_of(each))
-        return frozenset(named)
+        return terms_of(*self.measures)
 
     @property
     def histograms(self) -> frozenset[str]:
@@ -151,13 +155,10 @@ def period_compared(window: Window, tenant_zone: str, now: datetime) -> Window |
     return before
 
 
-def _terms_of(measure: Measure) -> tuple[str, ...]:
-    return (*measure.of, *measure.per, *([measure.squares] if measure.squares else []))
-
-
 def _is_kept(question: Question, by: Iterable[Dimension]) -> bool:
     """Tell whether rollups are kept by these dimensions and those of the filter."""
-    kept = _OUTCOME_KEPT if _counts_outcomes_only(question) else KEPT
+    outcomes = question.only.of(Dimension.OUTCOME) or ()
+    kept = _OUTCOME_KEPT if _counts_outcomes_only(question) and _SHARED_OUTCOMES.isdisjoint(outcomes) else KEPT
     return question.only.customers is None and {*by, *question.only.values} <= kept
 
 
@@ -165,6 +166,6 @@ def _counts_outcomes_only(question: Question) -> bool:
     """Tell whether everything asked for is a number of outcomes, which rollups tell apart."""
     return all(
         each.shape in (Shape.SUM, Shape.QUOTIENT)
-        and all(TERMS[t].keeping is Keeping.TALLY and TERMS[t].tally <= _LAST_OUTCOME for t in _terms_of(each))
+        and all(TERMS[t].keeping is Keeping.TALLY and TERMS[t].tally <= _LAST_OUTCOME for t in terms_of(each))
         for each in question.measures
     )

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 from rapport.query.v1 import query_service_pb2
 
-from services.query.comparison import Position
 from services.runtime.page_tokens import Signer, read_page_token
 from services.runtime.tenancy import current_tenant
 
@@ -17,6 +16,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: What does not change the question.
 _NOT_ASKED = ("page_size", "page_token", "consistency_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the order of agents: that of the agent with this adjusted score (None: without one) and id."""
+
+    adjusted_score: float | None
+    agent_id: str
 
 
 @dataclass(frozen=True, slots=True)

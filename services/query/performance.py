@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from services.query import metrics
-from services.query.measures import MEASURES, Shape, Unit
+from services.query.measures import MEASURES, Measure, Shape, Unit
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -48,10 +49,13 @@ class Sums:
     cancelled: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in Sums.__slots__))
+        return Sums(*map(operator.add, _VALUES(self), _VALUES(other)))
 
     def __sub__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, name) - getattr(other, name) for name in Sums.__slots__))
+        return Sums(*map(operator.sub, _VALUES(self), _VALUES(other)))
+
+
+_VALUES = operator.attrgetter(*Sums.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +163,10 @@ FIELDS = {
     "noShowRate": "no_show_rate",
 }
 _COUNTS = {name for name in FIELDS if MEASURES[name].unit is Unit.COUNT and MEASURES[name].shape is Shape.SUM}
-_ALL = metrics.told(*FIELDS)
-_TOLD_BY_DAY = metrics.told("customerSatisfactionAvg", "averageResponseTime", "conversionRate")
+_ALL = tuple(MEASURES[name] for name in FIELDS)
+_BY_DAY = tuple(MEASURES[name] for name in ("customerSatisfactionAvg", "averageResponseTime", "conversionRate"))
 _MORE = "escalationRate", "conversationCompletionRate", "revenuePerConversation", "ratedConversations"
-_TOLD_BY_PLATFORM = metrics.told(*_TOLD_BY_DAY.names, *_MORE, squares=("csat_x100_sq",))
+_BY_PLATFORM = (*_BY_DAY, *(MEASURES[name] for name in _MORE))
 
 
 def join(sums: Mapping[Place, Sums], takings: Mapping[Place, Mapping[str, Takings]]) -> dict[Place, Totals]:
@@ -185,7 +189,7 @@ def add_up(totals: Iterable[Totals]) -> Totals:
 
 def figures(totals: Totals, currency: str) -> Figures:
     """Return what the totals mean; `currency` is the reporting currency. Averages of money are per order and conversation."""
-    found = _figures(totals, currency, _ALL)
+    found = _figures(_added(totals), currency, _ALL)
     # As a double it would not be the sum of its parts any more.
     found["total_revenue"] = _revenue(totals, currency)
     return Figures(**found, unconverted=unconverted(totals.takings, currency))
@@ -193,20 +197,20 @@ def figures(totals: Totals, currency: str) -> Figures:
 
 def day_figures(totals: Totals, currency: str) -> DayFigures:
     """Return what a day's totals mean."""
-    found = _figures(totals, currency, _TOLD_BY_DAY)
+    found = _figures(_added(totals), currency, _BY_DAY)
     return DayFigures(conversations=totals.sums.conversations, revenue=_revenue(totals, currency), **found)
 
 
 def platform_figures(totals: Totals, currency: str) -> PlatformFigures:
     """Return what a platform's totals mean."""
-    added = _added(totals, _TOLD_BY_PLATFORM)
+    added = _added(totals)
     conversion, satisfaction = (
         metrics.interval(MEASURES[name], added, currency) for name in ("conversionRate", "customerSatisfactionAvg")
     )
     return PlatformFigures(
         conversations=totals.sums.conversations,
         revenue=_revenue(totals, currency),
-        **_figures(totals, currency, _TOLD_BY_PLATFORM),
+        **_figures(added, currency, _BY_PLATFORM),
         conversion_interval=conversion,
         satisfaction_interval=satisfaction,
     )
@@ -232,15 +236,14 @@ def per_unit(amount: Decimal, units: int) -> Decimal | None:
     return amount / units if units else None
 
 
-def _figures(totals: Totals, currency: str, told: metrics.Told) -> dict[str, Any]:
-    added = _added(totals, told)
-    found = {name: metrics.amount(MEASURES[name], added, currency) for name in told.names}
+def _figures(added: metrics.Sums, currency: str, told: Iterable[Measure]) -> dict[str, Any]:
+    found = {measure.name: metrics.amount(measure, added, currency) for measure in told}
     return {FIELDS[name]: int(value or 0) if name in _COUNTS else value for name, value in found.items()}
 
 
-def _added(totals: Totals, told: metrics.Told) -> metrics.Sums:
+def _added(totals: Totals) -> metrics.Sums:
     money = {told_in: metrics.Money(each.orders, each.amount) for told_in, each in totals.takings.items()}
-    return metrics.Sums(counts={name: getattr(totals.sums, name) for name in told.counts}, money=money)
+    return metrics.Sums(counts=dict(zip(Sums.__slots__, _VALUES(totals.sums), strict=True)), money=money)
 
 
 def _revenue(totals: Totals, currency: str) -> Decimal:

@@ -11,20 +11,22 @@ from services.query.uncertainty import ENOUGH_TO_TEST, p_value, sample, z_of_mea
 
 @dataclass(frozen=True, slots=True)
 class PlatformStanding:
-    """A platform by its number, with its different customers, and the percent of the revenue that is its.
+    """A platform by its number, with its different customers (None: not told), and the percent of the revenue that is its.
 
     The p-values are of its conversion rate and of its mean rating against those of all other platforms together.
     """
 
     platform: int
     figures: PlatformFigures
-    customers: int = 0
+    customers: int | None = None
     revenue_share: float | None = None
     conversion_p: float | None = None
     satisfaction_p: float | None = None
 
 
-def stand(totals: Mapping[int, Totals], currency: str, customers: Mapping[int, int] | None = None) -> list[PlatformStanding]:
+def stand(
+    totals: Mapping[int, Totals], currency: str, customers: Mapping[int, int | None] | None = None
+) -> list[PlatformStanding]:
     """Return the platforms on which anything took place or was paid for; `totals` are of everything by platform, 0 for none."""
     whole = add_up(totals.values())
     revenue = whole.takings.get(currency, Takings()).amount
@@ -36,7 +38,7 @@ def stand(totals: Mapping[int, Totals], currency: str, customers: Mapping[int, i
                 PlatformStanding(
                     platform=platform,
                     figures=told,
-                    customers=(customers or {}).get(platform, 0),
+                    customers=(customers or {}).get(platform),
                     revenue_share=share(told.revenue, revenue),
                     conversion_p=_conversion_p(each.sums, others),
                     satisfaction_p=_satisfaction_p(each.sums, others),

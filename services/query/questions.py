@@ -11,19 +11,23 @@ from services.runtime.windows import Window, local_day, period_before
 
 #: Days that are told one by one: the newest of a window.
 MOST_DAYS = 400
+#: Days that facts are read one by one of.
+MOST_FACT_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """Which facts are asked about: those of a window and, told apart, of the period before (None: not asked for, or not kept).
 
-    Of the window's days no more than the newest `days_told` are told one by one.
+    Of the window's days no more than the newest `days_told` are told one by one. Facts are kept one by one from `kept_since`
+    on, None for all.
     """
 
     window: Window
     only: Filter = EVERYTHING
     before: Window | None = None
     days_told: int = MOST_DAYS
+    kept_since: datetime | None = None
 
     @property
     def whole(self) -> Window:
@@ -54,6 +58,12 @@ class Question:
     def days(self) -> list[date]:
         """The window's days that are told one by one, oldest first."""
         return [day for day in days_of(self.window) if day >= self.first_day_told]
+
+    @property
+    def is_of_facts(self) -> bool:
+        """Whether facts one by one can answer it: they are all kept, and of not too many days."""
+        is_kept = self.kept_since is None or self.whole.start >= self.kept_since
+        return is_kept and len(days_of(self.whole)) <= MOST_FACT_DAYS
 
     def of_agents(self, agent_ids: tuple[str, ...]) -> Question:
         """Return the same question about some agents alone."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -26,13 +25,15 @@ from services.query import (
     store_conversations,
 )
 from services.query.answers import Agent, Frame
-from services.query.calls import Calls, Context, window_of
-from services.query.comparison import extremes, page_of
+from services.query.calls import Calls, Context
+from services.query.cursors import window_of as window_of_span
 from services.query.customers import SESSION_WEEKS
 from services.query.dashboard import CUSTOMERS_SCORED
+from services.query.loading_kept import load_question
 from services.query.paging import Page
-from services.query.questions import Question, with_before
+from services.query.questions import Question
 from services.runtime import windows
+from services.storage.readings import read
 
 DEFAULT_PAGE = 50
 
@@ -45,8 +46,9 @@ class AnswerCalls(Calls):
     async def GetAgentPerformance(self, request: GetPerformance, context: Context) -> agent_pb2.AgentPerformance:
         """Return how an agent did."""
         await self._wait(request, context)
-        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
-            agent = (await loading.load_agents(conn, [request.agent_id], "agent_id"))[request.agent_id]
+        now = self._clock()
+        async with asyncio.TaskGroup() as asked, self._database.snapshot() as conn:
+            agent, frame = await loading.begin(conn, request.agent_id, now)
             history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
             told = await self._course(asked, conn, frame, agent, request=request, context=context)
         answer = told()
@@ -77,24 +79,25 @@ class AnswerCalls(Calls):
         async with asyncio.TaskGroup() as asked:
             alerts = asked.create_task(self._siblings.open_alerts(context))
             async with self._snapshot() as (conn, frame):
-                question = self._question(request, frame)
+                question = await self._question(conn, request, frame)
                 health = asked.create_task(self._siblings.health(context, question.window))
-                system = await loading_tenant.load_system(conn, question, frame)
+                first = self._siblings.earners(context, question.window, question.only, loading_tenant.MOST_EARNERS)
+                system = await loading_tenant.load_system(conn, question, frame, asked.create_task(first))
         return convert_tenant.system_performance(frame, question.window, system, alerts.result(), health.result())
 
     async def GetDashboard(self, request: query_service_pb2.GetDashboardRequest, context: Context) -> agent_pb2.AgentDashboard:
         """Return an agent at one sight."""
         await self._wait(request, context)
-        ids = [request.agent_id]
+        ids, now = [request.agent_id], self._clock()
         async with asyncio.TaskGroup() as asked:
             alerts = asked.create_task(self._siblings.open_alerts(context, ids))
-            async with self._snapshot() as (conn, frame):
-                agent = (await loading.load_agents(conn, ids, "agent_id"))[request.agent_id]
-                question = replace(self._question(request, frame, ids), days_told=windows.LONGEST_DAYS)
+            async with self._database.snapshot() as conn:
+                agent, frame = await loading.begin(conn, request.agent_id, now)
+                question = replace(await self._question(conn, request, frame, ids), days_told=windows.LONGEST_DAYS)
                 grades = asked.create_task(self._siblings.grades(context, question.window, question.only))
                 before = asked.create_task(self._siblings.grades(context, question.before, question.only))
                 history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
-                silent = await store_conversations.read_silent_customers(conn, question, CUSTOMERS_SCORED)
+                silent = await read(conn, store_conversations.silent_customers(question, CUSTOMERS_SCORED))
                 scores = asked.create_task(self._siblings.scores(context, silent))
                 dashboard = await loading.load_dashboard(conn, question, agent, frame)
         return convert_dashboard.agent_dashboard(
@@ -114,29 +117,27 @@ class AnswerCalls(Calls):
         """Return agents next to each other: all of them ranked, one page of them in full."""
         await self._wait(request, context)
         page = self._pages.read(request)
-        async with asyncio.TaskGroup() as asked, self._snapshot() as (conn, frame):
-            window = windows.resolve(page.start, page.end, frame.time_zone, frame.now) if page else window_of(request, frame)
-            question = Question(window, convert.narrowed(request, request.agent_ids))
+        now = self._clock()
+        async with self._snapshot() as (conn, frame):
+            # What takes a while is asked without a connection.
             await loading.load_agents(conn, request.agent_ids, "agent_ids[{}]")
-            grading = asked.create_task(self._siblings.grades(context, window, question.only, brief=True))
-            everyone = await loading_tenant.load_everyone(conn, question, frame)
-            grades = await grading
-            ranked = convert_comparison.contenders(grades)
-            shown, last = page_of(ranked, page.after if page else None, request.page_size or DEFAULT_PAGE)
-            # No name would mean every agent.
-            explaining = asked.create_task(
-                self._siblings.grades(context, window if shown else None, question.of_agents(tuple(shown)).only)
-            )
-            names = await loading.load_named(conn, [*shown, *itertools.chain(*extremes(ranked))])
-            agents, compared = [names[a] for a in shown], [each.agent_id for each in ranked]
-            field, standings = await loading_tenant.load_shown(conn, question, everyone, agents, frame, compared=compared)
+            question = (await self._question(conn, request, frame, request.agent_ids)).alone()
+        if page:
+            question = replace(question, window=window_of_span((page.start, page.end), frame.time_zone))
+        window, size = question.window, request.page_size or DEFAULT_PAGE
+        grades = await self._siblings.ranking(context, window, question.only, size, page.after if page else None)
+        async with self._database.snapshot() as conn:
+            frame = await loading.load_frame(conn, now)
+            names = await loading.load_named(conn, convert_comparison.named(grades))
+            shown = [names[grade.agent_id] for grade in grades.grades]
+            field, standings = await loading_tenant.load_comparison(conn, question, shown, frame, resting=grades.resting)
+        last = convert_comparison.next_position(grades)
         return convert_comparison.agent_comparison(
             frame,
             window,
             field,
             standings,
             answer=grades,
-            explained=explaining.result(),
             names=names,
             next_page_token=self._pages.token(request, Page(window.start, window.end, last)) if last else "",
         )
@@ -152,11 +153,12 @@ class AnswerCalls(Calls):
         context: Context | None,
     ) -> Callable[[], agent_pb2.AgentPerformance]:
         """Return what tells how an agent did, once everything is there that was asked for."""
-        question = self._question(request, frame, [request.agent_id])
+        question = await self._question(conn, request, frame, [request.agent_id])
         grades = asked.create_task(self._siblings.grades(context, question.window, question.only, with_previous=True))
         course = await loading.load_course(conn, question, agent, frame)
         window = question.window
         return lambda: convert_agent.agent_course(frame, window, course, grades=grades.result())
 
-    def _question(self, request: Any, frame: Frame, agent_ids: Iterable[str] = ()) -> Question:
-        return with_before(window_of(request, frame), convert.narrowed(request, agent_ids), frame.now)
+    async def _question(self, conn: AsyncConnection, request: Any, frame: Frame, agent_ids: Iterable[str] = ()) -> Question:
+        """Return what is asked, next to the period before."""
+        return await load_question(conn, request, convert.narrowed(request, agent_ids), frame)

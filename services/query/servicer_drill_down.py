@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rapport.query.v1 import drill_down_pb2
 
 from services.query import convert_drill_down, cursors, funnel, loading_drill_down, store_drill_down, store_funnel, store_talks
@@ -12,8 +10,8 @@ from services.query.calls import Context, window_of
 from services.query.convert_filter import filter_of
 from services.query.cursors import Cursor
 from services.query.drill_down import Page
+from services.query.loading_kept import load_kept
 from services.query.servicer_people import PAGE, PeopleCalls
-from services.runtime import windows
 from services.runtime.windows import Window
 
 PAGE_OF_FACTS = 100
@@ -29,7 +27,7 @@ class DrillDownCalls(PeopleCalls):
         cursor = cursors.read(self._pages.signer, request)
         page = Page(cursor.after if cursor else None, request.page_size or PAGE_OF_FACTS)
         async with self._snapshot() as (conn, frame):
-            window = _window(cursor, request, frame)
+            window = _window_of(cursor, frame) or window_of(request, frame)
             found = await store_drill_down.read_facts(conn, window, only, measure, page)
             totals = cursor.totals if cursor else await loading_drill_down.load_totals(conn, window, only, measure, frame)
         shown, last = page.cut(found)
@@ -45,7 +43,7 @@ class DrillDownCalls(PeopleCalls):
         cursor = cursors.read(self._pages.signer, request)
         page = Page(cursor.after if cursor else None, request.page_size or PAGE)
         async with self._snapshot() as (conn, frame):
-            window = _window(cursor, request, frame)
+            window = _window_of(cursor, frame) or (await load_kept(conn, request, frame)).window
             found = await store_talks.read_conversations(conn, window, only, wanted, page)
             totals = cursor.totals if cursor else (await store_talks.count_conversations(conn, window, only, wanted),)
         shown, last = page.cut(found)
@@ -68,13 +66,11 @@ class DrillDownCalls(PeopleCalls):
         await self._wait(request, context)
         only = filter_of(request.filter)
         async with self._snapshot() as (conn, frame):
-            window = window_of(request, frame)
+            window = (await load_kept(conn, request, frame)).window
             stages = await store_funnel.read_stages(conn, window, only)
         return convert_drill_down.stage_funnel(frame, window, funnel.steps(stages))
 
 
-def _window(cursor: Cursor | None, request: Any, frame: Frame) -> Window:
-    """Return the window of the first page, or the one that the first page asks for."""
-    if cursor is None or cursor.span is None:
-        return window_of(request, frame)
-    return windows.resolve(*cursor.span, frame.time_zone, frame.now)
+def _window_of(cursor: Cursor | None, frame: Frame) -> Window | None:
+    """Return the window of the first page; None for the first page itself."""
+    return cursors.window_of(cursor.span, frame.time_zone) if cursor and cursor.span else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from google.api import httpbody_pb2
@@ -14,8 +14,8 @@ from services.query.calls import Calls, Context
 from services.query.export_files import writer_of
 from services.query.export_pages import Page, Plan
 from services.query.export_streams import Piece, write
-from services.query.exporting import Course, Dataset, Format, Span
-from services.runtime.errors import FieldViolation, InvalidArgument
+from services.query.exporting import MOST_EXPORTS, Course, Dataset, Format, Span
+from services.runtime.errors import FieldViolation, InvalidArgument, ResourceExhausted
 
 _CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -24,33 +24,55 @@ _CONTENT_TYPES = {
 }
 
 
+#: Seconds after which an export that is one too many may be asked for again.
+_RETRY_S = 5
+
+
 class ExportCalls(Calls):
     """Facts and numbers as files, page by page: memory stays the same, however long the file and however slow its reader."""
+
+    def __init__(self, *parts: Any, max_exports: int = MOST_EXPORTS) -> None:
+        super().__init__(*parts)
+        self._free_exports = max_exports
 
     async def Export(self, request: export_pb2.ExportRequest, context: Context) -> AsyncIterator[export_pb2.ExportResponse]:
         """Stream a file in pieces, each with what goes on behind it."""
         await self._wait(request, context)
         signer = self._pages.signer
-        export, estimated = await self._begin(request, export_tokens.read(signer, request))
-        async with aclosing(self._pieces(request, export)) as pieces:
-            async for piece in pieces:
-                message = export_pb2.ExportResponse(data=piece.data, rows=piece.rows, complete=piece.complete)
-                if piece.complete:
-                    message.token = export_tokens.token(signer, request, export.course.following())
-                elif piece.end is not None:
-                    message.token = export_tokens.token(signer, request, export.course.at(piece.end))
-                if estimated is not None:
-                    message.rows_estimated, estimated = estimated, None
-                yield message
+        course = export_tokens.read(signer, request)
+        with self._one_of_few():
+            export, estimated = await self._begin(request, course)
+            async with aclosing(self._pieces(request, export)) as pieces:
+                async for piece in pieces:
+                    message = export_pb2.ExportResponse(data=piece.data, rows=piece.rows, complete=piece.complete)
+                    if piece.complete:
+                        message.token = export_tokens.token(signer, request, export.course.following())
+                    elif piece.end is not None:
+                        message.token = export_tokens.token(signer, request, export.course.at(piece.end))
+                    if estimated is not None:
+                        message.rows_estimated, estimated = estimated, None
+                    yield message
 
     async def Download(self, request: export_pb2.DownloadRequest, context: Context) -> AsyncIterator[httpbody_pb2.HttpBody]:
         """Stream a file's bytes; the first message tells what they are."""
-        export, _ = await self._begin(request, Course())
         content_type = _CONTENT_TYPES[_format_of(request)]
-        async with aclosing(self._pieces(request, export)) as pieces:
-            async for piece in pieces:
-                yield httpbody_pb2.HttpBody(content_type=content_type, data=piece.data)
-                content_type = ""
+        with self._one_of_few():
+            export, _ = await self._begin(request, Course())
+            async with aclosing(self._pieces(request, export)) as pieces:
+                async for piece in pieces:
+                    yield httpbody_pb2.HttpBody(content_type=content_type, data=piece.data)
+                    content_type = ""
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        """Be one of the exports at once for as long as the block lasts. Raises ResourceExhausted (OVERLOADED)."""
+        if self._free_exports <= 0:
+            raise ResourceExhausted("OVERLOADED", "too many exports at once; try again", retry_after_s=_RETRY_S)
+        self._free_exports -= 1
+        try:
+            yield
+        finally:
+            self._free_exports += 1
 
     async def _begin(self, request: Any, course: Course) -> tuple[Plan, int | None]:
         """Return what is exported, and about how many rows that are; None where nobody knows."""

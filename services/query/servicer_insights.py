@@ -5,10 +5,11 @@ from __future__ import annotations
 from rapport.query.v1 import insight_pb2
 
 from services.query import convert_insights, loading_insights
-from services.query.calls import Calls, Context, window_of
+from services.query.calls import Calls, Context
 from services.query.convert_filter import filter_of
 from services.query.convert_reports import report_quality
 from services.query.insights import insights
+from services.query.loading_kept import load_kept
 
 
 class InsightCalls(Calls):
@@ -19,7 +20,7 @@ class InsightCalls(Calls):
         measures = convert_insights.measures_asked(request)
         await self._wait(request, context)
         async with self._snapshot() as (conn, frame):
-            window = window_of(request, frame)
+            window = (await load_kept(conn, request, frame)).window
             material = await loading_insights.load_changes(conn, measures, filter_of(request.filter), window, frame)
         found = insights(measures, material, convert_insights.limit_of(request), convert_insights.words_of(material))
         sums = material.now.sums

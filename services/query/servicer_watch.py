@@ -24,8 +24,8 @@ _CAUSES = {
 class WatchCalls(AnswerCalls):
     """Streams of how agents do."""
 
-    def __init__(self, *parts: Any, probe_s: float = PROBE_S, heartbeat_s: float = HEARTBEAT_S) -> None:
-        super().__init__(*parts)
+    def __init__(self, *parts: Any, probe_s: float = PROBE_S, heartbeat_s: float = HEARTBEAT_S, **others: Any) -> None:
+        super().__init__(*parts, **others)
         self._watches = Watches(self._revisions, self._update, probe_s=probe_s, heartbeat_s=heartbeat_s)
 
     async def WatchAgent(

@@ -12,6 +12,7 @@ from rapport.metrics.v1 import agent_pb2, customer_pb2
 from rapport.scoring.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 
 from services.query.dimensions import Dimension, Filter
+from services.query.paging import Position
 from services.runtime.windows import Window
 
 _log = logging.getLogger(__name__)
@@ -37,24 +38,36 @@ class Siblings:
         self._alerting = alerting_service_pb2_grpc.AlertingServiceStub(alerting)
 
     async def grades(
-        self, context: Context | None, window: Window | None, only: Filter, *, brief: bool = False, with_previous: bool = False
+        self, context: Context | None, window: Window | None, only: Filter, *, with_previous: bool = False
     ) -> scoring_service_pb2.GradeAgentsResponse:
-        """Return agents' grades in a window (none: no grades), of every agent with a conversation in it unless some are named.
-
-        In brief they are without what explains them; with the previous, they tell the scores of the period before.
-        """
+        """Return named agents' grades in a window (none: no grades); with the previous, they tell the scores before it, too."""
         if window is None:
             return scoring_service_pb2.GradeAgentsResponse()
-        request = scoring_service_pb2.GradeAgentsRequest(
-            agent_ids=map(str, only.of(Dimension.AGENT) or ()),
+        request = _graded(window, only, with_previous=with_previous)
+        return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
+
+    async def ranking(
+        self, context: Context, window: Window, only: Filter, size: int, after: Position | None
+    ) -> scoring_service_pb2.GradeAgentsResponse:
+        """Return a page of grades, and what all come to: of the agents named, else of those with a conversation in the window."""
+        request = _graded(window, only, page_size=size)
+        if after is not None:
+            request.after.CopyFrom(
+                scoring_service_pb2.GradePosition(adjusted_score=after.adjusted_score, agent_id=after.agent_id)
+            )
+        return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
+
+    async def earners(self, context: Context, window: Window, only: Filter, limit: int) -> Sequence[str] | None:
+        """Return the agents that brought most revenue in a window; None when scoring does not answer: it only saves reading."""
+        request = scoring_service_pb2.ListEarnersRequest(
             platforms=only.of(Dimension.PLATFORM),  # type: ignore[arg-type]  # numbers are kept plain
             industries=map(str, only.of(Dimension.INDUSTRY) or ()),
-            brief=brief,
-            with_previous=with_previous,
+            limit=limit,
         )
         request.start_time.FromDatetime(window.start)
         request.end_time.FromDatetime(window.end)
-        return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
+        answer = await _if_it_answers(self._scoring.ListEarners(request, timeout=_patience(context)))
+        return answer.agent_ids if answer else None
 
     async def grade_history(self, context: Context | None, agent_id: str) -> scoring_service_pb2.ListGradeHistoryResponse:
         """Return an agent's grades over 30 days as the ends of the last 90 days found them, the newest first."""
@@ -86,6 +99,11 @@ class Siblings:
         request = alerting_service_pb2.ListAlertsRequest(filter=wanted, page_size=_MOST_ALERTS)
         return await _if_it_answers(self._alerting.ListAlerts(request, timeout=_patience(context)))
 
+    async def all_alerts(self, page_size: int, page_token: str, longest_s: float) -> alerting_service_pb2.ListAlertsResponse:
+        """Return a page of all alerts there ever were, the newest first. Fails with what alerting fails with."""
+        request = alerting_service_pb2.ListAlertsRequest(page_size=page_size, page_token=page_token)
+        return await self._alerting.ListAlerts(request, timeout=longest_s)
+
     async def health(self, context: Context | None, window: Window | None = None) -> agent_pb2.SystemHealth | None:
         """Return the services' health with the uptime in a window, else the last 24 hours; None when alerting does not answer."""
         request = alerting_service_pb2.GetSystemHealthRequest()
@@ -96,12 +114,24 @@ class Siblings:
         return answer.health if answer else None
 
 
+def _graded(window: Window, only: Filter, **more: Any) -> scoring_service_pb2.GradeAgentsRequest:
+    request = scoring_service_pb2.GradeAgentsRequest(
+        agent_ids=map(str, only.of(Dimension.AGENT) or ()),
+        platforms=only.of(Dimension.PLATFORM),  # type: ignore[arg-type]  # numbers are kept plain
+        industries=map(str, only.of(Dimension.INDUSTRY) or ()),
+        **more,
+    )
+    request.start_time.FromDatetime(window.start)
+    request.end_time.FromDatetime(window.end)
+    return request
+
+
 async def _if_it_answers(call: Awaitable[Answer]) -> Answer | None:
     """Return the answer, or None when the call fails: what is asked this way is worth less than the rest of the answer."""
     try:
         return await call
     except grpc.aio.AioRpcError as error:
-        _log.warning("alerting does not answer", extra={"fields": {"code": error.code().name}})
+        _log.warning("a sibling does not answer", extra={"fields": {"code": error.code().name}})
         return None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.query.costs import Costs
+from services.query.costs import Costs, known
 from services.query.measures import Unit
 from services.query.metrics import Value
 from services.query.report_figures import Both, Figure, figure, quotient, share, terms_of
@@ -21,6 +22,9 @@ SOURCES = ("agentWizard", "calendar", "payments", "billing", "widget", "myAgents
 #: The words of the contract's categories of costs and states of agents, which begin with 1.
 _CATEGORIES = ("modelUsage", "messaging", "seat", "acquisition", "other")
 _STATES = ("active", "paused", "error", "retired")
+#: What stands between the words of a unit, and where a word in CamelCase begins.
+_BETWEEN = frozenset("-_.,;:'\"()[]")
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 #: Units of which the use is told, the most used first.
 _MOST_UNITS = 10
 _MEASURES = (
@@ -117,7 +121,7 @@ def _payments(report: Report) -> list[Figure]:
 
 def _billing(report: Report) -> list[Figure]:
     return [
-        report.money("totalCost", "Costs, by the share of their periods' days that fall in the period", _total_cost, -1),
+        report.both.measured("totalCost", "totalCost", "Costs, by the share of their periods' days that fall in the period"),
         *(_category(report, number) for number in range(1, len(_CATEGORIES) + 1)),
         report.tell("costPerConversation", "Costs per conversation", Unit.MONEY, _cost_per_conversation, -1),
         *_usage(report),
@@ -130,27 +134,20 @@ def _category(report: Report, number: int) -> Figure:
     return report.money(f"{word}Cost", title, lambda p: p.costs.get(number, Costs()).total, -1)
 
 
-def _total_cost(period: Sourced) -> Decimal | None:
-    known = [cost.total for cost in period.costs.values() if cost.total is not None]
-    return sum(known, Decimal(0)) if known else None
-
-
 def _cost_per_conversation(period: Sourced) -> Value:
     """Over all conversations a part of the costs says too little."""
-    total, n = _total_cost(period), period.sums.counts.get("conversations", 0)
-    if total is None or any(cost.unconverted for cost in period.costs.values()):
-        return Value(n=n)
-    return quotient(float(total), n)
+    total = known(period.sums.costs)
+    return Value(n=_conversations(period)) if total is None else quotient(float(total), _conversations(period))
 
 
 def _usage(report: Report) -> list[Figure]:
     """Return what is used per conversation, a figure for each unit: tokens and messages do not add up."""
-    used, earlier = _by_name(report.now.units), _by_name(report.before.units) if report.before else None
+    used, earlier = _by_name(report.now.units), _by_name(report.before.units if report.before else {})
     most = sorted(used, key=lambda name: (-used[name][0], name))[:_MOST_UNITS]
     figures = []
     for name in most:
         amount, unit = used[name]
-        before = quotient(earlier.get(name, (0.0, ""))[0], _conversations(report.before)) if earlier and report.before else None
+        before = quotient(earlier.get(name, (0.0, ""))[0], _conversations(report.before)) if report.before else None
         title = f"Used per conversation, of costs reported in the period: {unit or 'units'}"
         figures.append(figure(name, title, Unit.RATIO, quotient(amount, _conversations(report.now)), before, direction=-1))
     return figures
@@ -160,15 +157,25 @@ def _by_name(units: Mapping[str, float]) -> dict[str, tuple[float, str]]:
     """Return amounts by the figure's name, each with its unit; "tokens", "Tokens" and "TOKENS" are one."""
     added: dict[str, tuple[float, str]] = defaultdict(lambda: (0.0, ""))
     for unit, amount in sorted(units.items()):
-        first, *rest = _words(unit) or ["units"]
+        words = _words(unit) or ["units"]
+        # What costs come to per conversation is a figure of its own.
+        first, *rest = [*words, "units"] if words == ["cost"] else words
         name = f"{first}{''.join(map(str.capitalize, rest))}PerConversation"
         added[name] = added[name][0] + amount, added[name][1] or unit
     return added
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a name, in lower case."""
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", text)]
+    """Return the words of a name, in lower case; letters of any script make words, and other signs are called by their names."""
+    spelt = "".join(map(_spelt, unicodedata.normalize("NFKC", text)))
+    return _HUMPS.sub(" ", spelt).lower().split()
+
+
+def _spelt(sign: str) -> str:
+    # Letters, the marks on them, and numbers.
+    if unicodedata.category(sign)[0] in "LMN":
+        return sign
+    return " " if sign.isspace() or sign in _BETWEEN else f" {unicodedata.name(sign, 'sign').replace('-', ' ')} "
 
 
 def _conversations(period: Sourced) -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from services.runtime.windows import Window, period_before
+from services.query.periods import days_of
+from services.runtime.windows import Window, midnight, period_before
 
 #: Places of a span's periods.
 NOW, BEFORE, EARLIER = range(3)
+#: So long after a fact it is known of most what became of them: a cart that nothing was done with counts as abandoned then.
+SETTLING = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,40 @@ def spans_of(window: Window, now: datetime, kept_since: datetime | None, count: 
 def elapsed(spans: Spans, now: datetime) -> Spans:
     """Return as much of the window as has passed, and as much of the period before.
 
-    A window that goes on has seen fewer hours than a whole period, and other hours of the day.
+    A window that goes on has seen fewer hours than a whole period, and other hours of the day. Of whole days that is as many
+    days and the same time of day by the clock on the wall, whether or not that was changed in between; of quarters of an hour
+    it is as long.
     """
     window = spans.periods[NOW]
     if now >= window.end:
         return spans
-    passed = max(now, window.start) - window.start
-    return Spans(tuple(Window(p.start, min(p.start + passed, p.end), p.zone, None) for p in spans.periods))
+    reached = ((p, _reached(p, window, max(now, window.start))) for p in spans.periods)
+    return Spans(tuple(Window(p.start, min(end, p.end), p.zone, None) for p, end in reached))
+
+
+def settled_first(spans: Spans, now: datetime) -> Spans:
+    """Return as much of each period as has passed, in two parts: what is settled, and, as many places later, what is newer.
+
+    The newer part of the period before is as new as the window's, seen from there.
+    """
+    settled, passed = elapsed(spans, now - SETTLING).periods, elapsed(spans, now).periods
+    newer = (Window(one.end, whole.end, whole.zone, None) for one, whole in zip(settled, passed, strict=True))
+    return Spans((*settled, *newer))
+
+
+def whole_days(period: Window) -> list[date]:
+    """Return the days of a period's time zone that are wholly in it, oldest first."""
+    return [
+        day
+        for day in days_of(period)
+        if midnight(day, period.zone) >= period.start and midnight(day + timedelta(days=1), period.zone) <= period.end
+    ]
+
+
+def _reached(period: Window, window: Window, moment: datetime) -> datetime:
+    """Return the moment of a period that is what `moment` is of the window."""
+    if window.days is None or period.days is None:
+        return period.start + (moment - window.start)
+    wall = moment.astimezone(ZoneInfo(window.zone))
+    day = period.days[0] + (wall.date() - window.days[0])
+    return datetime.combine(day, wall.time(), wall.tzinfo).astimezone(UTC)

@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.answers import Earner
 from services.query.performance import Place, Sums, Takings
@@ -29,9 +28,12 @@ from services.query.store_rows import (
 )
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.money import priced
+from services.storage.readings import Query, Reading, Rows, prepared_once
 from services.storage.schema import agent, revenue_total_day
 
 _NAMES = [field.name for field in fields(Sums)]
+#: As many agents as PostgreSQL expects of a list that it does not know.
+_FEW_AGENTS = 10
 
 
 class Group(IntEnum):
@@ -42,45 +44,55 @@ class Group(IntEnum):
     PLATFORM = 3
 
 
-async def sum_counts(conn: AsyncConnection, question: Question, *splits: Split) -> list[dict[Place, Sums]]:
-    """Return the sums of a question, split in each of the ways asked for."""
-    source = source_of(question, by_agent=_by_agent(splits))
-    found: list[dict[Place, Sums]] = [{} for _ in splits]
+def counts(question: Question, *splits: Split) -> Reading[list[dict[Place, Sums]]]:
+    """Read the sums of a question, split in each of the ways asked for."""
     place_of = places(splits)
-    for row in await conn.execute(_counts(source, splits), values_of(question)):
-        number, place = place_of(row)
-        found[number][place] = Sums(*row[-len(_NAMES) :])
-    return found
 
+    def told(rows: Rows) -> list[dict[Place, Sums]]:
+        found: list[dict[Place, Sums]] = [{} for _ in splits]
+        for row in rows:
+            number, place = place_of(row)
+            found[number][place] = Sums(*row[-len(_NAMES) :])
+        return found
 
-async def sum_takings(
-    conn: AsyncConnection, question: Question, currency: str, *splits: Split
-) -> list[dict[Place, dict[str, Takings]]]:
-    """Return orders and money, split like sum_counts: in `currency`, or in their own for want of a rate."""
     source = source_of(question, by_agent=_by_agent(splits))
-    found: list[dict[Place, dict[str, Takings]]] = [{} for _ in splits]
+    return Reading(_counts(source, splits), told, values_of(question))
+
+
+def takings(question: Question, currency: str, *splits: Split) -> Reading[list[dict[Place, dict[str, Takings]]]]:
+    """Read orders and money, split like counts: in `currency`, or in their own for want of a rate."""
     place_of = places(splits)
-    for row in await conn.execute(_takings(source, splits, currency), values_of(question)):
-        number, place = place_of(row)
-        found[number].setdefault(place, {})[row.told_in] = Takings(row.orders, row.worth)
-    return found
+
+    def told(rows: Rows) -> list[dict[Place, dict[str, Takings]]]:
+        found: list[dict[Place, dict[str, Takings]]] = [{} for _ in splits]
+        for row in rows:
+            number, place = place_of(row)
+            found[number].setdefault(place, {})[row.told_in] = Takings(row.orders, row.worth)
+        return found
+
+    source = source_of(question, by_agent=_by_agent(splits))
+    # Of a few agents all rows are found by key; a plan for any number of them looks through everybody's.
+    is_many = len(question.agents or ()) > _FEW_AGENTS
+    return Reading(_takings(source, splits, currency), told, values_of(question), is_planned_anew=is_many)
 
 
-async def read_earners(conn: AsyncConnection, question: Question, currency: str, limit: int) -> list[Earner]:
-    """Return the agents that brought most of a window's revenue, and last, if there is any, what belongs to no agent."""
-    alone = question.alone()
-    rows = await conn.execute(_earners(source_of(alone, by_agent=True), currency, limit), values_of(alone))
-    return [Earner(row.agent_id, row.name or "", row.revenue, row.orders) for row in rows]
+def earners(question: Question, currency: str, limit: int, among: Sequence[str] | None) -> Reading[list[Earner]]:
+    """Read which agents brought most of a window's revenue, and last, if there is any, what belongs to no agent.
+
+    `among` are agents that are known to be the first, None when none are: then all are looked at.
+    """
+    alone = question.alone() if among is None else question.alone().of_agents((*among, ""))
+
+    def told(rows: Rows) -> list[Earner]:
+        return [Earner(row.agent_id, row.name or "", row.revenue, row.orders) for row in rows]
+
+    statement = _earners(source_of(alone, by_agent=True), currency, limit)
+    return Reading(statement, told, values_of(alone), is_planned_anew=among is not None)
 
 
-async def sum_all_revenue(conn: AsyncConnection, currency: str) -> dict[str, Decimal]:
-    """Return all revenue there ever was: in `currency`, or in its own for want of a rate."""
-    rows = revenue_total_day
-    money = priced(rows, rows.c.bucket, currency)
-    told = select(money.currency.label("told_in"), (rows.c.amount * money.factor).label("worth"))
-    each = told.select_from(money.rows).where(rows.c.tenant_id == THIS_TENANT).subquery("told")
-    query = select(each.c.told_in, func.sum(each.c.worth).label("worth")).group_by(each.c.told_in)
-    return {row.told_in: row.worth for row in await conn.execute(query)}
+def all_revenue(currency: str) -> Reading[dict[str, Decimal]]:
+    """Read all revenue there ever was: in `currency`, or in its own for want of a rate."""
+    return Reading(_all_revenue(currency), lambda rows: {row.told_in: row.worth for row in rows})
 
 
 @built_once
@@ -112,6 +124,15 @@ def _earners(source: Source, currency: str, limit: int) -> Select[Any]:
         .where(or_(ranked.c.place <= limit, ranked.c.agent_id == ""))
         .order_by(ranked.c.agent_id == "", ranked.c.place)
     )
+
+
+@prepared_once
+def _all_revenue(currency: str) -> Query:
+    rows = revenue_total_day
+    money = priced(rows, rows.c.bucket, currency)
+    told = select(money.currency.label("told_in"), (rows.c.amount * money.factor).label("worth"))
+    each = told.select_from(money.rows).where(rows.c.tenant_id == THIS_TENANT).subquery("told")
+    return select(each.c.told_in, func.sum(each.c.worth).label("worth")).group_by(each.c.told_in)
 
 
 def _by_agent(splits: Sequence[Split]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Exists, Select, Subquery, Table, Text, all_, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Exists, Select, Subquery, Table, Text, and_, any_, bindparam, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,52 +18,43 @@ from services.query.store_rows import (
     built_once,
     chosen,
     count_rows,
-    is_any_of,
     rollup_of_counts,
     rollup_of_money,
     source_of,
     values_of,
 )
 from services.runtime.tenancy import THIS_TENANT
+from services.storage.readings import Prepared, Reading, Rows
 from services.storage.schema import agent, agent_state, log_head
 
 #: ingest.agent.state of an agent that answers.
 _ACTIVE = 1
 
 
-async def find_agents(conn: AsyncConnection, agent_ids: Iterable[str]) -> dict[str, Agent]:
-    """Return those of the agents that a fact names, by id."""
-    told = and_(agent.c.tenant_id == agent_state.c.tenant_id, agent.c.agent_id == agent_state.c.agent_id)
-    query = (
-        select(agent_state.c.agent_id, agent.c.name, agent.c.state)
-        .select_from(agent_state.outerjoin(agent, told))
-        .where(agent_state.c.tenant_id == THIS_TENANT, is_any_of(agent_state.c.agent_id, agent_ids))
-    )
-    return {row.agent_id: Agent(row.agent_id, row.name or "", row.state) for row in await conn.execute(query)}
+def agents(agent_ids: Iterable[str]) -> Reading[dict[str, Agent]]:
+    """Read those of the agents that a fact names, by id."""
+
+    def told(rows: Rows) -> dict[str, Agent]:
+        return {row.agent_id: Agent(row.agent_id, row.name or "", row.state) for row in rows}
+
+    return Reading(_AGENTS, told, {"agents": list(agent_ids)})
 
 
-async def count_active_agents(conn: AsyncConnection, question: Question) -> int:
-    """Return the agents reported as active, and those never reported that had a conversation in the window.
+def active_agents(question: Question) -> Reading[int]:
+    """Read how many agents are reported as active, or never reported and had a conversation in the window.
 
     Of some platforms or industries only: of both, those that had one there.
     """
     alone = question.alone()
-    query = _active(source_of(alone, by_agent=True), narrowed=question.is_narrowed)
-    active: int = (await conn.execute(query, values_of(alone))).scalar_one()
-    return active
+    statement = _active(source_of(alone, by_agent=True), narrowed=question.is_narrowed)
+    return Reading(statement, lambda rows: int(rows[0][0]), values_of(alone))
 
 
-async def find_resting_agents(conn: AsyncConnection, question: Question, working: Collection[str]) -> Sequence[str]:
-    """Return who has facts in the window but no conversation, nobody ("") included, of a question about all agents.
-
-    `working` are agents known to have one. There is none of those that a question names: all of them are meant.
-    """
-    if question.agents is not None:
-        return ()
-    alone = question.alone()
-    query = _resting(source_of(alone, by_agent=True))
-    found = (await conn.execute(query, values_of(alone) | {"working": list(working)})).scalars().all()
-    return sorted({"", *found})
+def resting_agents(question: Question, among: Collection[str]) -> Reading[list[str]]:
+    """Read which of some agents have facts in the window but no conversation, nobody ("") included, of a question about all."""
+    statement = _resting(source_of(question, by_agent=True))
+    values = values_of(question) | {"among": list(among)}
+    return Reading(statement, lambda rows: sorted({"", *(row[0] for row in rows)}), values)
 
 
 async def read_revisions(conn: AsyncConnection, agent_id: str) -> tuple[int | None, int]:
@@ -89,9 +80,18 @@ def _resting(source: Source) -> Select[Any]:
         fact = facts(source.whole, source.only, kinds=(CONVERSATION, BOOKING, OUTCOME, TRANSACTION))
         return select(fact.c.agent_id).group_by(fact.c.agent_id).having(func.sum(fact.c.conversations) == 0)
     told = agent_state.c
-    others = and_(told.tenant_id == THIS_TENANT, told.agent_id != all_(bindparam("working", type_=ARRAY(Text))))
+    others = and_(told.tenant_id == THIS_TENANT, told.agent_id == any_(bindparam("among", type_=ARRAY(Text))))
     has_facts = or_(_had(source, rollup_of_counts(source)), _had(source, rollup_of_money(source)))
     return select(told.agent_id).where(others, has_facts, ~_had_conversations(source))
+
+
+def _agents() -> Prepared:
+    told = and_(agent.c.tenant_id == agent_state.c.tenant_id, agent.c.agent_id == agent_state.c.agent_id)
+    return Prepared(
+        select(agent_state.c.agent_id, agent.c.name, agent.c.state)
+        .select_from(agent_state.outerjoin(agent, told))
+        .where(agent_state.c.tenant_id == THIS_TENANT, agent_state.c.agent_id == any_(bindparam("agents", type_=ARRAY(Text))))
+    )
 
 
 def _working(source: Source) -> Subquery:
@@ -114,3 +114,6 @@ def _had_conversations(source: Rollup) -> Exists:
 
 def _had(source: Rollup, table: Table) -> Exists:
     return exists().where(*chosen(source, table), table.c.agent_id == agent_state.c.agent_id)
+
+
+_AGENTS = _agents()

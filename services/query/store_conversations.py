@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -28,12 +26,12 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.dashboard import FollowUp, Talk
 from services.query.dimensions import Dimension
 from services.query.questions import Question
 from services.runtime.tenancy import THIS_TENANT
+from services.storage.readings import Query, Reading, Rows, prepared_once
 from services.storage.schema import agent, conversation, customer_state
 
 
@@ -55,22 +53,26 @@ _NO_FOLLOW_UP = (
 )
 
 
-async def read_talk(conn: AsyncConnection, question: Question, limit: int) -> Talk:
-    """Return the emotions and the intents named most often, equals by name, and the newest conversations to follow up."""
-    found: dict[int, list[Any]] = {kind: [] for kind in (_EMOTION, _INTENT, _FOLLOW_UP)}
-    for row in await conn.execute(_talk(part_of(question)), part_values(question) | {"most": limit}):
-        found[row.kind].append(row)
-    return Talk(
-        emotions=[(row.name, row.n) for row in found[_EMOTION]],
-        intents=[(row.name, row.n) for row in found[_INTENT]],
-        follow_ups=[FollowUp(row.name, row.customer_id, tuple(row.actions), row.start_time) for row in found[_FOLLOW_UP]],
-    )
+def talk(question: Question, limit: int) -> Reading[Talk]:
+    """Read the emotions and the intents named most often, equals by name, and the newest conversations to follow up."""
+
+    def told(rows: Rows) -> Talk:
+        found: dict[int, list[Any]] = {kind: [] for kind in (_EMOTION, _INTENT, _FOLLOW_UP)}
+        for row in rows:
+            found[row.kind].append(row)
+        return Talk(
+            emotions=[(row.name, row.n) for row in found[_EMOTION]],
+            intents=[(row.name, row.n) for row in found[_INTENT]],
+            follow_ups=[FollowUp(row.name, row.customer_id, tuple(row.actions), row.start_time) for row in found[_FOLLOW_UP]],
+        )
+
+    return Reading(_talk(part_of(question)), told, part_values(question) | {"most": limit})
 
 
-async def read_silent_customers(conn: AsyncConnection, question: Question, limit: int) -> Sequence[str]:
-    """Return the customers of the question's conversations, those first who have engaged with nobody for longest."""
-    rows = await conn.execute(_silent(part_of(question)), part_values(question) | {"most": limit})
-    return [row.customer_id for row in rows]
+def silent_customers(question: Question, limit: int) -> Reading[list[str]]:
+    """Read the customers of the question's conversations, those first who have engaged with nobody for longest."""
+    values = part_values(question) | {"most": limit}
+    return Reading(_silent(part_of(question)), lambda rows: [row.customer_id for row in rows], values)
 
 
 def part_of(question: Question) -> Part:
@@ -96,8 +98,8 @@ def is_given(column: ColumnElement[Any], name: str, of: Any = Text) -> ColumnEle
     return column == any_(bindparam(name, type_=ARRAY(of)))
 
 
-@lru_cache
-def _talk(part: Part) -> Select[Any]:
+@prepared_once
+def _talk(part: Part) -> Query:
     begun = _begun(part).cte("begun")
     each_emotion = func.unnest(begun.c.emotions).table_valued("name").render_derived()
     each_intent = func.jsonb_array_elements(begun.c.intents).table_valued(column("value", JSONB)).render_derived()
@@ -107,11 +109,12 @@ def _talk(part: Part) -> Select[Any]:
         _to_follow_up(begun),
     )
     rows = union_all(*parts).subquery("row")
-    return select(*rows.c).where(rows.c.place <= bindparam("most", type_=Integer)).order_by(rows.c.kind, rows.c.place)
+    most = rows.c.place <= bindparam("most", type_=Integer)
+    return select(*rows.c).where(most).order_by(rows.c.kind, rows.c.place)
 
 
-@lru_cache
-def _silent(part: Part) -> Select[Any]:
+@prepared_once
+def _silent(part: Part) -> Query:
     begun = _begun(part).subquery("begun")
     met = select(begun.c.customer_id).distinct().subquery("met")
     s = customer_state.c

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, Text, and_, bindparam, cast, func, or_, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.customers import Bookings, Journey, Known, Life, Profile, Source, Talks
 from services.query.performance import Takings
@@ -16,7 +13,7 @@ from services.query.store_facts import CONVERSATION, TRANSACTION
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
 from services.storage.money import priced
-from services.storage.reading import SETTINGS, WAITING_SINCE, Settings, beside, settings_of, watermark
+from services.storage.readings import Prepared, Query, Reading, Rows, prepared_once
 from services.storage.schema import (
     appointment,
     contribution,
@@ -28,48 +25,44 @@ from services.storage.schema import (
 
 #: ingest.appointment.status of an appointment that was kept, and of one that was missed.
 _COMPLETED, _NO_SHOW = 3, 5
-#: Statements that are kept: to make one takes longer than it runs. There are no more than currencies that tenants report in.
-_STATEMENTS = 256
 _CUSTOMER = bindparam("customer_id", type_=Text)
 #: Columns of what is found of a customer that tell of life and profile; those of the journey follow.
 _LIFE_AND_PROFILE = 8
 
 
-async def find_customer(conn: AsyncConnection, customer_id: str) -> Known | None:
-    """Return the customer, None for one that neither a fact nor a profile names."""
-    row = (await conn.execute(_FIND, {"customer_id": customer_id})).one_or_none()
-    return None if row is None else _known(customer_id, row)
+def known(customer_id: str) -> Reading[Known | None]:
+    """Read who a customer is; None for one that neither a fact nor a profile names."""
+    return Reading(_FIND, lambda rows: _known(customer_id, rows[0]) if rows else None, {"customer_id": customer_id})
 
 
-async def find_with_standing(conn: AsyncConnection, customer_id: str, now: datetime) -> tuple[Known | None, Settings, datetime]:
-    """Return the customer, and by the same statement the tenant's settings and the moment before which facts are counted."""
-    waiting_since, *columns = (await conn.execute(_FIND_WITH_STANDING, {"customer_id": customer_id})).one()
-    settings, found = columns[: len(SETTINGS.selected_columns)], columns[len(SETTINGS.selected_columns) :]
-    return _known(customer_id, found), settings_of(settings), watermark(waiting_since, now)
-
-
-async def read_work(conn: AsyncConnection, customer_id: str, recent: Window, currency: str) -> tuple[list[Talks], list[Source]]:
-    """Return what agents did with the customer on each platform, as far as the facts are kept.
+def work(customer_id: str, recent: Window, currency: str) -> Reading[tuple[list[Talks], list[Source]]]:
+    """Read what agents did with the customer on each platform, as far as the facts are kept.
 
     Conversations that began in `recent` are told apart; orders and revenue are in `currency`.
     """
-    talks, sources = [], []
-    values = {"customer_id": customer_id, "start": recent.start, "end": recent.end}
-    for agent_id, platform, revenue, orders, *talked in await conn.execute(_work(currency), values):
-        sources.append(Source(agent_id, platform, revenue, orders))
-        talks += [Talks(platform, *talked)] if talked[0] else []
-    return talks, sources
+
+    def told(rows: Rows) -> tuple[list[Talks], list[Source]]:
+        talks, sources = [], []
+        for agent_id, platform, revenue, orders, *talked in rows:
+            sources.append(Source(agent_id, platform, revenue, orders))
+            talks += [Talks(platform, *talked)] if talked[0] else []
+        return talks, sources
+
+    return Reading(_work(currency), told, {"customer_id": customer_id, "start": recent.start, "end": recent.end})
 
 
-async def read_takings(conn: AsyncConnection, customer_id: str, currency: str) -> dict[str, Takings]:
-    """Return the orders and money of the customer's whole life: in `currency`, or in their own for want of a rate."""
-    rows = await conn.execute(_takings(currency), {"customer_id": customer_id})
-    return {told_in: Takings(orders, amount) for told_in, orders, amount in rows}
+def takings(customer_id: str, currency: str) -> Reading[dict[str, Takings]]:
+    """Read the orders and money of the customer's whole life: in `currency`, or in their own for want of a rate."""
+
+    def told(rows: Rows) -> dict[str, Takings]:
+        return {told_in: Takings(orders, amount) for told_in, orders, amount in rows}
+
+    return Reading(_takings(currency), told, {"customer_id": customer_id})
 
 
-async def read_bookings(conn: AsyncConnection, customer_id: str) -> list[Bookings]:
-    """Return the appointments that name the customer, or nobody and a conversation of the customer, by service."""
-    return [Bookings(*row) for row in await conn.execute(_BOOKINGS, {"customer_id": customer_id})]
+def bookings(customer_id: str) -> Reading[list[Bookings]]:
+    """Read the appointments that name the customer, or nobody and a conversation of the customer, by service."""
+    return Reading(_BOOKINGS, lambda rows: [Bookings(*row) for row in rows], {"customer_id": customer_id})
 
 
 def _known(customer_id: str, columns: Sequence[Any]) -> Known | None:
@@ -86,8 +79,8 @@ def _known(customer_id: str, columns: Sequence[Any]) -> Known | None:
     )
 
 
-@lru_cache(maxsize=_STATEMENTS)
-def _work(currency: str) -> Select[Any]:
+@prepared_once
+def _work(currency: str) -> Query:
     c = contribution.c
     money = priced(contribution, c.day, currency)
     started = bindparam("start", type_=c.at.type), bindparam("end", type_=c.at.type)
@@ -108,13 +101,13 @@ def _work(currency: str) -> Select[Any]:
             func.max(c.at).filter(talked),
         )
         .select_from(money.rows)
-        .where(_of(contribution), c.kind.in_((CONVERSATION, TRANSACTION)))
+        .where(_of(contribution), or_(talked, c.kind == TRANSACTION))
         .group_by(c.agent_id, c.platform)
     )
 
 
-@lru_cache(maxsize=_STATEMENTS)
-def _takings(currency: str) -> Select[Any]:
+@prepared_once
+def _takings(currency: str) -> Query:
     c = customer_revenue_day.c
     money = priced(customer_revenue_day, c.day, currency)
     sums = _whole(func.sum(c.orders)), func.sum(c.amount * money.factor)
@@ -138,10 +131,10 @@ def _find() -> Select[Any]:
     return select(*lives.c, *profiles.c, *journeys.c).select_from(pair.outerjoin(journeys, true()))
 
 
-def _bookings() -> Select[Any]:
+def _bookings() -> Prepared:
     c = appointment.c
     talked = select(conversation.c.conversation_id).where(_of(conversation))
-    return (
+    return Prepared(
         select(
             c.service,
             func.count(),
@@ -166,5 +159,4 @@ def _whole(total: ColumnElement[Any]) -> ColumnElement[int]:
     return cast(func.coalesce(total, 0), BigInteger)
 
 
-_FIND, _BOOKINGS = _find(), _bookings()
-_FIND_WITH_STANDING = beside(WAITING_SINCE, SETTINGS, _FIND)
+_FIND, _BOOKINGS = Prepared(_find()), _bookings()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -43,6 +42,7 @@ from services.query.store_facts import BOOKING, CONVERSATION, OUTCOME, TRANSACTI
 from services.runtime.tenancy import THIS_TENANT
 from services.storage import schema
 from services.storage.money import day_of, priced
+from services.storage.readings import Prepared, prepared_once
 
 #: By what numbers can be split: columns of the rows, and fields of Place.
 AGENT, PLATFORM, DAY, PERIOD = "agent_id", "platform", "day", "is_before"
@@ -54,8 +54,6 @@ _MONEY = schema.revenue_total_day, schema.revenue_day, schema.revenue_interval
 TOGETHER, BY_DAY, BY_INTERVAL = range(3)
 #: The end of a window, in which most agents were at work.
 _LATELY = timedelta(days=2)
-#: Statements that are kept: more than there are kinds of questions, time zones and currencies of tenants at work.
-_STATEMENTS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,6 @@ class Rollup:
 #: Where numbers are read: in rollups, or in the facts that a question means.
 Source: TypeAlias = Rollup | Question
 Build: TypeAlias = Callable[..., Select[Any]]
-
-#: Calls that forget the statements made so far, for tests that change what these are made of.
-forgetting: list[Callable[[], None]] = []
 
 
 def source_of(question: Question, *, by_agent: bool) -> Source:
@@ -103,14 +98,12 @@ def values_of(question: Question) -> dict[str, Any]:
     }
 
 
-def built_once(build: Build) -> Build:
-    """Make a statement over a rollup but once: to make one takes longer than most of them run."""
-    kept: Any = lru_cache(maxsize=_STATEMENTS)(build)
-    forgetting.append(kept.cache_clear)
+def built_once(build: Build) -> Callable[..., Prepared | Select[Any]]:
+    """Make a statement over a rollup but once; one over facts is made for each question."""
+    prepared = prepared_once(build)
 
-    def statement(source: Source, *args: Any, **kwargs: Any) -> Select[Any]:
-        made: Select[Any] = (kept if isinstance(source, Rollup) else build)(source, *args, **kwargs)
-        return made
+    def statement(source: Source, *args: Any, **kwargs: Any) -> Prepared | Select[Any]:
+        return (prepared if isinstance(source, Rollup) else build)(source, *args, **kwargs)
 
     return statement
 

@@ -126,12 +126,23 @@ async def sum_costs(
     query = (
         select(c.category, money.currency.label("told_in"), func.sum(share).label("amount"))
         .select_from(money.rows)
-        .where(c.tenant_id == THIS_TENANT, c.n > 0, c.first_day <= days[-1], c.end_day > days[0])
+        .where(*_costs_of(agents), c.first_day <= days[-1], c.end_day > days[0])
         .group_by(c.category, "told_in")
     )
-    if agents:
-        query = query.where(c.agent_id == any_(literal(list(agents), ARRAY(Text))))
     found: dict[int, dict[str, Decimal]] = {}
     for row in await conn.execute(query):
         found.setdefault(row.category, {})[row.told_in] = row.amount
     return dict(found)
+
+
+async def find_costly(conn: AsyncConnection, agents: Collection[str]) -> list[int]:
+    """Return the categories that any cost of whatever time is of: where none falls, they cost 0."""
+    query = select(cost_period.c.category).where(*_costs_of(agents)).distinct()
+    return sorted((await conn.execute(query)).scalars())
+
+
+def _costs_of(agents: Collection[str]) -> list[ColumnElement[bool]]:
+    """Return the conditions for costs of agents. One whose `n` is 0 is what corrections left: it is equal to none."""
+    c = cost_period.c
+    conditions = [c.tenant_id == THIS_TENANT, c.n > 0]
+    return [*conditions, c.agent_id == any_(literal(list(agents), ARRAY(Text)))] if agents else conditions

@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Double, Select, SmallInteger, Subquery, Table, cast, func, literal, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.query.histograms import GROWTH, PERCENTS, Percentiles
 from services.query.performance import Place
@@ -36,6 +35,7 @@ from services.query.store_rows import (
 )
 from services.query.times import Times
 from services.storage import schema
+from services.storage.readings import Reading, Rows
 
 _TIMES = {
     "response": (schema.response_total_day, schema.response_day, schema.response_interval),
@@ -44,15 +44,19 @@ _TIMES = {
 _BY_MONTH = {"response": schema.response_total_month, "duration": schema.duration_total_month}
 
 
-async def read_times(conn: AsyncConnection, question: Question, *by: str) -> Mapping[Place, Times]:
-    """Return the percentiles of response times and of lengths; a place without either is not in it."""
-    source = source_of(question, by_agent=AGENT in by)
+def times(question: Question, *by: str) -> Reading[Mapping[Place, Times]]:
+    """Read the percentiles of response times and of lengths; a place without either is not in it."""
     place_of = places((by,))
-    found: dict[Place, dict[str, Percentiles]] = {}
-    for row in await conn.execute(_times(source, by), values_of(question) | _months(question)):
-        buckets = {percent: getattr(row, f"p{percent}") for percent in PERCENTS}
-        found.setdefault(place_of(row)[1], {})[row.which] = Percentiles(row.n, buckets)
-    return found
+
+    def told(rows: Rows) -> Mapping[Place, Times]:
+        found: dict[Place, dict[str, Percentiles]] = {}
+        for row in rows:
+            buckets = {percent: getattr(row, f"p{percent}") for percent in PERCENTS}
+            found.setdefault(place_of(row)[1], {})[row.which] = Percentiles(row.n, buckets)
+        return found
+
+    source = source_of(question, by_agent=AGENT in by)
+    return Reading(_times(source, by), told, values_of(question) | _months(question))
 
 
 @built_once

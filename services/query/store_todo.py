@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Integer, Select, SmallInteger, Table, and_, bindparam, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    SmallInteger,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from services.query.dashboard import Todo
 from services.query.questions import Question
 from services.query.store_conversations import Part, is_given, part_of, part_values
 from services.runtime.tenancy import THIS_TENANT
+from services.storage.readings import Query, Reading, prepared_once
 from services.storage.schema import agent, appointment, conversation, follow_up
 
 #: ingest.appointment.status of one that is still to come, and ingest.follow_up.status of one that is to be done.
 _BOOKED, _RESCHEDULED, _OPEN = 1, 2, 1
 
 
-async def count_todo(conn: AsyncConnection, question: Question, now: datetime) -> Todo:
-    """Return how much of it there is now, whenever it was opened; of the question's agents, platforms and industries."""
-    return Todo(*(await conn.execute(_todo(part_of(question)), part_values(question) | {"now": now})).one())
+def todo(question: Question, now: datetime) -> Reading[Todo]:
+    """Read how much of it there is now, whenever it was opened; of the question's agents, platforms and industries."""
+    return Reading(_todo(part_of(question)), lambda rows: Todo(*rows[0]), part_values(question) | {"now": now})
 
 
-@lru_cache
-def _todo(part: Part) -> Select[Any]:
+@prepared_once
+def _todo(part: Part) -> Query:
     now = bindparam("now", type_=DateTime(timezone=True))
     is_due = follow_up.c.due <= now
     counts = (
@@ -41,7 +53,7 @@ def _count(table: Table, part: Part, statuses: tuple[int, ...], *conditions: Col
     told = and_(conversation.c.tenant_id == THIS_TENANT, conversation.c.conversation_id == table.c.conversation_id)
     agent_id = func.coalesce(table.c.agent_id, conversation.c.agent_id, "")
     # Written out, the statuses can be those of an index over what is open.
-    states = or_(*(table.c.status == bindparam(None, s, SmallInteger, literal_execute=True) for s in statuses))
+    states = or_(*(table.c.status == literal_column(str(status), SmallInteger) for status in statuses))
     query = select(func.count()).where(table.c.tenant_id == THIS_TENANT, states, *conditions)
     source: Any = table.outerjoin(conversation, told)
     if part.of_agents:

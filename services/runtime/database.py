@@ -42,8 +42,9 @@ class Database:
     """
 
     def __init__(self, url: str, role: str, *, pool_size: int = 8, transaction_limit: timedelta | None = None) -> None:
-        # Compiling a statement costs more than the statements of these services take.
-        options = f"-c role={role} -c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout=60s"
+        # To compile a statement, or to start workers for it, takes longer than the statements of these services.
+        quick = "-c jit=off -c max_parallel_workers_per_gather=0"
+        options = f"-c role={role} -c timezone=UTC {quick} -c idle_in_transaction_session_timeout=60s"
         if transaction_limit is not None:
             options += f" -c transaction_timeout={_milliseconds(transaction_limit.total_seconds())}"
         connect = {"options": options, "connect_timeout": 5}

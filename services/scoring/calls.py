@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from services.runtime.database import Database
-from services.runtime.errors import NotFound
+from services.runtime.errors import FieldViolation, NotFound
 from services.runtime.page_tokens import Signer
 from services.scoring.model_store import ModelsInUse
 from services.scoring.teams import Teams
@@ -27,7 +27,9 @@ class Calls:
         self._clock = clock
 
 
-def require(reason: str, what: str, missing: list[str]) -> None:
-    """Raise NotFound for the first of what is missing."""
-    if missing:
-        raise NotFound(reason, f"no fact names {what} {missing[0]!r}")
+def require(reason: str, what: str, field: str, asked: Sequence[str], unknown: Collection[str]) -> None:
+    """Raise NotFound if some of what is asked for is unknown; `field` is where the request names it, by its place."""
+    sentence = f"no fact names this {what}"
+    violations = [FieldViolation(field.format(n), "unknown", sentence) for n, name in enumerate(asked) if name in unknown]
+    if violations:
+        raise NotFound(reason, sentence, violations=violations)

@@ -11,6 +11,7 @@ from rapport.scoring.v1 import scoring_service_pb2
 from services.runtime.windows import Window
 from services.scoring.agents import GradedAgent, Snapshot
 from services.scoring.grading import Metric, Recommendation, SubScore
+from services.scoring.ranking import Position
 from services.scoring.scores import Score, percentile_of
 from services.scoring.shrinkage import LEVEL, Adjusted
 from services.scoring.significance import INTERVAL_LEVEL, Evidence
@@ -21,6 +22,18 @@ def moment(message: Message, name: str) -> datetime | None:
     """Return a request's optional time in UTC."""
     found: datetime | None = getattr(message, name).ToDatetime(tzinfo=UTC) if message.HasField(name) else None
     return found
+
+
+def position(request: scoring_service_pb2.GradeAgentsRequest) -> Position | None:
+    """Return the place that a request's page begins after, None for the first."""
+    if not request.HasField("after"):
+        return None
+    after = request.after
+    return Position(after.adjusted_score if after.HasField("adjusted_score") else None, after.agent_id)
+
+
+def position_to_proto(position: Position) -> scoring_service_pb2.GradePosition:
+    return scoring_service_pb2.GradePosition(adjusted_score=position.adjusted_score, agent_id=position.agent_id)
 
 
 def grade_to_proto(agent: GradedAgent) -> scoring_service_pb2.AgentGrade:

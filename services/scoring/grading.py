@@ -206,6 +206,16 @@ def letter(score: float, cut_offs: CutOffs, *, provisional: bool) -> str:
     return "A" if provisional and best == "A+" else best
 
 
+def letters(scores: Numbers, n: Numbers, policy: Policy) -> dict[str, int]:
+    """Return how many scores have each grade, NaN being none; `n` are the conversations that they rest on."""
+    there = ~np.isnan(scores)
+    lowest = np.array(list(lowest_scores(policy.cut_offs).values()))
+    # As many grades are too good for a score as have a lowest score above it.
+    found = (lowest > np.round(scores[there], 9)[:, None]).sum(axis=1)
+    found = np.where((n[there] < policy.provisional_below) & (found == 0), GRADES.index("A"), found)
+    return {GRADES[number]: count for number, count in enumerate(np.bincount(found, minlength=0).tolist()) if count}
+
+
 def grade(values: Mapping[Metric, float | None], n: int, policy: Policy) -> Grade:
     """Grade metrics that rest on `n` conversations."""
     parts = breakdown(values, policy)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Integer, Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.scoring.policy import Policy, PolicyVersion, of_body, to_body
 from services.storage import locks, schema
+from services.storage.readings import Prepared, Reading, read
 
 #: Version of the published default. It is never stored: a tenant's own versions begin with the next.
 DEFAULT_VERSION = 1
@@ -40,13 +41,13 @@ async def get_newest(conn: AsyncConnection, before: datetime | None = None) -> P
 
 async def get_version(conn: AsyncConnection, version: int = 0) -> PolicyVersion | None:
     """Return a version of the tenant's policy with how it came about, the newest for 0; None for one that there never was."""
-    if version == 0:
-        return await get_newest(conn)
-    if version == DEFAULT_VERSION:
-        return PolicyVersion()
-    c = schema.policy.c
-    row = (await conn.execute(select(*_COLUMNS).where(c.tenant_id == THIS_TENANT, c.version == version))).one_or_none()
-    return None if row is None else _version(row)
+    return await read(conn, version_of(version))
+
+
+def version_of(version: int = 0) -> Reading[PolicyVersion | None]:
+    """Read a version of the tenant's policy with how it came about, like get_version."""
+    otherwise = PolicyVersion() if version in (0, DEFAULT_VERSION) else None
+    return Reading(_VERSION, lambda rows: _version(rows[0]) if rows else otherwise, {"asked": version})
 
 
 async def list_versions(conn: AsyncConnection, before: int | None, limit: int) -> list[PolicyVersion]:
@@ -77,6 +78,12 @@ async def insert_version(conn: AsyncConnection, version: PolicyVersion) -> None:
     await conn.execute(insert(schema.policy).values(values))
 
 
+def _versions() -> Prepared:
+    version, asked = schema.policy.c.version, bindparam("asked", type_=Integer)
+    meant = select(*_COLUMNS).where(schema.policy.c.tenant_id == THIS_TENANT, (version == asked) | (asked == 0))
+    return Prepared(meant.order_by(version.desc()).limit(1))
+
+
 def _version(row: Row[Any]) -> PolicyVersion:
     return PolicyVersion(
         policy=of_body(row.version, row.body),
@@ -85,3 +92,6 @@ def _version(row: Row[Any]) -> PolicyVersion:
         comment=row.comment,
         changed_paths=tuple(row.changed_paths),
     )
+
+
+_VERSION = _versions()

@@ -251,6 +251,21 @@ _CUSTOMERS = _put_right(
     ],
 )  # fmt: skip
 
+#: From what was put right before. Erased customers came all the same.
+_NEW_CUSTOMERS = _put_right(
+    schema.new_customers_day,
+    """
+    SELECT CAST(:tenant AS text) AS tenant_id, day, count(*) AS n
+    FROM (
+        SELECT first_day AS day FROM scoring.customer_state WHERE tenant_id = :tenant AND first_day IS NOT NULL
+        UNION ALL
+        SELECT first_day FROM scoring.remainder_customer WHERE tenant_id = :tenant
+    ) AS came
+    GROUP BY day
+    """,
+    ["n"],
+)
+
 #: Every agent's numbers may have moved: who watches them is told, and rules are evaluated again.
 _AGENTS = text(
     f"""
@@ -356,6 +371,11 @@ async def put_presence(conn: AsyncConnection, by: Counting) -> Changed:
 async def put_customers(conn: AsyncConnection, by: Counting) -> Changed:
     """Put right what the customer models need, from customers' days; segments stay as they are."""
     return await _run(conn, "customer_state", _CUSTOMERS, by)
+
+
+async def put_new_customers(conn: AsyncConnection, by: Counting) -> Changed:
+    """Put right on which days customers were new, from what the customer models need of them."""
+    return await _run(conn, "new_customers_day", _NEW_CUSTOMERS, by)
 
 
 async def put_due(conn: AsyncConnection, by: Counting) -> Changed:

@@ -123,5 +123,6 @@ async def _steps(conn: AsyncConnection, settings: Settings, now: datetime) -> li
         *(Step(r.table.name, partial(rebuild_store.put_months, conn, r, recent)) for r in MONTHS),
         Step("presence", partial(rebuild_store.put_presence, conn, by)),
         Step("customer_state", partial(rebuild_store.put_customers, conn, by)),
+        Step("new_customers_day", partial(rebuild_store.put_new_customers, conn, by)),
         Step("due", partial(rebuild_store.put_due, conn, by)),
     ]

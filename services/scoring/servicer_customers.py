@@ -12,7 +12,8 @@ from services.scoring import basis_store, convert, convert_seasonality, customer
 from services.scoring.calls import Calls, require
 from services.scoring.scores import Scores, score
 from services.scoring.seasonality import seasonality
-from services.storage.reading import get_standing
+from services.storage.reading import standing
+from services.storage.readings import read
 
 
 class CustomerCalls(Calls):
@@ -26,7 +27,7 @@ class CustomerCalls(Calls):
             currency, policy, sweep = basis.settings.reporting_currency, basis.policy, basis.sweep
             customers = await customer_store.get_customers(conn, currency, ids)
             places = {customer_id: i for i, customer_id in enumerate(customers.ids)}
-            require("CUSTOMER_NOT_FOUND", "customer", [c for c in ids if c not in places])
+            require("CUSTOMER_NOT_FOUND", "customer", "customer_ids[{}]", ids, set(ids).difference(places))
             models = await self._models.get(conn, basis.newest, currency)
         today = windows.local_day(now, basis.settings.time_zone)
         scores = score(customers, today, models, sweep.thresholds, policy.segments)
@@ -43,12 +44,13 @@ class CustomerCalls(Calls):
         now = self._clock()
         subject = convert_seasonality.subject(request)
         async with self._database.snapshot() as conn:
-            settings, watermark = await get_standing(conn, now)
+            settings, watermark = await read(conn, standing(now))
             counts, cohorts = await seasonality_store.count_by_quarter(conn, subject)
             # A customer of a cohort is known; another may have been named by a fact, and never have engaged.
             if subject.customer_id is not None and not cohorts:
                 known = await customer_store.is_known(conn, subject.customer_id)
-                require("CUSTOMER_NOT_FOUND", "customer", [] if known else [subject.customer_id])
+                asked = [subject.customer_id]
+                require("CUSTOMER_NOT_FOUND", "customer", "customer_id", asked, [] if known else asked)
         found = seasonality(counts, cohorts, windows.local_day(now, settings.time_zone))
         return convert_seasonality.seasonality_to_proto(found, watermark)
 

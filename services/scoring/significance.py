@@ -99,7 +99,8 @@ def wilson(percent: float, n: int) -> tuple[float, float]:
     share, z_sq = percent / 100, _Z**2
     middle = (share + z_sq / (2 * n)) / (1 + z_sq / n)
     half = _Z / (1 + z_sq / n) * math.sqrt(share * (1 - share) / n + z_sq / (4 * n**2))
-    return 100 * max(middle - half, 0.0), 100 * min(middle + half, 1.0)
+    # At either end the interval's end is exact, but for rounding.
+    return (100 * max(middle - half, 0.0) if share else 0.0), (100 * min(middle + half, 1.0) if share < 1 else 100.0)
 
 
 def p_value(metric: Metric, own: Samples, others: Samples) -> Numbers:

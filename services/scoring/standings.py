@@ -41,14 +41,19 @@ class Standings:
 
     def __init__(self, team: Team, policy: Policy) -> None:
         self.team = team
-        self.places = {agent: place for place, agent in enumerate(team.ids)}
+        self.places = team.places
         self.measured = measure(team.sums)
         based = with_peer_targets(policy, self.conversations, self.measured)
         self._policies = {industry: for_industry(based, industry) for industry in {"", *team.industries.values()}}
-        part_of = np.array([self.policy_of(agent)[1] for agent in team.ids])
         by_name = {name: part for part, name in self._policies.values()}
+        members = {name: np.zeros(len(team.ids), dtype=bool) for name in by_name}
+        members[""][:] = True
+        for agent, industry in team.industries.items():
+            place = team.places.get(agent)
+            if place is not None:
+                members[""][place], members[self._policies[industry][1]][place] = False, True
         #: Parts of the policy, each with the agents (a mask) that are graded by it.
-        self._parts = [(part, part_of == name) for name, part in by_name.items()]
+        self.parts = [(part, members[name]) for name, part in by_name.items()]
 
     @property
     def conversations(self) -> Numbers:
@@ -63,7 +68,7 @@ class Standings:
     @cached_property
     def adjusted(self) -> Adjustments:
         """Adjusted scores."""
-        return shrinkage.adjust(self.measured, len(self.team.ids), self._parts)
+        return shrinkage.adjust(self.measured, len(self.team.ids), self.parts)
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
@@ -85,7 +90,7 @@ class Standings:
     def raw_scores(self) -> tuple[Numbers, Numbers]:
         """All agents' scores as grades have them, NaN without a value, and the shares of the weight with data."""
         scores, coverage = np.full(len(self.team.ids), np.nan), np.zeros(len(self.team.ids))
-        for policy, members in self._parts:
+        for policy, members in self.parts:
             score, covered = score_all(self.values, policy)
             scores[members], coverage[members] = score[members], covered[members]
         return scores, coverage
@@ -95,6 +100,10 @@ class Standings:
         place = self.places.get(agent_id)
         found = math.nan if place is None else float(self.raw_scores[0][place])
         return None if math.isnan(found) else found
+
+    def is_firm(self, agent_id: str) -> bool:
+        """Return whether an agent of the team has enough conversations for a grade that is not provisional."""
+        return bool(self.conversations[self.places[agent_id]] >= self.policy_of(agent_id)[0].provisional_below)
 
     def policy_of(self, agent_id: str) -> tuple[Policy, str]:
         """Return the policy that an agent is graded by, and the industry that it is the part for (empty for none)."""

@@ -19,36 +19,46 @@ SUMMARY = (
 )
 #: A conversation that makes its customer an advocate: a referral, or the stage of advocacy.
 IS_ADVOCATE = "(conversion_type = 4 OR stage = 5)"
-#: Once retention has deleted facts, what they told of a customer does not go back: nobody could tell it again.
+#: Once retention has deleted facts, what they told of a customer does not go back: nobody could tell it again. Customers whose
+#: first day moved are new on another day.
 _PUT_STATES = text(
     f"""
-    INSERT INTO scoring.customer_state AS t (
-        tenant_id, customer_id, engagement_days, first_day, last_day, order_days, first_order_day, last_order_day, orders,
-        advocate
-    )
-    SELECT CAST(:tenant AS text), w.customer_id, d.engagement_days, d.first_day, d.last_day,
-           d.order_days, d.first_order_day, d.last_order_day, d.orders,
-           EXISTS (
-               SELECT FROM ingest.conversation AS c
-               WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND {IS_ADVOCATE}
-           )
-    FROM unnest(CAST(:customers AS text[])) AS w (customer_id)
-    CROSS JOIN LATERAL (
-        SELECT {SUMMARY}
-        FROM (
-            SELECT day, sum(c.orders) AS orders FROM scoring.customer_day AS c
-            WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND (c.conversations > 0 OR c.orders > 0)
-            GROUP BY day
-        ) AS e
-    ) AS d
-    ORDER BY w.customer_id
-    ON CONFLICT (tenant_id, customer_id) DO UPDATE SET
-        engagement_days = EXCLUDED.engagement_days, first_day = EXCLUDED.first_day, last_day = EXCLUDED.last_day,
-        order_days = EXCLUDED.order_days, first_order_day = EXCLUDED.first_order_day,
-        last_order_day = EXCLUDED.last_order_day, orders = EXCLUDED.orders,
-        advocate = EXCLUDED.advocate OR (
-            t.advocate AND EXISTS (SELECT FROM ingest.horizon AS h WHERE h.tenant_id = :tenant)
+    WITH put AS (
+        INSERT INTO scoring.customer_state AS t (
+            tenant_id, customer_id, engagement_days, first_day, last_day, order_days, first_order_day, last_order_day, orders,
+            advocate
         )
+        SELECT CAST(:tenant AS text), w.customer_id, d.engagement_days, d.first_day, d.last_day,
+               d.order_days, d.first_order_day, d.last_order_day, d.orders,
+               EXISTS (
+                   SELECT FROM ingest.conversation AS c
+                   WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND {IS_ADVOCATE}
+               )
+        FROM unnest(CAST(:customers AS text[])) AS w (customer_id)
+        CROSS JOIN LATERAL (
+            SELECT {SUMMARY}
+            FROM (
+                SELECT day, sum(c.orders) AS orders FROM scoring.customer_day AS c
+                WHERE c.tenant_id = :tenant AND c.customer_id = w.customer_id AND (c.conversations > 0 OR c.orders > 0)
+                GROUP BY day
+            ) AS e
+        ) AS d
+        ORDER BY w.customer_id
+        ON CONFLICT (tenant_id, customer_id) DO UPDATE SET
+            engagement_days = EXCLUDED.engagement_days, first_day = EXCLUDED.first_day, last_day = EXCLUDED.last_day,
+            order_days = EXCLUDED.order_days, first_order_day = EXCLUDED.first_order_day,
+            last_order_day = EXCLUDED.last_order_day, orders = EXCLUDED.orders,
+            advocate = EXCLUDED.advocate OR (
+                t.advocate AND EXISTS (SELECT FROM ingest.horizon AS h WHERE h.tenant_id = :tenant)
+            )
+        RETURNING old.first_day AS was_day, new.first_day AS day
+    )
+    INSERT INTO scoring.new_customers_day AS d (tenant_id, day, n)
+    SELECT CAST(:tenant AS text), moved.day, sum(moved.n)
+    FROM put CROSS JOIN LATERAL (VALUES (put.day, 1), (put.was_day, -1)) AS moved (day, n)
+    WHERE put.day IS DISTINCT FROM put.was_day AND moved.day IS NOT NULL
+    GROUP BY moved.day HAVING sum(moved.n) <> 0 ORDER BY moved.day
+    ON CONFLICT (tenant_id, day) DO UPDATE SET n = d.n + EXCLUDED.n
     """
 )
 _DELETE_EMPTY_DAYS = text(

@@ -14,6 +14,7 @@ from services.scoring import industry_store, team_store
 from services.scoring.team import Sums, Team, team_of
 from services.storage import schema
 from services.storage.money import day_of, priced
+from services.storage.readings import read_together
 
 _SUMMED = (
     "conversations", "ended", "completed", "escalated", "conversions", "csat_n", "csat_x100", "csat_x100_sq",
@@ -33,9 +34,10 @@ EVERYTHING = Only()
 
 
 async def get_team(conn: AsyncConnection, window: Window, currency: str, only: Only = EVERYTHING) -> Team:
-    """Return all agents with a conversation in the window, and the industries of all; revenue is told in `currency`."""
-    sums = await get_sums(conn, window, currency, only)
-    return team_of(sums, await team_store.get_industries(conn))
+    """Return all agents that a fact names with their sums over the window, and their industries; revenue is in `currency`."""
+    industries, known = await read_together(conn, team_store.industries(), team_store.agents())
+    sums = {each.agent_id: each for each in await get_sums(conn, window, currency, only)}
+    return team_of((sums.get(agent_id) or Sums(agent_id=agent_id) for agent_id in {*known, *sums}), industries)
 
 
 async def get_sums(conn: AsyncConnection, window: Window, currency: str, only: Only = EVERYTHING) -> list[Sums]:

@@ -37,20 +37,34 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """All agents of a tenant: their sums over a window by the names of Sums, and the industry of those configured with one."""
+    """All agents of a tenant: their sums over a window by the names of Sums, and the industry of those configured with one.
+
+    `places` are the agents' places in `ids` and in the columns of `sums`.
+    """
 
     ids: Sequence[str]
     sums: Mapping[str, Numbers]
     industries: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, int]
 
     @property
     def active(self) -> list[str]:
         """The agents with a conversation in the window."""
         return [self.ids[place] for place in np.flatnonzero(self.sums["conversations"]).tolist()]
 
+    def earners(self, limit: int) -> list[str]:
+        """Return the agents with most revenue, equals by id."""
+        return [self.ids[place] for place in np.argsort(-self.sums["revenue"], kind="stable")[:limit].tolist()]
+
+    @property
+    def resting(self) -> list[str]:
+        """The agents without a conversation in the window."""
+        return [self.ids[place] for place in np.flatnonzero(self.sums["conversations"] == 0).tolist()]
+
 
 def team_of(sums: Iterable[Sums], industries: Mapping[str, str] | None = None) -> Team:
     """Return the team of agents with these sums."""
     found = sorted(sums, key=lambda s: s.agent_id)
     columns = {f.name: np.array([float(getattr(s, f.name)) for s in found]) for f in fields(Sums) if f.name != "agent_id"}
-    return Team(ids=[s.agent_id for s in found], sums=columns, industries=industries or {})
+    places = {each.agent_id: place for place, each in enumerate(found)}
+    return Team(ids=list(places), sums=columns, industries=industries or {}, places=places)

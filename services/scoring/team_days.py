@@ -5,7 +5,7 @@ They are kept in memory, because grades are of all agents at once: each is drawn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scoring.grading import Numbers
+from services.scoring.team import Team
 
 #: What is added up, by the names of a team's sums; the last counts amounts of money without an exchange rate.
 SUMMED = (
@@ -52,23 +53,18 @@ class TeamDays:
         self.replace(days)
 
     @staticmethod
-    def size(agents: int, first: date, last: date) -> int:
-        """Return about how many bytes the sums of so many agents take."""
-        return _WIDTH * agents * len(SUMMED) * ((last - first).days + _BLOCK)
+    def days_within(size: int, agents: int) -> int:
+        """Return how many days of so many agents take no more than a number of bytes."""
+        return size // (_WIDTH * max(agents, 1) * len(SUMMED)) * _BLOCK // (_BLOCK + 1) - _BLOCK
 
     @property
     def bytes(self) -> int:
         """How many bytes they take."""
         return self._days.nbytes + self._blocks.nbytes
 
-    def hold(self, first: date, last: date) -> bool:
-        """Return whether the days [first, last) are among those known."""
-        return self.first <= first and last <= self.last
-
     def knows(self, days: Sequence[Days]) -> bool:
-        """Return whether all these days are of agents and times that have a place here."""
-        length = (self.last - self.first).days
-        return all(each.agent_id in self._places and (not len(each.numbers) or each.numbers.max() < length) for each in days)
+        """Return whether all these days are of agents that have a place here."""
+        return all(each.agent_id in self._places for each in days)
 
     def replace(self, days: Sequence[Days]) -> None:
         """Put these agents' days in the place of what was known of them."""
@@ -78,9 +74,13 @@ class TeamDays:
             self._days[each.numbers, :, place] = each.values.T
             self._blocks[:, :, place] = self._days[:, :, place].reshape(-1, _BLOCK, len(SUMMED)).sum(axis=1)
 
+    def team(self, first: date, last: date, industries: Mapping[str, str]) -> Team:
+        """Return all agents with their sums over the days [first, last); there is nothing of days before those known."""
+        return Team(ids=self.ids, sums=self.between(first, last), industries=industries, places=self._places)
+
     def between(self, first: date, last: date) -> dict[str, Numbers]:
-        """Return the sums of every agent over the days [first, last), which are among those known."""
-        begin, end = (first - self.first).days, (last - self.first).days
+        """Return the sums of every agent over the days [first, last)."""
+        begin, end = (max((day - self.first).days, 0) for day in (first, last))
         block, after = -(-begin // _BLOCK), end // _BLOCK
         if block >= after:
             found = self._days[begin:end].sum(axis=0)

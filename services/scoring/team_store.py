@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     func,
     select,
-    true,
     type_coerce,
     union_all,
 )
@@ -30,6 +29,8 @@ from services.scoring.grading import Numbers
 from services.scoring.team_days import SUMMED, Days
 from services.storage import schema
 from services.storage.money import priced
+from services.storage.reading import SETTINGS, WAITING_SINCE, Settings, beside, settings_of, watermark
+from services.storage.readings import Prepared, Reading, Rows
 
 _COUNTS = tuple(name for name in SUMMED if name in schema.agent_day.c)
 _MONEY = ("revenue", "revenue_sq", "unconverted")
@@ -42,20 +43,43 @@ _NUMBER, _HEADER = np.dtype([("length", ">i4"), ("value", ">f8")]), 20
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Until which revision agents' numbers are known, how many agents there are, and what tells exchange rates from others."""
+    """Until which revision agents' numbers are known, how many agents there are, and what tells exchange rates from others.
+
+    There are no numbers of days before `first_day`, None for of no day.
+    """
 
     revision: int
     agents: int
+    first_day: date | None
     rates: tuple[Any, ...]
 
 
-async def get_moved(conn: AsyncConnection) -> Moved:
-    """Return how far the tenant's numbers have moved."""
-    state, rate = schema.agent_state.c, schema.exchange_rate.c
-    rates = select(func.count(), func.max(rate.updated_at), func.sum(rate.rate)).where(rate.tenant_id == THIS_TENANT).subquery()
-    moved = select(func.coalesce(func.max(state.revision), 0), func.count()).where(state.tenant_id == THIS_TENANT).subquery()
-    revision, agents, *told = (await conn.execute(select(moved, rates).select_from(moved.join(rates, true())))).one()
-    return Moved(revision, agents, tuple(told))
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a call knows of its tenant, all of one moment: settings, how far numbers have moved, and agents' industries."""
+
+    settings: Settings
+    moved: Moved
+    industries: Mapping[str, str]
+    now: datetime
+
+    @property
+    def made_by(self) -> tuple[Any, ...]:
+        """Time zone, reporting currency and exchange rates: other ones make other sums."""
+        return self.settings.time_zone, self.settings.reporting_currency, self.moved.rates
+
+
+def known(now: datetime) -> Reading[tuple[Known, datetime]]:
+    """Read what a call knows of its tenant at a moment, and the moment before which everything recorded is counted."""
+
+    def told(rows: Rows) -> tuple[Known, datetime]:
+        (revision, count, first_day, agents, industries), rest = rows[0][:5], rows[0][5:]
+        rates, (waiting_since, *settings) = rest[:3], rest[3:]
+        by_agent = dict(zip(agents or (), industries or (), strict=True))
+        moved = Moved(revision, count, first_day, tuple(rates))
+        return Known(settings_of(settings), moved, by_agent, now), watermark(waiting_since, now)
+
+    return Reading(_KNOWN, told)
 
 
 async def list_moved(conn: AsyncConnection, since: int) -> list[str]:
@@ -64,11 +88,9 @@ async def list_moved(conn: AsyncConnection, since: int) -> list[str]:
     return list((await conn.execute(select(c.agent_id).where(c.tenant_id == THIS_TENANT, c.revision > since))).scalars())
 
 
-async def get_industries(conn: AsyncConnection) -> dict[str, str]:
-    """Return the industry of each agent that is configured with one."""
-    c = schema.agent.c
-    told = select(c.agent_id, c.industry).where(c.tenant_id == THIS_TENANT, c.industry.is_not(None))
-    return {row.agent_id: row.industry for row in await conn.execute(told)}
+def industries() -> Reading[Mapping[str, str]]:
+    """Read the industry of each agent that is configured with one."""
+    return Reading(_INDUSTRIES, lambda rows: dict(zip(rows[0][0] or (), rows[0][1] or (), strict=True)))
 
 
 async def read_days(
@@ -128,5 +150,33 @@ def _days(row: Any) -> Days:
     return Days(row.agent_id, _numbers(row.day).astype(np.int64), values)
 
 
+def agents() -> Reading[list[str]]:
+    """Read which agents there are: those that a fact names."""
+    return Reading(_AGENTS, lambda rows: [row.agent_id for row in rows])
+
+
+def _known() -> Prepared:
+    state, rate = schema.agent_state.c, schema.exchange_rate.c
+    told: list[ColumnElement[Any]] = [func.count(), func.max(rate.updated_at), func.sum(rate.rate)]
+    rates = select(*told).where(rate.tenant_id == THIS_TENANT)
+    agents = select(func.coalesce(func.max(state.revision), 0), func.count()).where(state.tenant_id == THIS_TENANT).subquery()
+    days = (
+        select(func.min(table.c.bucket)).where(table.c.tenant_id == THIS_TENANT).scalar_subquery()
+        for table in (schema.counts_total_day, schema.revenue_total_day)
+    )
+    moved = select(*agents.c, func.least(*days))
+    return Prepared(beside(moved, _industries(), rates, WAITING_SINCE, SETTINGS))
+
+
+def _industries() -> Select[Any]:
+    c = schema.agent.c
+    told: list[ColumnElement[Any]] = [func.array_agg(c.agent_id), func.array_agg(c.industry)]
+    return select(*told).where(c.tenant_id == THIS_TENANT, c.industry.is_not(None))
+
+
 def _numbers(sent: bytes) -> Numbers:
     return np.frombuffer(sent, dtype=_NUMBER, offset=_HEADER)["value"].astype(np.float64)
+
+
+_KNOWN, _INDUSTRIES = _known(), Prepared(_industries())
+_AGENTS = Prepared(select(schema.agent_state.c.agent_id).where(schema.agent_state.c.tenant_id == THIS_TENANT))

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,10 +21,14 @@ from services.scoring import store, team_store
 from services.scoring.store import EVERYTHING, Only
 from services.scoring.team import Team
 from services.scoring.team_days import TeamDays
-from services.storage.reading import Settings
+from services.scoring.team_store import Known
 
-#: Days kept before today: a year and a window's edge; and after it, so that a new day finds its place.
-_BEFORE, _AFTER = timedelta(days=400), timedelta(days=30)
+#: Days kept before today, if there are numbers of them: two years and a window's edge; and after it, so that a new day finds
+#: its place.
+_BEFORE, _AFTER = timedelta(days=800), timedelta(days=30)
+_LONGEST = (_BEFORE + _AFTER).days
+#: Fewer days are not worth keeping.
+_LEAST_DAYS = 100
 #: The largest share of a team's agents that is read anew by name.
 _FEW = 0.5
 BUDGET = 96 * 2**20
@@ -33,8 +37,6 @@ BUDGET = 96 * 2**20
 @dataclass(slots=True)
 class _Kept:
     days: TeamDays
-    industries: dict[str, str]
-    #: Time zone, reporting currency and exchange rates: other ones make other sums.
     made_by: tuple[Any, ...]
     revision: int
 
@@ -47,56 +49,80 @@ class Teams:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def get(
-        self, conn: AsyncConnection, asked: Sequence[Window], settings: Settings, now: datetime, only: Only = EVERYTHING
-    ) -> list[Team]:
+    async def settle(self) -> None:
+        """Wait until nobody reads the tenant's sums: a call that began meanwhile would wait for them with a connection."""
+        async with self._locks[current_tenant()]:
+            pass
+
+    async def get(self, conn: AsyncConnection, asked: Sequence[Window], known: Known, only: Only = EVERYTHING) -> list[Team]:
         """Return all agents with their sums over each window, of those facts that `only` means."""
-        today = local_day(now, settings.time_zone)
-        span = today - _BEFORE, today + _AFTER
-        days = [window.days for window in asked if window.days and span[0] <= window.days[0] and window.days[1] <= span[1]]
+        days = [window.days for window in asked if window.days]
         if len(days) == len(asked) and only == EVERYTHING:
-            async with self._locks[current_tenant()]:
-                kept = await self._up_to_date(conn, days, settings, span)
-                if kept is not None:
-                    return [Team(ids=kept.days.ids, sums=kept.days.between(*d), industries=kept.industries) for d in days]
-        return [await store.get_team(conn, window, settings.reporting_currency, only) for window in asked]
+            kept = await self._up_to_date(conn, days, known)
+            if kept is not None:
+                return [kept.days.team(*each, known.industries) for each in days]
+        return [await store.get_team(conn, window, known.settings.reporting_currency, only) for window in asked]
 
-    async def _up_to_date(
-        self, conn: AsyncConnection, asked: Sequence[tuple[date, date]], settings: Settings, span: tuple[date, date]
-    ) -> _Kept | None:
-        """Return what is kept of the tenant as it is now; None when it is too much to keep."""
-        moved = await team_store.get_moved(conn)
-        made_by = settings.time_zone, settings.reporting_currency, moved.rates
+    async def _up_to_date(self, conn: AsyncConnection, asked: Sequence[tuple[date, date]], known: Known) -> _Kept | None:
+        """Return what is kept of the tenant as it is now; None when what is asked is too much to keep."""
         kept = self._kept.get(current_tenant())
-        if kept is not None and (kept.made_by != made_by or not all(kept.days.hold(*days) for days in asked)):
-            kept = None
-        if kept is not None and kept.revision < moved.revision:
-            kept = await self._moved(conn, kept, moved, settings.reporting_currency)
-        if kept is None:
-            if TeamDays.size(moved.agents, *span) > self._budget:
-                self._kept.pop(current_tenant(), None)
-                return None
-            days = await team_store.read_days(conn, *span, settings.reporting_currency)
-            industries = await team_store.get_industries(conn)
-            kept = _Kept(await asyncio.to_thread(TeamDays, *span, days), industries, made_by, moved.revision)
-        self._keep(kept)
+        if kept is None or not _holds(kept, asked, known) or kept.revision < known.moved.revision:
+            async with self._locks[current_tenant()]:
+                kept = await self._read(conn, asked, known)
+        if kept is not None:
+            self._keep(kept)
         return kept
 
-    async def _moved(self, conn: AsyncConnection, kept: _Kept, moved: team_store.Moved, currency: str) -> _Kept | None:
-        """Return what is kept with those agents read anew whose numbers moved; None when everything has to be."""
-        agents = await team_store.list_moved(conn, kept.revision)
-        if len(agents) > _FEW * max(len(kept.days.ids), 2):
+    async def _read(self, conn: AsyncConnection, asked: Sequence[tuple[date, date]], known: Known) -> _Kept | None:
+        kept = self._kept.get(current_tenant())
+        currency = known.settings.reporting_currency
+        # Whoever had the lock before may have read the same.
+        if kept and _holds(kept, asked, known) and await _moved(conn, kept, known.moved, currency):
+            return kept
+        first, last = self._span(known)
+        if first > _first_of(asked, known) or last < max(ends for _, ends in asked):
             return None
-        days = await team_store.read_days(conn, kept.days.first, kept.days.last, currency, agents)
-        if not kept.days.knows(days):
-            return None
-        kept.days.replace(days)
-        kept.industries = await team_store.get_industries(conn)
-        kept.revision = moved.revision
-        return kept
+        days = await team_store.read_days(conn, first, last, currency)
+        return _Kept(await asyncio.to_thread(TeamDays, first, last, days), known.made_by, known.moved.revision)
+
+    def _span(self, known: Known) -> tuple[date, date]:
+        """Return the days that can be kept: as many as there are numbers of, within reason and the budget."""
+        today = local_day(known.now, known.settings.time_zone)
+        last = today + _AFTER
+        most = TeamDays.days_within(self._budget, known.moved.agents)
+        if most < _LEAST_DAYS:
+            return last, last
+        return max(known.moved.first_day or today, last - timedelta(days=min(most, _LONGEST))), last
 
     def _keep(self, kept: _Kept) -> None:
         self._kept[current_tenant()] = kept
         self._kept.move_to_end(current_tenant())
         while len(self._kept) > 1 and sum(each.days.bytes for each in self._kept.values()) > self._budget:
             self._kept.popitem(last=False)
+
+
+async def _moved(conn: AsyncConnection, kept: _Kept, moved: team_store.Moved, currency: str) -> bool:
+    """Read those agents anew whose numbers moved; return False when everything has to be."""
+    if kept.revision >= moved.revision:
+        return True
+    agents = await team_store.list_moved(conn, kept.revision)
+    if len(agents) > _FEW * max(len(kept.days.ids), 2):
+        return False
+    days = await team_store.read_days(conn, kept.days.first, kept.days.last, currency, agents)
+    if not kept.days.knows(days):
+        return False
+    kept.days.replace(days)
+    kept.revision = moved.revision
+    return True
+
+
+def _holds(kept: _Kept, asked: Sequence[tuple[date, date]], known: Known) -> bool:
+    """Return whether everything asked is among what is kept, and made as it is made now."""
+    ends = max(last for _, last in asked)
+    return kept.made_by == known.made_by and kept.days.first <= _first_of(asked, known) and ends <= kept.days.last
+
+
+def _first_of(asked: Sequence[tuple[date, date]], known: Known) -> date:
+    """Return the first of the days asked of which there may be numbers."""
+    first = min(first for first, _ in asked)
+    return max(first, known.moved.first_day or first)

@@ -16,6 +16,7 @@ from services.runtime.database import Database
 from services.runtime.errors import DeadlineExceeded, FailedPrecondition, FieldViolation, InvalidArgument
 from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.storage.readings import Prepared, Reading, Rows
 from services.storage.schema import change, quarantine, tenant_settings
 
 #: No ingest transaction is open for longer: what was recorded before that is committed or undone.
@@ -75,10 +76,14 @@ async def get_watermark(conn: AsyncConnection, now: datetime) -> datetime:
     return watermark(await get_waiting_since(conn), now)
 
 
-async def get_standing(conn: AsyncConnection, now: datetime) -> tuple[Settings, datetime]:
-    """Return the tenant's settings and the moment before which everything recorded is counted: both by one statement."""
-    waiting_since, *settings = (await conn.execute(_STANDING)).one()
-    return settings_of(settings), watermark(waiting_since, now)
+def standing(now: datetime) -> Reading[tuple[Settings, datetime]]:
+    """Read the tenant's settings and the moment before which everything recorded is counted."""
+
+    def told(rows: Rows) -> tuple[Settings, datetime]:
+        waiting_since, *settings = rows[0]
+        return settings_of(settings), watermark(waiting_since, now)
+
+    return Reading(_STANDING, told)
 
 
 def beside(first: Select[Any], *others: Select[Any]) -> Select[Any]:
@@ -95,7 +100,7 @@ def settings_of(columns: Sequence[Any]) -> Settings:
     return Settings() if columns[0] is None else Settings(**dict(zip(SETTINGS.selected_columns.keys(), columns, strict=True)))
 
 
-_STANDING = beside(WAITING_SINCE, SETTINGS)
+_STANDING = Prepared(beside(WAITING_SINCE, SETTINGS))
 
 
 def watermark(waiting_since: datetime | None, now: datetime) -> datetime:

@@ -570,6 +570,9 @@ customer_state = _table(
     readers="query ingest",
 )
 
+#: How many customers first had a conversation or an order on a day: `customer_state.first_day`, and `remainder_customer`'s.
+new_customers_day = _table("scoring", "new_customers_day", Column("day", Date, primary_key=True), _count("n"), readers="query")
+
 #: Facts that time alone changes, and when it will.
 due = _table(
     "scoring",

@@ -17,11 +17,7 @@ from rapport.ingest.v1 import ingest_service_pb2 as ingest
 from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceServicer
 from rapport.insight.v1.conversation_pb2 import ConversationInsight
 from rapport.insight.v1.event_pb2 import SyncEvent
-from rapport.metrics.v1.agent_pb2 import AgentDashboard, AgentPerformance, AgentUpdate
-from rapport.metrics.v1.comparison_pb2 import AgentComparison
-from rapport.metrics.v1.customer_pb2 import CustomerInsight
-from rapport.metrics.v1.system_pb2 import SystemPerformance
-from rapport.query.v1.query_service_pb2_grpc import QueryServiceServicer
+from rapport.metrics.v1.agent_pb2 import AgentUpdate
 
 
 def status(code: str, reason: str, message: str, **fields: str) -> status_pb2.Status:
@@ -37,6 +33,21 @@ def status(code: str, reason: str, message: str, **fields: str) -> status_pb2.St
 async def refuse(context: grpc.aio.ServicerContext, made: status_pb2.Status) -> None:
     """End a call with a status and its details."""
     await context.abort_with_status(rpc_status.to_status(made))
+
+
+#: Something that one stream does: a message to send, a failure to end with, or seconds to wait.
+Step = alerting.WatchAlertsResponse | AgentUpdate | status_pb2.Status | float
+
+
+async def play(streams: list[list[Step]], context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+    """Yield what the next stream sends."""
+    for step in streams.pop(0) if len(streams) > 1 else streams[0]:
+        if isinstance(step, status_pb2.Status):
+            await refuse(context, step)
+        elif isinstance(step, float):
+            await asyncio.sleep(step)
+        else:
+            yield step
 
 
 def not_served(*_: object) -> None:
@@ -182,52 +193,6 @@ class Ingest(IngestServiceServicer):
 
 
 @dataclass
-class Query(QueryServiceServicer):
-    """Answers what the test sets, or the failure that it sets."""
-
-    agent: AgentPerformance = field(default_factory=AgentPerformance)
-    customer: CustomerInsight = field(default_factory=CustomerInsight)
-    whole: SystemPerformance = field(default_factory=SystemPerformance)
-    comparison: AgentComparison = field(default_factory=AgentComparison)
-    dashboard: AgentDashboard = field(default_factory=AgentDashboard)
-    updates: list[AgentUpdate] = field(default_factory=list)
-    failure: status_pb2.Status | None = None
-    calls: list[Message] = field(default_factory=list)
-
-    async def _answer(self, request, context, answer):
-        self.calls.append(request)
-        if self.failure is not None:
-            await refuse(context, self.failure)
-        return answer
-
-    async def GetAgentPerformance(self, request, context):  # noqa: N802 - the contract names it
-        return await self._answer(request, context, self.agent)
-
-    async def GetCustomerInsight(self, request, context):  # noqa: N802 - the contract names it
-        return await self._answer(request, context, self.customer)
-
-    async def GetSystemPerformance(self, request, context):  # noqa: N802 - the contract names it
-        return await self._answer(request, context, self.whole)
-
-    async def CompareAgents(self, request, context):  # noqa: N802 - the contract names it
-        return await self._answer(request, context, self.comparison)
-
-    async def GetDashboard(self, request, context):  # noqa: N802 - the contract names it
-        return await self._answer(request, context, self.dashboard)
-
-    async def WatchAgent(self, request, context) -> AsyncIterator[AgentUpdate]:  # noqa: N802 - the contract names it
-        self.calls.append(request)
-        for update in self.updates:
-            yield update
-        if self.failure is not None:
-            await refuse(context, self.failure)
-
-
-#: Something that one stream does: a message to send, a failure to end with, or seconds to wait.
-Step = alerting.WatchAlertsResponse | status_pb2.Status | float
-
-
-@dataclass
 class Alerting(AlertingServiceServicer):
     """Plays one list of steps a stream, the last of them again and again; an empty list ends the stream."""
 
@@ -241,14 +206,8 @@ class Alerting(AlertingServiceServicer):
 
     async def WatchAlerts(self, request, context) -> AsyncIterator[alerting.WatchAlertsResponse]:  # noqa: N802 - the contract names it
         self.calls.append(request)
-        steps = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
-        for step in steps:
-            if isinstance(step, status_pb2.Status):
-                await refuse(context, step)
-            elif isinstance(step, float):
-                await asyncio.sleep(step)
-            else:
-                yield step
+        async for message in play(self.streams, context):
+            yield message
 
     StreamAlerts = not_served
     GetSystemHealth = not_served

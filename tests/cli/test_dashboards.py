@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
 from rapport.insight.v1.vocabulary_pb2 import Platform
+from rapport.metrics.v1 import agent_pb2
 from rapport.metrics.v1.agent_pb2 import AgentDashboard, AgentPerformance, AgentUpdate
 from rapport.metrics.v1.comparison_pb2 import AgentComparison
 from rapport.metrics.v1.customer_pb2 import CustomerInsight
 from rapport.metrics.v1.system_pb2 import SystemPerformance
 
+from rapport_client import Backoff
+from services.cli import dashboards
 from services.cli.layout import OUT
 from tests.cli.conftest import House, Rapport
 from tests.cli.servicers import status
@@ -40,6 +44,11 @@ AGENT = {
 }
 
 
+BEGUN, CHANGED = AgentUpdate(cause=agent_pb2.UPDATE_CAUSE_SUBSCRIBED), AgentUpdate(cause=agent_pb2.UPDATE_CAUSE_CHANGED)
+AWAY = status("UNAVAILABLE", "DATABASE_UNAVAILABLE", "the database cannot be reached")
+UNKNOWN = status("NOT_FOUND", "AGENT_NOT_FOUND", "no fact names this agent")
+
+
 @pytest.fixture(autouse=True)
 def answers(house: House) -> None:
     agent = json_format.ParseDict(AGENT, AgentPerformance())
@@ -53,7 +62,7 @@ def answers(house: House) -> None:
         },
         AgentDashboard(performance=agent),
     )  # fmt: skip
-    house.query.updates = [AgentUpdate(performance=agent, cause=1), AgentUpdate(performance=agent, cause=3)]
+    house.query.streams = [[AgentUpdate(performance=agent, cause=1), AgentUpdate(performance=agent, cause=3)]]
 
 
 async def test_a_dashboard_reads_at_one_sight(rapport: Rapport) -> None:
@@ -75,7 +84,7 @@ async def test_a_dashboard_fits_eighty_columns(rapport: Rapport, monkeypatch: py
 
 
 async def test_an_agent_is_followed_a_line_an_update(rapport: Rapport) -> None:
-    lines = (await rapport("watch", "1")).stdout.splitlines()
+    lines = (await rapport("watch", "1", "--count", 2)).stdout.splitlines()
     assert [" · subscribed · " in lines[0], " · heartbeat · " in lines[1]] == [True, True]
     assert "grade A · 12 conversations · response — · revenue 150.00 INR · 0 alerts" in lines[0]
 
@@ -86,9 +95,39 @@ async def test_following_ends_after_as_many_updates_as_asked_for(house: House, r
 
 
 async def test_a_stream_that_fails_says_why(house: House, rapport: Rapport) -> None:
-    house.query.failure = status("NOT_FOUND", "AGENT_NOT_FOUND", "no fact names this agent")
+    house.query.streams = [[UNKNOWN]]
     result = await rapport("watch", "nobody")
     assert (result.exit_code, "no fact names this agent" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("cut", "why"),
+    [([], "the server closed the stream"), ([AWAY], "DATABASE_UNAVAILABLE"), ([60.0], "nothing was heard for 0 s")],
+)
+async def test_a_stream_that_is_cut_is_asked_for_again(
+    rapport: Rapport, house: House, monkeypatch: pytest.MonkeyPatch, cut: list[Any], why: str
+) -> None:
+    monkeypatch.setattr(dashboards, "SILENCE_S", 0.3)
+    monkeypatch.setattr(dashboards, "BACKOFF", Backoff(first_s=0.01, longest_s=0.01))
+    house.query.streams = [[BEGUN, CHANGED, *cut], [*cut], [BEGUN]]
+    result = await rapport("watch", "1", "--count", 3, "--json")
+    assert result.exit_code == 0, result.stderr
+    causes = [json.loads(line)["cause"].removeprefix("UPDATE_CAUSE_") for line in result.stdout.splitlines()]
+    assert causes == ["SUBSCRIBED", "CHANGED", "SUBSCRIBED"]
+    told = result.stderr.splitlines()
+    assert [why in line and "asks again in" in line for line in told] == [True, True]
+    assert len(house.query.calls) == 3
+
+
+async def test_a_stream_that_was_never_there_or_is_refused_is_not_asked_for_again(
+    rapport: Rapport, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboards, "BACKOFF", Backoff(first_s=0.01, longest_s=0.01))
+    for streams, why in (([[AWAY]], "DATABASE_UNAVAILABLE"), ([[BEGUN], [UNKNOWN]], "AGENT_NOT_FOUND")):
+        house.query.calls.clear()
+        house.query.streams = [*streams]
+        result = await rapport("watch", "1")
+        assert (result.exit_code, why in result.stderr, len(house.query.calls)) == (1, True, len(streams))
 
 
 async def test_filters_are_passed_on(house: House, rapport: Rapport) -> None:

@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import grpc
 import pyarrow as pa
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from rapport.metrics.v1.common_pb2 import Quality, Window
 from rapport.query.v1 import vocabulary_pb2
-from rapport.query.v1.export_pb2 import ExportRequest, ExportResponse
+from rapport.query.v1.export_pb2 import ExportRequest
+from rapport.query.v1.metrics_pb2 import QueryMetricsRequest
 from rapport.query.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 
 from rapport_client import Backoff
 from services.cli import export as command
 from tests.cli.conftest import House, Rapport
-from tests.cli.servicers import Query, refuse, status
-
-HEADER = b"conversation_id,tags\n"
-ROWS = [f"c{number},x\n".encode() for number in range(6)]
-SCHEMA = pa.schema([("conversation_id", pa.string()), ("tags", pa.list_(pa.string()))])
-GONE = ("UNAVAILABLE", "DATABASE_UNAVAILABLE", "the database cannot be reached")
-
-
-def arrow_messages() -> list[bytes]:
-    """Return a schema, batches of a row each, and the end, as a stream of Arrow's has them."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as stream:
-        ends = []
-        for row in range(6):
-            stream.write_batch(pa.record_batch([[f"c{row}"], [["x"] * row]], schema=SCHEMA))
-            ends.append(sink.tell())
-    whole = sink.getvalue().to_pybytes()
-    schema = 8 + int.from_bytes(whole[4:8], "little")
-    return [whole[begin:end] for begin, end in pairwise([0, schema, *ends, len(whole)])]
-
-
-@dataclass
-class Exporting(Query):
-    """Tells six rows, one a piece, each with a token that is its number, two of them in the piece with the opening."""
-
-    opening: bytes = HEADER
-    rows: list[bytes] = field(default_factory=lambda: list(ROWS))
-    end: bytes = b""
-    with_tokens: bool = True
-    #: After how many rows each stream is cut.
-    cuts: list[int] = field(default_factory=list)
-    #: What streams are cut with; None: they just end.
-    cut_with: tuple[str, str, str] | None = GONE
-
-    async def Export(self, request: ExportRequest, context) -> AsyncIterator[ExportResponse]:  # noqa: N802 - the contract names it
-        kept = ExportRequest()
-        kept.CopyFrom(request)
-        self.calls.append(kept)
-        if self.failure is not None:
-            await refuse(context, self.failure)
-        begin = int(request.token) if request.token.isdecimal() else 0
-        cut = self.cuts.pop(0) if self.cuts else None
-        yield ExportResponse(data=self.opening[:5], rows_estimated=6 - begin)
-        yield ExportResponse(data=self.opening[5:])
-        for told, row in enumerate(self.rows[begin:], 1):
-            if cut is not None and told > cut:
-                # Some of the next row is on its way already.
-                yield ExportResponse(data=row[:2], rows=told - 1)
-                if self.cut_with is not None:
-                    await refuse(context, status(*self.cut_with))
-                return
-            yield ExportResponse(data=row, rows=told, token=str(begin + told) if self.with_tokens else "")
-        yield ExportResponse(data=self.end, rows=6 - begin, complete=True, token="the last")
+from tests.cli.exporting import GONE, HEADER, ROWS, Exporting, arrow_messages
+from tests.cli.servicers import status
 
 
 @pytest.fixture
@@ -156,6 +103,41 @@ async def test_a_cut_parquet_file_is_said_to_be_asked_for_again(rapport: Rapport
     assert (tmp_path / "all.parquet").read_bytes() == HEADER + b"".join(ROWS)
 
 
+async def test_that_is_said_however_long_it_took(rapport: Rapport, exporting: Exporting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Parquet file has no tokens on the way, which would tell that it comes further."""
+    monkeypatch.setattr(command, "_PATIENCE_S", -1)
+    exporting.with_tokens, exporting.cuts = False, [2, 2]
+    result = await rapport("export", "conversations", "--format", "parquet")
+    assert (result.exit_code, "run the same command again" in result.stderr) == (1, True)
+    # The control: what can go on is given up by now.
+    result = await rapport("export", "conversations")
+    assert (result.exit_code, "run the same command again" in result.stderr) == (1, False)
+
+
+@pytest.mark.parametrize("written_as", ["csv", "parquet"])
+async def test_who_is_turned_away_by_others_exports_waits(
+    rapport: Rapport, exporting: Exporting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_as: str
+) -> None:
+    """Even for longer than a stream may be away."""
+    monkeypatch.setattr(command, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(command, "_BACKOFF", Backoff(first_s=0.05, longest_s=0.05))
+    exporting.turned_away = 20
+    result = await rapport("export", "conversations", "--format", written_as, "-o", "file")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "file").read_bytes() == HEADER + b"".join(ROWS)
+    assert result.stderr.count("too many exports") == 20
+
+
+async def test_a_sign_of_life_is_where_a_stream_goes_on(rapport: Rapport, exporting: Exporting, tmp_path: Path) -> None:
+    """Pieces without bytes have a token, too: what was found empty is not looked through again."""
+    exporting.rows = [ROWS[0], b"", b"", ROWS[1], b"", ROWS[2]]
+    exporting.cuts = [3, 0]
+    result = await rapport("export", "conversations")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "conversations.csv").read_bytes() == HEADER + b"".join(ROWS[:3])
+    assert [each.token for each in requests(exporting)] == ["", "3", "3"]
+
+
 async def test_a_stream_that_never_comes_further_is_given_up(
     rapport: Rapport, exporting: Exporting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,12 +176,27 @@ async def test_what_has_changed_since(rapport: Rapport, exporting: Exporting, tm
 
 
 async def test_a_period_of_days_is_the_tenant_s(rapport: Rapport, exporting: Exporting) -> None:
-    exporting.whole.quality.CopyFrom(Quality(window=Window(time_zone="Asia/Kolkata")))
     result = await rapport("export", "agent_days", "--start", "2026-05-01", "--end", "2026-06-01T00:00Z")
     assert result.exit_code == 0
+    assert exporting.calls[0] == QueryMetricsRequest(measures=["totalConversations"])
     [asked] = requests(exporting)
     assert asked.start_time == Timestamp(seconds=1777573800)  # 2026-04-30T18:30Z
     assert asked.end_time == Timestamp(seconds=1780272000)
+
+
+@pytest.mark.parametrize("output", ["c.parquet", "./c.parquet", "c.parquet.token"])
+async def test_changes_do_not_take_the_place_of_what_they_change(
+    rapport: Rapport, exporting: Exporting, tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "c.parquet").write_text("everything")
+    (tmp_path / "c.parquet.token").write_text("since then\n")
+    result = await rapport("export", "costs", "-o", output, "--since", "c.parquet.token")
+    assert (result.exit_code, requests(exporting)) == (2, [])
+    assert "to another file" in " ".join(result.stderr.replace("│", " ").split())
+    assert [(tmp_path / f"c.parquet{each}").read_text() for each in ("", ".token")] == ["everything", "since then\n"]
+    # The control: beside it they may be.
+    assert (await rapport("export", "costs", "-o", "changed.parquet", "--since", "c.parquet.token")).exit_code == 0
+    assert files(tmp_path) == {"c.parquet", "c.parquet.token", "changed.parquet", "changed.parquet.token"}
 
 
 @pytest.mark.parametrize("words", [["nothing"], ["costs", "--format", "xlsx"], ["costs", "--start", "yesterday"], []])

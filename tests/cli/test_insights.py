@@ -11,7 +11,8 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.query.v1 import insight_pb2 as pb
 
 from tests.cli.conftest import House, Rapport
-from tests.cli.servicers import Query, status
+from tests.cli.query_servicer import Query
+from tests.cli.servicers import status
 
 QUALITY = {
     "n": 12,

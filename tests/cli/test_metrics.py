@@ -11,7 +11,8 @@ from google.protobuf import json_format
 from rapport.query.v1 import metrics_pb2 as pb
 
 from tests.cli.conftest import House, Rapport
-from tests.cli.servicers import Query, status
+from tests.cli.query_servicer import Query
+from tests.cli.servicers import status
 
 QUALITY = {
     "n": 12,
@@ -149,8 +150,10 @@ async def test_days_are_those_of_the_zone_that_a_small_answer_tells(house: House
     await rapport("metrics", "orders", "totalRevenue", "--days", 7, "--by", "tag", "--per", "day")
 
     small, asked, _ = house.query.calls
-    assert small == pb.QueryMetricsRequest(measures=["orders"])
+    assert small == pb.QueryMetricsRequest(measures=["totalConversations"])
     assert asked.start_time.ToJsonString() == "2025-07-23T18:30:00Z"
+    await rapport("metrics", "orders", "--days", 7, "--zone", "Asia/Kathmandu", "--json")
+    assert house.query.calls[-2] == pb.QueryMetricsRequest(measures=["totalConversations"], time_zone="Asia/Kathmandu")
     assert asked.end_time.ToJsonString() == "2025-07-30T18:30:00Z"
 
 

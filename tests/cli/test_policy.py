@@ -7,7 +7,11 @@ import re
 
 import pytest
 from google.protobuf.json_format import ParseDict
-from rapport.scoring.v1.scoring_service_pb2 import PreviewScoringPolicyResponse, UpdateScoringPolicyRequest
+from rapport.scoring.v1.scoring_service_pb2 import (
+    PreviewScoringPolicyRequest,
+    PreviewScoringPolicyResponse,
+    UpdateScoringPolicyRequest,
+)
 
 from services.cli.layout import OUT
 from services.cli.policy_changes import PATHS, applied, differences, mask, parsed, values
@@ -161,6 +165,7 @@ async def test_a_dry_run_tells_who_would_change_and_why_and_saves_nothing(house:
 async def test_a_dry_run_may_be_of_another_period_in_the_tenants_days(house: House, rapport: Rapport) -> None:
     house.scoring.preview = ParseDict(PREVIEW, PreviewScoringPolicyResponse())
     await rapport("policy", "set", "revenue_target=900", "--dry-run", "--days", 7)
+    assert len([call for call in house.scoring.calls if isinstance(call, PreviewScoringPolicyRequest)]) == 1
     assert house.scoring.calls[-1].start_time.ToJsonString() == "2025-07-23T18:30:00Z"
 
 

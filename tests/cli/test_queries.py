@@ -13,6 +13,7 @@ from rapport.metrics.v1.common_pb2 import Quality
 from rapport.metrics.v1.comparison_pb2 import AgentComparison
 from rapport.metrics.v1.customer_pb2 import CustomerInsight
 from rapport.metrics.v1.system_pb2 import SystemPerformance
+from rapport.query.v1.metrics_pb2 import QueryMetricsRequest
 
 from services.cli.layout import OUT
 from tests.cli.conftest import House, Rapport
@@ -174,7 +175,8 @@ async def test_requests_carry_what_is_asked_for(house: House, rapport: Rapport) 
 async def test_days_are_the_tenants(house: House, rapport: Rapport, command: tuple[str, ...]) -> None:
     await rapport(*command, "--days", 7)
 
-    asked = house.query.calls[-1]
+    learned, asked = house.query.calls
+    assert learned == QueryMetricsRequest(measures=["totalConversations"])
     assert asked.start_time.ToJsonString() == "2025-07-23T18:30:00Z"
     assert asked.end_time.ToJsonString() == "2025-07-30T18:30:00Z"
 

@@ -12,7 +12,8 @@ from rapport.query.v1 import vocabulary_pb2
 
 from services.cli import layout
 from tests.cli.conftest import House, Rapport
-from tests.cli.servicers import Query, status
+from tests.cli.query_servicer import Query
+from tests.cli.servicers import status
 
 QUALITY = {
     "n": 12,

@@ -26,6 +26,7 @@ PATHS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("GET", "/api/analytics/comparison", "CompareAgents", {}),
     ("GET", "/api/analytics/grades", "GradeAgents", {}),
     ("GET", "/api/analytics/scores", "ScoreCustomers", {}),
+    ("GET", "/api/analytics/earners?limit=3", "ListEarners", {"limit": 3}),
     ("GET", "/api/analytics/grades/7/history", "ListGradeHistory", {"agent_id": "7"}),
     ("GET", "/api/analytics/measures", "ListMeasures", {}),
     ("POST", "/api/analytics/metrics", "QueryMetrics", {}),

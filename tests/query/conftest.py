@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from services.runtime.database import Database
 from services.runtime.server import Registration, RunningServer, start
 from services.runtime.telemetry import Telemetry
 from services.storage.reading import ConsistencyTokens
+from services.storage.readings import forget_statements
 from tests.query.rows import NOW, Rows
 from tests.query.siblings import Alerting, Scoring, Sibling, serve
 
@@ -63,6 +64,13 @@ class Service:
             yield sent
         finally:
             event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def forget() -> Iterator[Callable[[], None]]:
+    """Statements are made but once: a control that makes them otherwise must not find those made before, nor leave its own."""
+    yield forget_statements
+    forget_statements()
 
 
 @pytest.fixture

@@ -143,6 +143,8 @@ class Rows:
             customer_id=customer_id, engagement_days=days, first_day=first, last_day=last, order_days=0, orders=orders,
             advocate=False, campaign=campaign,
         )  # fmt: skip
+        if first:
+            self.add("scoring.new_customers_day", {"day": first}, n=1)
 
     def paid(self, customer_id: str, day: date, amount: str, currency: str = "INR", orders: int = 1) -> None:
         self.insert(

@@ -23,6 +23,9 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
     def __init__(self) -> None:
         self.grades: dict[str, scoring_service_pb2.AgentGrade] = {}
         self.graded = 0
+        self.resting: list[str] = []
+        #: Agents with most revenue; None: it does not answer.
+        self.earners: list[str] | None = None
         self.benchmarks: list[comparison_pb2.Benchmark] = []
         self.scores: dict[str, scoring_service_pb2.CustomerScore] = {}
         self.seasons: dict[str, list[customer_pb2.SeasonalPattern]] = {}
@@ -47,23 +50,52 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         self.requests.append(request)
         self.deadlines.append(context.time_remaining())
         wanted: Sequence[str] = request.agent_ids or list(self.grades)
-        return scoring_service_pb2.GradeAgentsResponse(
-            grades=[self._graded(agent_id, request) for agent_id in wanted],
+        answer = scoring_service_pb2.GradeAgentsResponse(
+            grades=sorted((self._graded(agent_id, request) for agent_id in wanted), key=_place),
             quality=common_pb2.Quality(watermark=self.watermark),
             policy=policy_pb2.ScoringPolicy(version=POLICY_VERSION),
-            benchmarks=self.benchmarks,
             graded=self.graded,
         )
+        if request.page_size:
+            self._turn_to_page(answer, request)
+        return answer
+
+    def _turn_to_page(self, answer: scoring_service_pb2.GradeAgentsResponse, request: Any) -> None:
+        """Leave a page of the grades, with what all come to."""
+        every = list(answer.grades)
+        firm = [each for each in every if each.HasField("adjusted_score") and not each.provisional]
+        answer.leaders.extend(map(_in_brief, firm[:5]))
+        answer.trailers.extend(map(_in_brief, reversed(firm[5:][-5:])))
+        for each in every:
+            if each.HasField("grade"):
+                answer.grade_distribution[each.grade] += 1
+        covered = [each.coverage for each in every if each.HasField("coverage")]
+        if covered:
+            answer.quality.coverage = sum(covered) / len(covered)
+        answer.compared = len(every)
+        answer.benchmarks.extend(self.benchmarks)
+        answer.resting.extend(() if request.agent_ids else self.resting)
+        left = [each for each in every if not request.HasField("after") or _place(each) > _place(request.after)]
+        del answer.grades[:]
+        answer.grades.extend(left[: request.page_size])
+        if len(left) > request.page_size:
+            last = left[request.page_size - 1]
+            told = {"adjusted_score": last.adjusted_score} if last.HasField("adjusted_score") else {}
+            answer.next.CopyFrom(scoring_service_pb2.GradePosition(agent_id=last.agent_id, **told))
 
     def _graded(self, agent_id: str, request: Any) -> scoring_service_pb2.AgentGrade:
         told = scoring_service_pb2.AgentGrade()
         told.CopyFrom(self.grades.get(agent_id, scoring_service_pb2.AgentGrade(agent_id=agent_id)))
-        for field in ("breakdown", "strengths", "improvement_areas", "recommendations") if request.brief else ():
-            told.ClearField(field)
         # Every window has the same grades here.
         if request.with_previous and told.HasField("score"):
             told.previous_score = told.score
         return told
+
+    async def ListEarners(self, request: Any, context: Any) -> scoring_service_pb2.ListEarnersResponse:  # noqa: N802
+        self.requests.append(request)
+        if self.earners is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return scoring_service_pb2.ListEarnersResponse(agent_ids=self.earners[: request.limit])
 
     async def ListGradeHistory(self, request: Any, context: Any) -> scoring_service_pb2.ListGradeHistoryResponse:  # noqa: N802
         self.requests.append(request)
@@ -84,6 +116,18 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
             return await self.real_seasonality(request, context)
         even = [customer_pb2.SeasonalPattern(quarter=q, engagement_index=1, purchase_index=1) for q in (1, 2, 3, 4)]
         return scoring_service_pb2.GetSeasonalityResponse(quarters=self.seasons.get(request.customer_id, even))
+
+
+def _place(each: Any) -> tuple[bool, float, str]:
+    return not each.HasField("adjusted_score"), -each.adjusted_score, each.agent_id
+
+
+def _in_brief(grade: scoring_service_pb2.AgentGrade) -> scoring_service_pb2.AgentGrade:
+    told = scoring_service_pb2.AgentGrade()
+    told.CopyFrom(grade)
+    for field in ("breakdown", "strengths", "improvement_areas", "recommendations"):
+        told.ClearField(field)
+    return told
 
 
 class Alerting(alerting_service_pb2_grpc.AlertingServiceServicer):

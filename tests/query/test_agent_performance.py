@@ -136,7 +136,7 @@ async def test_quarters_of_an_hour_come_from_the_intervals(service: Service, age
     assert got.conversation_metrics.distinct_customers == 2
     assert got.business_metrics.total_revenue == 1200.10
     assert got.conversation_metrics.HasField("response_time_p90_ms")
-    asked = [r for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest" and not r.brief]
+    asked = [r for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
     assert [(r.start_time, r.end_time) for r in asked] == [(stamp(start), stamp(end))]
 
 

@@ -62,6 +62,7 @@ async def test_means_over_agents_for_none_of_whom_they_are_defined_are_absent(se
 async def test_agents_with_money_but_no_conversation_are_not_compared(service: Service, team: Rows) -> None:
     """The control: named, they are; and the tenant's revenue has theirs, and nobody's."""
     team.agent("resting")
+    service.scoring.resting = ["resting"]
     team.money("resting", ago(hours=1), "1000")
     team.money("resting", ago(hours=1), "10", currency="USD", platform=WEB)
     team.money("", ago(hours=1), "5000", platform=0)
@@ -94,14 +95,13 @@ async def test_the_best_and_the_last(service: Service, team: Rows) -> None:
 async def test_only_the_pages_grades_are_explained(service: Service, team: Rows) -> None:
     got = await compare(service, page_size=2)
     assert [list(each.strengths) for each in got.comparisons] == [["good"], ["good"]]
-    asked = [(r.brief, list(r.agent_ids)) for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
-    assert asked == [(True, []), (False, ["7", "6"])]
+    asked = [(r.page_size, list(r.agent_ids)) for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
+    assert asked == [(2, [])]
 
 
-async def test_nobody_on_the_page_asks_for_no_explanation(service: Service, rows: Rows) -> None:
-    """No name would mean every agent."""
-    await compare(service)
-    assert [r.brief for r in service.scoring.requests] == [True]
+async def test_nobody_to_compare(service: Service, rows: Rows) -> None:
+    got = await compare(service)
+    assert (got.summary.total_agents, len(got.comparisons), len(service.scoring.requests)) == (0, 0, 1)
 
 
 async def test_each_agents_platforms(service: Service, team: Rows) -> None:

@@ -153,4 +153,4 @@ async def test_the_number_of_statements_does_not_grow(service: Service, sample: 
     with service.statements() as sent:
         got = await compare(service, page_size=1000)
     assert len(got.comparisons) == 3 + agents
-    assert len(sent) == 13
+    assert len(sent) == 14

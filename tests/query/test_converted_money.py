@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from services.query.store_rows import AGENT
 from services.runtime import windows
 from services.runtime.tenancy import set_tenant
 from services.storage import money
+from services.storage.readings import read
 from tests.query.asking import stamp
 from tests.query.conftest import Service
 from tests.query.rows import INSTAGRAM, NOW, TODAY, WHATSAPP, ZONE, Rows, ago
@@ -32,18 +33,6 @@ def left_out(quality: common_pb2.Quality) -> list[tuple[str, Decimal]]:
 def careless(rows: Any, day: Any, reporting: str) -> money.Priced:
     """Stand in for `priced`, without the rule that currencies are never added."""
     return replace(money.priced(rows, day, reporting), currency=literal(reporting))
-
-
-@pytest.fixture
-def forget_statements() -> Iterator[Callable[[], None]]:
-    """Statements are made but once: a control that makes them otherwise must not find those made before, nor leave its own."""
-
-    def forget() -> None:
-        for each in store_rows.forgetting:
-            each()
-
-    yield forget
-    forget()
 
 
 async def performance(service: Service) -> Any:
@@ -206,8 +195,8 @@ async def test_sums_are_exact_to_the_last_digit(service: Service, rows: Rows) ->
     set_tenant("default")
     async with service.database.snapshot() as conn:
         question = Question(windows.last_days(1, ZONE, NOW))
-        (takings,) = await store.sum_takings(conn, question, "INR", ())
-        (by_agent,) = await store.sum_takings(conn, question, "INR", (AGENT,))
+        (takings,) = await read(conn, store.takings(question, "INR", ()))
+        (by_agent,) = await read(conn, store.takings(question, "INR", (AGENT,)))
 
     known = [(c, a) for c, a in amounts if c in rates]
     exact = sum((a * Decimal(rates[c]) for c, a in known), Decimal(0))
@@ -219,12 +208,12 @@ async def test_sums_are_exact_to_the_last_digit(service: Service, rows: Rows) ->
 
 
 async def test_currencies_are_never_added(
-    service: Service, two_currencies: Rows, monkeypatch: pytest.MonkeyPatch, forget_statements: Callable[[], None]
+    service: Service, two_currencies: Rows, monkeypatch: pytest.MonkeyPatch, forget: Callable[[], None]
 ) -> None:
     assert (await performance(service)).business_metrics.total_revenue == 1200.10
     # The control: taken for the reporting currency's, the dollars would be in the sum.
     monkeypatch.setattr(store_rows, "priced", careless)
-    forget_statements()
+    forget()
     assert (await performance(service)).business_metrics.total_revenue == 1250.05
 
 

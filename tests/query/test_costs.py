@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -59,7 +60,7 @@ async def test_a_week_takes_its_share_of_a_months_costs_in_two_currencies(servic
 
 
 async def test_costs_without_a_rate_are_apart_and_never_added(
-    service: Service, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    service: Service, rows: Rows, monkeypatch: pytest.MonkeyPatch, forget: Callable[[], None]
 ) -> None:
     rows.agent("1")
     rows.cost("3100", MAY, JUNE, agent_id="1")
@@ -75,6 +76,7 @@ async def test_costs_without_a_rate_are_apart_and_never_added(
     assert left_out(got.quality) == [("EUR", 7), ("USD", 75)]
     # The control: added regardless of currency, it is another sum.
     monkeypatch.setattr(store_costs, "priced", careless)
+    forget()
     assert (await agent(service, WEEK)).business_metrics.total_cost == 700 + 70 + 7
 
 

@@ -91,4 +91,4 @@ async def test_the_number_of_statements_is_fixed(service: Service, buyer: Rows) 
             buyer.contribution(f"more {n}", ago(days=n), agent_id=str(n), amount="1", currency="USD", orders=1)
         with service.statements() as sent:
             await worth(service)
-        assert len(sent) == 6
+        assert len(sent) == 7

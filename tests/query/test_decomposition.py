@@ -67,7 +67,17 @@ def test_a_group_that_came_or_went_is_all_mix() -> None:
     assert explained(explain_mean(groups)) == 20
 
 
+def test_groups_that_have_nothing_of_the_measure_are_none() -> None:
+    """All conversations are of one platform; events are of another, which has no part in what conversations do."""
+    groups = {"whatsapp": (Amount(4000, 100), Amount(1000, 100)), "none": (Amount(), Amount())}
+    assert (explain_mean(groups).groups, explain_count(groups).groups) == (1, 1)
+    # What was there before only, or is money of nothing, does count.
+    for pair in ((Amount(), Amount(10, 1)), (Amount(5, 0), Amount())):
+        assert explain_mean(groups | {"other": pair}).groups == explain_count(groups | {"other": pair}).groups == 2
+
+
 def test_counts_explain_their_own_difference() -> None:
     found = explain_count({f"g{n}": (Amount(float(n), n), Amount(0.0, 0)) for n in range(8)})
     assert [each.contribution for each in found.contributions] == [7, 6, 5, 4, 3]
-    assert (found.rest, found.groups) == (3, 8)
+    # The first has nothing, neither now nor before.
+    assert (found.rest, found.groups) == (3, 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -23,6 +24,7 @@ from tests.fix_services import House
 from tests.query.asking import reason, stamp
 from tests.query.conftest import Service
 from tests.query.drilling import NOW, pages, tell
+from tests.query.rows import NOW as ROWS_NOW
 from tests.query.rows import Rows, ago
 from tests.scoring.test_rollups import record
 
@@ -82,6 +84,31 @@ async def test_pages_of_facts_neither_repeat_nor_skip_while_facts_come_in(house:
             service.now = NOW.replace(day=21)
         assert page.quality.window.end == stamp(NOW.replace(day=21, hour=0))
     assert shown == [*(f"13-{n}" for n in (4, 3, 2, 1, 0)), *(f"03-{n}" for n in (4, 3, 2, 1, 0)), "oldest"]
+
+
+async def test_pages_go_on_when_the_window_has_grown_too_old_to_be_asked_for(service: Service, rows: Rows) -> None:
+    """A window of quarters of an hour begins within the last 35 days; ten minutes later it would be refused."""
+    rows.settings()
+    start, end = ago(days=34, hours=23, minutes=52), ago(days=30, minutes=7)
+    for number in range(4):
+        rows.contribution(f"t{number}", start + (number + 1) * (end - start) / 5)
+        rows.conversation(f"t{number}", start + (number + 1) * (end - start) / 5)
+    window = {"start_time": stamp(start), "end_time": stamp(end), "page_size": 2}
+    for call, request in (
+        (service.stub.ListFacts, pb.ListFactsRequest(measure="totalConversations", **window)),
+        (service.stub.ListConversations, pb.ListConversationsRequest(**window)),
+    ):
+        service.now = ROWS_NOW
+        shown = []
+        async for page in pages(call, request):
+            shown.append(page.quality.window)
+            service.now = ROWS_NOW + timedelta(minutes=10)
+        assert len(shown) == 2
+        assert (shown[0].start, shown[0].end) == (shown[1].start, shown[1].end) == (stamp(start), stamp(end))
+        request.page_token = ""
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(request)
+        assert reason(refused.value) == "UNSUPPORTED_WINDOW"
 
 
 async def test_nobody_sees_another_tenants_facts(service: Service, rows: Rows, database_url: str) -> None:

@@ -139,6 +139,17 @@ async def test_what_was_not_counted_yet_comes_again(service: Service, rows: Rows
     assert (await changed(service, D.conversations, again[-1].token, "conversation_id"))[0] == []
 
 
+async def test_what_is_in_quarantine_holds_nothing_back(service: Service, rows: Rows) -> None:
+    """It may be there for weeks: what it counts for later is not told again, as the page says, and nothing else is each time."""
+    rows.conversation("c", ago(days=1), recorded_at=ago(hours=2))
+    rows.insert("scoring.quarantine", change_id=1, kind=1, entity_id="c", recorded_at=ago(hours=2), error="22012")
+    token = await last_token(service)
+    rows.conn.execute("DELETE FROM scoring.quarantine")
+    rows.contribution("c", ago(days=1))
+    assert (await changed(service, D.conversations, token, "conversation_id"))[0] == []
+    assert [row["counted_day"] for row in read(data(await export(service)), D.conversations)] == [TODAY - timedelta(days=1)]
+
+
 async def test_days_of_agents_whose_numbers_moved(service: Service, rows: Rows) -> None:
     names = [f"agent-{number}" for number in range(6)]
     for name in names:

@@ -134,12 +134,50 @@ async def test_a_token_is_of_its_export_only(service: Service, few: Rows) -> Non
 async def test_tokens_are_short_enough_to_hand_back(service: Service, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent's days have the longest tokens: numbers of every group of agents, twice, and a key."""
     monkeypatch.setattr(export_pages, "FIRST_PAGE", 60)
-    name = "🙂" * 120
-    for number in range(300):
-        rows.agent(f"{name}{number}", revision=2**31)
-        rows.counts(f"{name}{number}", ago(days=1), n=1)
+    monkeypatch.setattr(exporting, "LONGEST_PAGE", 60)
+    service.now = NOW + timedelta(microseconds=123_456)
+    # As long as ids may be, of letters outside the basic plane, which take most room.
+    names = [chr(0x10400 + number) * 128 for number in range(80)] + [chr(0x1F600 + number) * 128 for number in range(220)]
+    for name in names:
+        rows.agent(name, revision=2**31)
+        rows.counts(name, ago(days=1), n=1)
     first = await export(service, D.agent_days)
     rows.conn.execute("UPDATE scoring.agent_state SET revision = revision + 7")
     second = await export(service, D.agent_days, token=first[-1].token)
-    longest = max(len(each) for _, each in [*tokens(first), *tokens(second)])
-    assert 1000 < longest <= 4096
+    told = [*tokens(first), *tokens(second)]
+    assert len(told) == 2 * (len(names) // 60)
+    assert 1000 < max(len(each) for _, each in told) <= 4096
+    # They do go on: of the changes, too, of which each agent's is one.
+    for place, token in tokens(second):
+        before, rest = (
+            read(data(each), D.agent_days) for each in (second[:place], await export(service, D.agent_days, token=token))
+        )
+        assert sorted(row["agent_id"] for row in before + rest) == sorted(names)
+    assert read(data(await export(service, D.agent_days, token=second[-1].token)), D.agent_days) == []
+
+
+async def test_changes_that_go_on_are_those_of_the_same_agents(
+    service: Service, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever moves after an export began is for the next one, however often this one goes on."""
+    monkeypatch.setattr(export_pages, "FIRST_PAGE", 1)
+    monkeypatch.setattr(exporting, "LONGEST_PAGE", 1)
+    for number in range(6):
+        rows.agent(f"agent-{number}")
+        rows.counts(f"agent-{number}", ago(days=1), n=1)
+
+    async def changed(token: str) -> tuple[list[str], export_pb2.ExportResponse, str]:
+        found = await export(service, D.agent_days, token=token)
+        after_one = next((each.token for each in found if each.rows == 1), "")
+        return [row["agent_id"] for row in read(data(found), D.agent_days)], found[-1], after_one
+
+    _, last, _ = await changed("")
+    for name in ("agent-1", "agent-4"):
+        rows.touch(name)
+    both, following, after_one = await changed(last.token)
+    assert both == ["agent-1", "agent-4"]
+    rows.touch("agent-3")
+    assert (await changed(after_one))[0] == ["agent-4"]
+    # What has moved since comes with what follows, told by the stream that went on as by the one that did not.
+    assert (await changed(following.token))[0] == ["agent-3"]
+    assert (await changed((await changed(after_one))[1].token))[0] == ["agent-3"]

@@ -23,6 +23,7 @@ from tests.fix_services import House
 from tests.query.asking import day_start, named_fields, reason, stamp
 from tests.query.conftest import Service
 from tests.query.rows import NOW
+from tests.scoring.telling import happened
 
 AGENT, PLATFORM, INTENT = metrics_pb2.DIMENSION_AGENT, metrics_pb2.DIMENSION_PLATFORM, metrics_pb2.DIMENSION_INTENT
 WHATSAPP = vocabulary_pb2.Platform.whatsapp
@@ -160,36 +161,54 @@ async def test_what_is_left_out_is_told(service: Service, house: House) -> None:
     got = await insights(service, limit=1)
     assert len(got.insights) == 1
     caveats = "\n".join(got.caveats)
-    assert "Fewer than 30 on a side, or too few of a kind: " in caveats
+    assert "Too few, or on too few days, to tell a change from chance: " in caveats
     assert "noShowRate" in caveats
     assert "responseTimeP50" in caveats
-    assert "revenuePerConversation is instead: totalRevenue, totalCost." in caveats
+    assert "Totals of money are not compared, since a few large amounts move them: totalRevenue, totalCost." in caveats
+    assert "revenuePerConversation" in next(c for c in got.caveats if "it is not known how far chance moves them" in c)
     assert "more changed by less: the limit is 1." in caveats
     few = await insights(service, measures=["noShows"])
-    assert (list(few.caveats), few.looked_at) == (["Fewer than 30 on a side, or too few of a kind: noShows."], 0)
+    assert (list(few.caveats), few.looked_at) == (["Too few, or on too few days, to tell a change from chance: noShows."], 0)
     every = await insights(service, measures=["customerSatisfactionAvg"])
     assert (list(every.caveats), every.looked_at) == ([], 1)
 
 
 async def test_a_window_that_goes_on_is_compared_with_as_much_of_the_one_before(service: Service, house: House) -> None:
-    """Twice as many conversations an hour since this morning as yesterday, and the day has just begun."""
+    """Half of the conversations since this morning were escalated; yesterday all were, but late in the day only."""
     per_hour = {0: 40, 1: 20}
     talks = []
     for days_ago, count in per_hour.items():
         for hour in range(24 if days_ago else 15):
             for minute in range(count):
                 at = day_start(days_ago) + timedelta(hours=hour, minutes=minute)
-                talks.append(talk(len(talks), at, "a", "web", []))
+                required = hour >= 16 if days_ago else minute % 2 == 0
+                talks.append(talk(len(talks), at, "a", "web", [], escalation={"required": required}))
     await record(house, talks)
     today = {"start_time": stamp(day_start(0)), "end_time": stamp(day_start(-1))}
-    got = await insights(service, **today, measures=["completedConversations"])
+    got = await insights(service, **today, measures=["escalationRate", "completedConversations"])
     (only,) = got.insights
-    assert (only.movement.value, only.movement.previous, only.movement.better) == (600, 320, True)
+    assert (only.movement.value, only.movement.previous, only.movement.n, only.movement.better) == (50, 0, 600, False)
     assert got.caveats[0].startswith("The window is not over")
-    # The control: with all of yesterday there would be hardly any difference.
+    assert list(got.caveats)[1:] == [
+        "Compared without the last 24 hours, of which it is not known yet how they come out: completedConversations.",
+        "Numbers are compared from seven whole days on, of the window and of the period before: completedConversations.",
+    ]
+    # The control: with all of yesterday it is less of a difference.
     service.now = day_start(-1)
-    whole = await insights(service, **today, measures=["completedConversations"])
-    assert whole.insights[0].movement.previous == 480
+    whole = await insights(service, **today, measures=["escalationRate"])
+    assert (whole.insights[0].movement.previous, list(whole.caveats)) == (pytest.approx(100 / 3), [])
+
+
+async def test_what_has_no_part_in_a_measure_is_no_group_of_it(service: Service, house: House) -> None:
+    """All talk on whatsapp; a consent was given on another platform, and is asked about as well."""
+    talks = weeks(now=0.6)
+    await record(house, [each | {"platform": "whatsapp"} for each in talks])
+    await happened(house, "interaction", {"platform": "sms", "consent": True}, day_start(5), customer="c1", agent="agent-2")
+    await house.drain()
+    got = await insights(service, measures=["escalationRate", "consents"])
+    (only,) = got.insights
+    assert "mostly agent agent-2" in only.sentence
+    assert "platform" not in only.sentence
 
 
 async def test_without_a_period_before_nothing_is_compared(service: Service, house: House) -> None:
@@ -230,19 +249,19 @@ def movement(measure: str, now: Value, before: float, z: float = 5.0) -> Movemen
 def test_sentences() -> None:
     rate = movement("escalationRate", Value(12.4, 950, (10.4, 14.6)), 8.1, 3.0)
     causes = [Cause(Dimension.AGENT, "agent-7", 2.15, 0.5), Cause(Dimension.PLATFORM, "", 1.1, 0.3)]
-    assert sentence(rate, causes, "INR") == (
+    assert sentence(rate, causes) == (
         "Escalation rate rose from 8.1 % to 12.4 % (n = 950, 95 % between 10.4 % and 14.6 %, p = 0.003), "
         "mostly agent agent-7 (+2.1 points) and no platform (+1.1 points)."
     )
     time = movement("averageResponseTime", Value(35_200, 40), 900, -9.0)
     cause = Cause(Dimension.INTENT, "refund", 12_000, 0.35)
-    assert sentence(time, [cause], "INR") == (
+    assert sentence(time, [cause]) == (
         'Average response time rose from 900 ms to 35.2 s (n = 40, p < 0.001), partly intent "refund" (+12.0 s).'
     )
-    money = movement("revenuePerConversation", Value(1234.5, 60), 2000)
-    assert sentence(money, [], "INR") == "Revenue per conversation fell from 2,000.00 INR to 1,234.50 INR (n = 60, p < 0.001)."
+    rating = movement("customerSatisfactionAvg", Value(4.25, 60), 4.5)
+    assert sentence(rating, []) == "Customer satisfaction fell from 4.50 to 4.25 (n = 60, p < 0.001)."
     count = movement("orders", Value(1200), 1500)
-    assert sentence(count, [Cause(Dimension.PLATFORM, "web", -300, 1)], "INR") == (
+    assert sentence(count, [Cause(Dimension.PLATFORM, "web", -300, 1)]) == (
         "Orders fell from 1,500 to 1,200 (p < 0.001), mostly platform web (-300)."
     )
     assert advice(MEASURES["averageResponseTime"], cause).startswith('Find out what makes answers about "refund" slow')

@@ -137,6 +137,11 @@ async def test_filters_split_a_number_without_remainder(service: Service, rows: 
     by_stage = [(await read(service, asked("totalConversations", filter={"stages": [s]})))[1].total for s in range(6)]
     assert sum(by_outcome) == sum(by_stage) == kept(rows, "totalConversations")
     assert len([n for n in by_outcome if n]) == 5
+    # Of how many conversations a number is, is the same whatever it is read from.
+    for measure in ("misses", "successes"):
+        assert [(await read(service, asked(measure, filter={"outcomes": [o]})))[1].quality.n for o in range(10)] == by_outcome
+    several = await read(service, asked("misses", filter={"outcomes": [2, 4, 9]}))
+    assert several[1].quality.n == by_outcome[2] + by_outcome[4]
 
 
 async def test_a_customers_facts_are_never_erased_ones(service: Service) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rapport.query.v1 import metrics_pb2 as pb
 
@@ -16,10 +17,21 @@ from services.query.histograms import Percentiles, middle
 from services.query.measure_words import absent_when, dimensions_of, formula
 from services.query.measures import MEASURES, TERMS, Keeping, Measure, Shape, Unit
 from services.query.metrics import Change, Money, Sums, Value, change, largest, value
-from services.query.uncertainty import mean_interval, p_value, sample, wilson, z_of_means, z_of_shares
+from services.query.uncertainty import (
+    Sample,
+    mean_interval,
+    p_value,
+    sample,
+    wilson,
+    z_of_means,
+    z_of_separation,
+    z_of_shares,
+    z_of_t,
+)
 from services.scoring import measures as scoring
 from services.storage import schema
 from tests.query.conftest import Service
+from tests.query.oracle.figures import students
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -149,16 +161,69 @@ def test_wilsons_intervals_are_those_of_the_literature() -> None:
     assert wilson(20, 20)[1] == 1
 
 
+def test_students_t_is_that_of_the_tables() -> None:
+    """Abramowitz and Stegun (1964), table 26.10; to the millionth it is what the oracle finds by another way."""
+    for freedom, t in ((1, 12.706), (2, 4.303), (3, 3.182), (8, 2.306), (15, 2.131), (30, 2.042), (120, 1.980)):
+        found = mean_interval(Sample(freedom + 1, 0.0, freedom + 1.0), -100) or (0, 0)
+        assert round(found[1], 3) == t
+        assert found == (pytest.approx(-students(freedom), abs=1e-6), pytest.approx(students(freedom), abs=1e-6))
+    # Of very many it is the normal distribution's.
+    assert mean_interval(Sample(10**9, 0.0, 1e9), -100) == (pytest.approx(-1.959964, abs=1e-6), pytest.approx(1.959964, abs=1e-6))
+
+
+def test_intervals_of_few_ratings_hold_the_true_mean() -> None:
+    """Ratings that are 1 to 5 alike: the interval of how many of 4,000 samples holds 3; with few, the normal one's holds less."""
+    r = np.random.default_rng(7)
+    for n in (3, 5, 20):
+        ratings = r.integers(1, 6, (4000, n))
+        samples = [sample(n, int(each.sum()), int((each**2).sum())) for each in ratings]
+        told = [found for each in samples if (found := mean_interval(each, 1, 5))]
+        held = sum(low <= 3 <= high for low, high in told) / len(told)
+        normal = sum(abs(each.mean - 3) <= 1.96 * (each.variance / n) ** 0.5 for each in samples) / len(samples)
+        assert held > 0.92
+        assert all(1 <= low < high <= 5 for low, high in told)
+        assert n == 20 or normal < 0.88
+
+
+def test_what_a_conversation_brings_has_no_interval() -> None:
+    """It may have several payments, whose squares are not its own."""
+    money = {"EUR": Money(40, Decimal(4000), Decimal(400_000))}
+    found = value(MEASURES["revenuePerConversation"], Sums({"conversations": 10}, money), "EUR")
+    assert found == Value(400.0, 10)
+
+
+def test_ratings_intervals_are_of_the_scale() -> None:
+    counts = {"csat_n": 2, "csat_x100": 800, "csat_x100_sq": 340_000, "response_n": 2, "response_ms": 11, "response_ms_sq": 101}
+    assert value(MEASURES["customerSatisfactionAvg"], Sums(counts), "EUR") == Value(4.0, 2, (1.0, 5.0))
+    assert (value(MEASURES["averageResponseTime"], Sums(counts), "EUR").interval or (9, 9))[0] == 0
+    alike = {"csat_n": 2, "csat_x100": 1000, "csat_x100_sq": 500_000}
+    assert value(MEASURES["customerSatisfactionAvg"], Sums(alike), "EUR") == Value(5.0, 2)
+
+
 def test_intervals_of_means_and_tests() -> None:
     values = [1, 2, 3, 4]
     found = sample(4, sum(values), sum(v * v for v in values))
-    assert (found.n, found.mean, found.variance) == (4, 2.5, pytest.approx(5 / 3))
-    assert mean_interval(found) == (pytest.approx(2.5 - 1.2651, abs=1e-4), pytest.approx(2.5 + 1.2651, abs=1e-4))
+    assert (found.n, found.mean, found.variance) == (4, 2.5, 5 / 3)
+    assert mean_interval(found) == (pytest.approx(2.5 - 2.05426, abs=1e-5), pytest.approx(2.5 + 2.05426, abs=1e-5))
+    # No value is beyond the ends of the scale, so their mean is not either.
+    assert mean_interval(found, 1, 4) == (1, 4)
+    assert mean_interval(sample(2, 30, 698)) == (0, pytest.approx(15 + 12.7062 * 124**0.5, abs=1e-3))
+    # One value says nothing of how values differ, nor do values that are all alike, however large.
     assert mean_interval(sample(1, 5, 25)) is None
+    assert mean_interval(sample(2, 10, 50)) is None
+    alike = 9_007_199
+    assert mean_interval(sample(3_000_001, 3_000_001 * alike, 3_000_001 * alike**2)) is None
     assert z_of_means(found, found) is None
     many, more = sample(100, 500, 2600), sample(100, 520, 2804)
     assert z_of_means(more, many) == pytest.approx(0.2 / (2 * (100 / 99) / 100) ** 0.5)
     assert z_of_means(sample(30, 30, 30), sample(30, 30, 30)) is None
+    # Of 4 values and 3 there are 35 ways to part them; each side of 2 in 35 is as far out as z = 1.902.
+    assert p_value(z_of_separation(4, 3)) == pytest.approx(2 / 35)
+    assert 1000 < z_of_separation(10**6, 10**6) < 2000
+    # Student's t, at which a normal distribution's z is as improbable: 2.776 with 4 degrees of freedom, 2.042 with 30.
+    assert (z_of_t(2.776445, 4), z_of_t(-2.042272, 30)) == (pytest.approx(1.96, abs=0.02), pytest.approx(-1.96, abs=1e-3))
+    assert z_of_t(5, 10**9) == pytest.approx(5, abs=1e-6)
+    assert z_of_t(0, 3) == 0
     # Of 100, 60 and 45: pooled 0.525.
     assert z_of_shares((60, 100), (45, 100)) == pytest.approx(0.15 / (0.525 * 0.475 * 0.02) ** 0.5)
     assert z_of_shares((3, 29), (3, 100)) is None

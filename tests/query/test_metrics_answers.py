@@ -102,7 +102,7 @@ async def test_a_period_that_is_no_longer_kept_is_missing(service: Service, zone
 
 async def test_rates_and_means_say_where_the_true_value_lies(service: Service, rows: Rows) -> None:
     rows.counts(
-        "1", ago(hours=1), n=10, escalated=3, csat_n=2, csat_x100=700, csat_x100_sq=25 * 10**4, response_n=1, response_ms=9
+        "1", ago(hours=1), n=10, escalated=3, csat_n=4, csat_x100=1300, csat_x100_sq=43 * 10**4, response_n=1, response_ms=9
     )
     names = (
         "escalationRate",
@@ -117,10 +117,10 @@ async def test_rates_and_means_say_where_the_true_value_lies(service: Service, r
     # Wilson's interval of 3 of 10, as tables have it.
     assert (rate.value, rate.n, rate.interval.level) == (30, 10, 0.95)
     assert (rate.interval.low, rate.interval.high) == (pytest.approx(10.779, abs=1e-3), pytest.approx(60.322, abs=1e-3))
-    # Ratings 3 and 4: mean 3.5, variance 0.5.
-    half = 1.959963984540054 * sqrt(0.5 / 2)
-    assert (rating.value, rating.n) == (3.5, 2)
-    assert (rating.interval.low, rating.interval.high) == (pytest.approx(3.5 - half), pytest.approx(3.5 + half))
+    # Ratings 3, 3, 3 and 4: mean 3.25, variance 0.25, and Student's t of three degrees of freedom.
+    half = 3.182446305 * sqrt(0.25 / 4)
+    assert (rating.value, rating.n) == (3.25, 4)
+    assert (rating.interval.low, rating.interval.high) == (pytest.approx(3.25 - half), pytest.approx(3.25 + half))
     # One value says nothing of how values differ; sums rest on themselves; lengths' squares are not kept.
     assert (once.value, once.n, once.HasField("interval")) == (9, 1, False)
     assert (count.HasField("n"), count.HasField("interval")) == (False, False)

@@ -10,7 +10,9 @@ import pytest
 from rapport.query.v1 import metrics_pb2 as pb
 
 from services.query import metrics_limits, store_metrics
-from services.runtime.windows import midnight
+from services.query.metrics_limits import of_facts
+from services.runtime.errors import InvalidArgument
+from services.runtime.windows import Window, midnight, of_days
 from tests.query.asking import day_start, named_fields, reason
 from tests.query.conftest import Service
 from tests.query.metrics_world import ask, values
@@ -66,6 +68,11 @@ async def test_facts_one_by_one_are_read_over_so_many_days(service: Service) -> 
         why = await refused(service, "orders", **long | {"start": day_start(400)}, **asked)
         assert why[:2] == ("QUERY_TOO_LARGE", ["start_time"])
         assert "400 days" in why[2]
+    # What rollups answer beyond is whole, the number of conversations, too.
+    assert await ask(service, "misses", **long | {"start": day_start(2000)}, filter={"outcomes": [2]})
+    assert (await refused(service, "successes", **long | {"start": day_start(400)}, filter={"outcomes": [1]}))[
+        0
+    ] == "QUERY_TOO_LARGE"
     # Rollups go back further; so do different customers, but not by agent and platform.
     years = long | {"start": day_start(2000)}
     assert await ask(service, "orders", "distinctCustomers", **years, dimensions=[1], granularity=pb.GRANULARITY_MONTH)
@@ -106,3 +113,30 @@ async def test_facts_that_retention_deleted_are_not_taken_for_none(service: Serv
         service, "totalConversations", dimensions=[5], compare_with_previous=True, start=day_start(9), end=day_start(-1)
     )
     assert list(answer.quality.missing) == ["previous"]
+
+
+async def test_by_outcome_rollups_tell_all_that_retention_deleted(service: Service, rows: Rows) -> None:
+    """The number of conversations, too: facts would tell of none."""
+    for measure, n in ((2, 3), (4, 1), (9, 5)):
+        rows.add("scoring.tally_total_day", {"bucket": TODAY - timedelta(days=20), "platform": 1, "measure": measure}, n=n)
+    horizon = TODAY - timedelta(days=10)
+    rows.insert("ingest.horizon", day=horizon, at=midnight(horizon, ZONE), after_change=0)
+    for outcomes, misses, n in (([2], 3, 3), ([2, 4, 9], 9, 4), ([9], 5, 0)):
+        answer = await ask(service, "misses", filter={"outcomes": outcomes})
+        assert (values(answer.total), answer.quality.n) == ({"misses": misses}, n)
+    why = await refused(service, "successes", filter={"outcomes": [1]})
+    assert why[:2] == ("UNSUPPORTED_WINDOW", ["start_time"])
+
+
+def test_a_window_that_nobody_began_begins_with_what_is_kept() -> None:
+    month, kept = of_days(date(2026, 5, 1), date(2026, 6, 1), ZONE), midnight(date(2026, 5, 20), ZONE)
+    assert of_facts(month, None) == of_facts(month, month.start) == month
+    assert of_facts(month, kept, is_given=False) == of_days(date(2026, 5, 20), date(2026, 6, 1), ZONE)
+    # Of the days of another time zone the first that is kept whole.
+    other = of_days(date(2026, 5, 1), date(2026, 6, 1), "UTC")
+    assert of_facts(other, kept, is_given=False) == of_days(date(2026, 5, 20), date(2026, 6, 1), "UTC")
+    hours = Window(month.start, midnight(date(2026, 5, 20), ZONE) + timedelta(hours=2), ZONE, None)
+    assert of_facts(hours, kept, is_given=False) == Window(kept, hours.end, ZONE, None)
+    for window, is_given in ((month, True), (of_days(date(2026, 5, 1), date(2026, 5, 20), ZONE), False)):
+        with pytest.raises(InvalidArgument, match="those before 2026-05-20 are no longer kept"):
+            of_facts(window, kept, is_given=is_given)

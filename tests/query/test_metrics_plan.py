@@ -57,6 +57,14 @@ def test_outcomes_are_told_apart_by_tallies_alone() -> None:
         assert of_groups(totals(made, ZONE), made).way is way
 
 
+@pytest.mark.parametrize("outcomes", [(0,), (1,), (1, 2), (2, 3, 4), (9,)])
+def test_of_how_many_conversations_it_is_only_facts_tell_where_other_facts_have_the_outcome_too(
+    outcomes: tuple[int, ...],
+) -> None:
+    made = question("misses", only={O: outcomes})
+    assert reads_facts(made, ZONE) == bool({0, 1} & set(outcomes))
+
+
 def test_parts_of_a_day_are_kept_by_the_quarter_of_an_hour() -> None:
     fine = question(granularity=Granularity.HOUR)
     assert (way_of(fine, ZONE), series(fine, ZONE).way) == (Way.DAYS, Way.INTERVALS)

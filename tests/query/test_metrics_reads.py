@@ -48,6 +48,8 @@ async def tables(service: Service, *measures: str, **asked: Any) -> set[str]:
             {"counts_total_day", "contribution", "remainder", "customer_state", "horizon"},
         ),
         (["totalConversations"], {"filter": {"outcomes": [1]}}, {"contribution", "remainder", "horizon"}),
+        (["successes"], {"filter": {"outcomes": [1]}}, {"contribution", "remainder", "horizon"}),
+        (["misses"], {"filter": {"outcomes": [2, 9]}}, {"tally_total_day"}),
     ],
 )
 async def test_only_what_the_measures_need_is_read(

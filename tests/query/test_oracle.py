@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.query.oracle.days import DAY, Period, before, dawn, of_days, parts, position, whole_days
-from tests.query.oracle.figures import mean, percentile, rate
+from tests.query.oracle.figures import mean, percentile, rate, students
 from tests.query.oracle.money import Rates, purse
 
 FOLDER = Path(__file__).parent / "oracle"
@@ -86,17 +86,21 @@ def test_a_rate_holds_for_a_week() -> None:
     assert [rates.rate("USD", day) for day in days] == [Fraction(1, 2), Fraction(1, 2), Fraction(1, 4), Fraction(1, 4)]
     assert rates.rate("USD", date(2026, 5, 11)) is rates.rate("USD", date(2026, 4, 30)) is None
     told = purse([(Decimal(8), "USD", days[1], 1), (Decimal(-2), "EUR", days[1], 0), (Decimal(5), "CHF", days[1], 1)], rates)
-    assert (told.total, told.squares, told.orders, dict(told.rest)) == (2, 20, 1, {"CHF": 5})
+    assert (told.total, told.orders, dict(told.rest)) == (2, 1, {"CHF": 5})
 
 
 def test_intervals_are_those_of_the_textbook() -> None:
-    """Wilson's for 8 of 10 as Newcombe (1998) has it: 0.4901 to 0.9433; of five ratings, the mean ± 1.96 standard errors."""
+    """Wilson's for 8 of 10 as Newcombe (1998) has it: 0.4901 to 0.9433; of five ratings, the mean ± 2.776 standard errors."""
     low, high = rate(8, 10).interval or (0, 0)
     assert (round(low, 2), round(high, 2)) == (49.02, 94.33)
     of_five = mean(20, 5, 90)
     assert of_five.value == 4
-    assert of_five.interval == pytest.approx((4 - 1.959964 * (2.5 / 5) ** 0.5, 4 + 1.959964 * (2.5 / 5) ** 0.5))
-    assert mean(4, 1, 16).interval is None
+    assert of_five.interval == pytest.approx((4 - 2.776445 * (2.5 / 5) ** 0.5, 4 + 2.776445 * (2.5 / 5) ** 0.5))
+    assert mean(20, 5, 90, scale=(3, 5)).interval == (3, 5)
+    assert mean(4, 1, 16).interval is mean(20, 5, 80).interval is None
+    # The table of Abramowitz and Stegun (1964), 26.10.
+    for freedom, t in ((1, 12.706), (2, 4.303), (3, 3.182), (8, 2.306), (15, 2.131), (30, 2.042), (120, 1.980)):
+        assert round(students(freedom), 3) == t
     assert rate(0, 0).value is None
 
 

@@ -149,4 +149,4 @@ async def test_the_number_of_statements_does_not_grow(service: Service, sample: 
         sample.money(f"more {number}", ago(hours=1), "1", platform=WHATSAPP + number % 5)
     with service.statements() as sent:
         await service.stub.GetSystemPerformance(Request())
-    assert len(sent) == 12
+    assert len(sent) == 11

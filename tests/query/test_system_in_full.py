@@ -81,6 +81,20 @@ async def test_who_brought_the_revenue(service: Service, tenant: Rows) -> None:
     assert (found[0].share, found[-1].share) == (pytest.approx(30000 / 566), pytest.approx(10000 / 566))
 
 
+async def test_who_scoring_says_brought_most_is_read_alone(service: Service, tenant: Rows) -> None:
+    """The control: without scoring's word everybody is looked at, and the answer is the same."""
+    for number in range(12):
+        tenant.money(f"small {number:02}", ago(hours=2), str(number), orders=1)
+    alone = (await ask(service)).revenue_by_agent
+
+    service.scoring.earners = [each.agent_id for each in alone if each.agent_id]
+    with service.statements() as sent:
+        assert (await ask(service)).revenue_by_agent == alone
+    assert any("any" in s.lower() and "revenue_day" in s and "row_number" in s.lower() for s in sent)
+    service.scoring.earners = ["1"]
+    assert [each.agent_id for each in (await ask(service)).revenue_by_agent] == ["1", ""]
+
+
 async def test_nobodys_revenue_is_left_out_where_there_is_none(service: Service, rows: Rows) -> None:
     rows.money("1", ago(hours=2), "-5", orders=0)
     (only,) = (await ask(service)).revenue_by_agent

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Hashable
 
 import pytest
+from opentelemetry import trace
 
 from services.query.watching import Cause, Update, Watcher, Watches
-from services.runtime.tenancy import set_tenant
+from services.runtime import deadlines
+from services.runtime.tenancy import current_tenant, set_tenant
 
 SUBSCRIBED, CHANGED, HEARTBEAT = Cause.SUBSCRIBED, Cause.CHANGED, Cause.HEARTBEAT
 
@@ -107,6 +109,35 @@ async def test_watchers_of_one_agent_share_everything(world: World) -> None:
         async with shared.watching("1") as third:
             assert await read(third) == ("b2", SUBSCRIBED)
     assert world.computed == 2
+
+
+async def test_nothing_of_the_first_watcher_s_call_is_the_poller_s(world: World) -> None:
+    """Neither how long its caller waits nor its trace: the work is for all who watch, and goes on without it."""
+    seen: list[tuple[str, float | None, trace.Span]] = []
+
+    async def probe(agent_id: str) -> Hashable:
+        seen.append((current_tenant(), deadlines.remaining_s(), trace.get_current_span()))
+        return await world.probe(agent_id)
+
+    shared = Watches(probe, world.compute, probe_s=0.01)
+    call = trace.NonRecordingSpan(trace.SpanContext(trace_id=1, span_id=1, is_remote=True))
+
+    async def first() -> None:
+        deadlines.begin(0.1)
+        with trace.use_span(call):
+            async with shared.watching("1") as watcher:
+                assert await read(watcher) == ("a1", SUBSCRIBED)
+                await asyncio.sleep(0.2)
+
+    async with asyncio.TaskGroup() as calls:
+        leaving = calls.create_task(first())
+        await asyncio.sleep(0.02)
+        async with shared.watching("1") as second:
+            assert await read(second) == ("a1", SUBSCRIBED)
+            await leaving
+            world.change("b")
+            assert await read(second) == ("b2", CHANGED)
+    assert set(seen) == {("t", None, trace.INVALID_SPAN)}
 
 
 async def test_agents_and_tenants_do_not_share(world: World) -> None:

@@ -51,6 +51,7 @@ SPOILED = {
     "customer_revenue_day": "DELETE FROM scoring.customer_revenue_day",
     "presence": "UPDATE scoring.presence SET n = n - 1",
     "customer_state": "UPDATE scoring.customer_state SET engagement_days = 99, advocate = NOT advocate, campaign = 'none'",
+    "new_customers_day": "UPDATE scoring.new_customers_day SET day = day + 1000, n = n + 1",
     "agent_state": "DELETE FROM scoring.agent_state",
     "due": "DELETE FROM scoring.due",
 }  # fmt: skip

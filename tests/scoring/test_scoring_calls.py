@@ -67,8 +67,8 @@ async def test_the_score_before_is_that_of_the_window_before(house: House) -> No
     before.start_time.FromDatetime(today - timedelta(days=59))
     before.end_time.FromDatetime(today - timedelta(days=29))
     (then,) = (await house.scoring.GradeAgents(before, house.caller)).grades
-    for brief in (False, True):
-        answer = await house.scoring.GradeAgents(pb.GradeAgentsRequest(with_previous=True, brief=brief), house.caller)
+    for size in (0, 10):
+        answer = await house.scoring.GradeAgents(pb.GradeAgentsRequest(with_previous=True, page_size=size), house.caller)
         first, second = sorted(answer.grades, key=lambda g: g.agent_id)
         assert first.previous_score == pytest.approx(then.score)
         assert first.score != pytest.approx(then.score)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from rapport.ingest.v1 import ingest_service_pb2 as ingest_pb
 from rapport.scoring.v1 import scoring_service_pb2 as pb
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import windows
 from services.runtime.windows import Window
@@ -20,8 +22,10 @@ from services.scoring.standings import Standings, benchmarks
 from services.scoring.store import Only
 from services.scoring.team import Team
 from services.scoring.team_days import SUMMED, Days, TeamDays
+from services.scoring.team_store import Known
 from services.scoring.teams import Teams
 from services.storage.reading import get_settings
+from services.storage.readings import Reading, read
 from tests.facts import END, Facts
 from tests.fix_services import House
 from tests.scoring.telling import rows
@@ -42,8 +46,12 @@ def told(team: Team) -> dict[str, dict[str, float]]:
 async def both(house: House, teams: Teams, window: Window, only: Only = store.EVERYTHING) -> tuple[Team, Team]:
     async with house.scoring_database.snapshot() as conn:
         settings = await get_settings(conn)
-        (kept,) = await teams.get(conn, [window], settings, house.clock.now, only)
+        (kept,) = await teams.get(conn, [window], await known(conn, house.clock.now), only)
         return kept, await store.get_team(conn, window, settings.reporting_currency, only)
+
+
+async def known(conn: AsyncConnection, now: datetime) -> Known:
+    return (await read(conn, team_store.known(now)))[0]
 
 
 def some_window(chance: random.Random, today: date, zone: str) -> Window:
@@ -85,15 +93,11 @@ async def test_without_asking_what_moved_old_sums_are_answered(house: House, mon
     await busy(house)
     teams, window = Teams(), windows.last_days(90, "UTC", house.clock.now)
     assert_same(*await both(house, teams, window))
-    moved = await in_snapshot(house, team_store.get_moved)
-
-    async def as_before(_: Any) -> team_store.Moved:
-        return moved
-
+    then = await in_snapshot(house, known, house.clock.now)
     await record(house, Facts(2), random.Random(2), 3)
     await house.drain()
     with monkeypatch.context() as patched:
-        patched.setattr(team_store, "get_moved", as_before)
+        patched.setattr(team_store, "known", lambda _: Reading(select(1), lambda _: (then, house.clock.now)))
         kept, stored = await both(house, teams, window)
         assert told(kept) != told(stored)
     assert_same(*await both(house, teams, window))
@@ -110,7 +114,7 @@ async def test_what_did_not_move_is_not_read_again(house: House) -> None:
     await both(house, teams, window)
     with recording() as sent:
         async with house.scoring_database.snapshot() as conn:
-            await teams.get(conn, [window], await get_settings(conn), house.clock.now)
+            await teams.get(conn, [window], await known(conn, house.clock.now))
     assert [s.statement for s in sent if "scoring.agent_day" in s.statement or "scoring.revenue_day" in s.statement] == []
     assert [s.statement for s in sent if "scoring.agent_state" in s.statement] != []
 

@@ -40,6 +40,10 @@ def met(grouping: int, group_id: str, day: str, previous_day: str, n: int) -> Ro
     return {"grouping": grouping, "group_id": group_id, "day": day, "previous_day": previous_day, "n": n}
 
 
+def came(day: str, n: int) -> Row:
+    return {"day": day, "n": n}
+
+
 def customer(customer_id: str, engaged: tuple[Any, ...], ordered: tuple[Any, ...], orders: int, advocate: bool) -> Row:
     return {
         "customer_id": customer_id, "engagement_days": engaged[0], "first_day": engaged[1], "last_day": engaged[2],
@@ -277,6 +281,7 @@ NORTH: dict[str, list[Row]] = with_totals({
         customer("finn", _NO_DAYS, _NO_DAYS, 0, False),
         customer("gus", _NO_DAYS, _NO_DAYS, 0, False),
     ],
+    "scoring.new_customers_day": [came("2020-06-01", 1), came("2040-03-26", 3)],
     "scoring.agent_state": [{"agent_id": agent_id} for agent_id in ("a1", "a2", "a3", "a4", "a9")],
     **events.NORTH,
 })  # fmt: skip
@@ -303,6 +308,7 @@ SOUTH: dict[str, list[Row]] = with_totals(
         "scoring.customer_revenue_day": [paid("anna", "2040-03-31", "GBP", 1, "60")],
         "scoring.presence": [met(grouping, name, "2040-03-24", NEVER, 1) for grouping, name in ((1, ""), (2, "a1"), (3, "1"))],
         "scoring.customer_state": [customer("anna", (2, "2040-03-24", "2040-03-31"), (1, "2040-03-31", "2040-03-31"), 1, False)],
+        "scoring.new_customers_day": [came("2040-03-24", 1)],
         "scoring.agent_state": [{"agent_id": "a1"}],
         **events.SOUTH,
     }

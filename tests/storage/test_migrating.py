@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 
 import psycopg
 import pytest
@@ -141,6 +143,55 @@ def test_a_database_of_a_newer_version_is_told(database_url: str) -> None:
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(migrate.MigrationError, match=r"not at a schema that this version knows.*9999"):
         migrate.upgrade(database_url)
+
+
+def test_totals_wait_for_who_is_scoring(empty_database_url: str) -> None:
+    """What a worker of the version before has not committed yet is in the totals, and it takes no tenant meanwhile."""
+    migrate.upgrade(empty_database_url, "0010")
+    take = "SELECT FROM scoring.progress WHERE tenant_id = 'north' FOR UPDATE SKIP LOCKED"
+    with (
+        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(empty_database_url) as worker,
+        psycopg.connect(empty_database_url, autocommit=True) as other,
+    ):
+        other.execute("INSERT INTO scoring.progress (tenant_id) VALUES ('north')")
+        worker.execute(take)
+        worker.execute(
+            "INSERT INTO scoring.agent_day (tenant_id, agent_id, bucket, platform, conversations) "
+            "VALUES ('north', 'a1', '2026-05-01', 1, 7)"
+        )
+        done = beside.submit(migrate.upgrade, empty_database_url)
+        with pytest.raises(TimeoutError):
+            done.result(timeout=3)
+        other.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute(take)
+        worker.commit()
+        done.result(timeout=60)
+        assert other.execute("SELECT bucket, platform, conversations FROM scoring.counts_total_day").fetchall() == [
+            (date(2026, 5, 1), 1, 7)
+        ]
+        assert other.execute(take).fetchall() == [()]
+
+
+def test_days_on_which_customers_were_new_are_made_of_what_is_kept(empty_database_url: str) -> None:
+    """Of each tenant, those who were erased too; who only was named was never new."""
+    migrate.upgrade(empty_database_url, "0010")
+    with psycopg.connect(empty_database_url) as conn:
+        for tenant, customer, first in (("n", "a", 1), ("n", "b", 1), ("n", "c", None), ("s", "a", 2)):
+            conn.execute(
+                "INSERT INTO scoring.customer_state "
+                "(tenant_id, customer_id, engagement_days, first_day, order_days, orders, advocate) "
+                "VALUES (%s, %s, 1, %s, 0, 0, false)",
+                [tenant, customer, first and date(2026, 5, first)],
+            )
+        for first in ("2026-05-01", "2026-05-03"):
+            conn.execute("INSERT INTO scoring.remainder_customer VALUES ('n', gen_random_uuid(), %s)", [first])
+    migrate.upgrade(empty_database_url)
+    with psycopg.connect(empty_database_url) as conn:
+        assert conn.execute("SELECT tenant_id, day, n FROM scoring.new_customers_day ORDER BY 1, 2").fetchall() == [
+            ("n", date(2026, 5, 1), 3), ("n", date(2026, 5, 3), 1), ("s", date(2026, 5, 2), 1)
+        ]  # fmt: skip
 
 
 def run(url: str) -> subprocess.CompletedProcess[str]:

@@ -129,6 +129,42 @@ def test_intervals_are_compared_for_35_days(world: compare.Connection) -> None:
     assert differences(world) == {"response_interval": 1}
 
 
+def test_the_horizons_own_month_is_compared(world: compare.Connection) -> None:
+    """Of its days before the horizon nothing is recomputed; the month must hold what is stored of them all the same."""
+    world.execute("INSERT INTO ingest.horizon VALUES ('north', '2040-03-26', '2040-03-25T22:00Z', NULL, 0)")
+    assert differences(world) == {}
+    spoil = "UPDATE scoring.{}_total_month SET n = n + 1 WHERE tenant_id = 'north' AND bucket = %s"
+    for name in ("response", "duration"):
+        with world.transaction(force_rollback=True):
+            # The one day of 2020 is in a month before the horizon's, and stays as it is.
+            assert world.execute(spoil.format(name).encode(), ["2020-06-01"]).rowcount == 1
+            assert differences(world) == {}
+            spoilt = world.execute(spoil.format(name).encode(), ["2040-03-01"]).rowcount
+            assert spoilt > 0
+            assert differences(world) == {f"{name}_total_month": spoilt}
+    # What is stored by day from before the horizon, which nothing recomputes, is what the month is compared with.
+    day = "UPDATE scoring.response_total_day SET n = n + 1 WHERE tenant_id = 'north' AND bucket = '2040-03-25'"
+    assert world.execute(day).rowcount > 0
+    assert set(differences(world)) == {"response_total_month"}
+
+
+def test_first_days_are_compared_on_both_sides_of_the_horizon(world: compare.Connection) -> None:
+    """Of what customers did before it the days are kept, and of who was erased the first day."""
+    horizon = "INSERT INTO ingest.horizon (tenant_id, day, at, after_change) VALUES ('north', %s, %s, 0)"
+    world.execute(horizon, ["2040-03-26", "2040-03-25T22:00Z"])
+    assert differences(world) == {}
+    spoil = "UPDATE scoring.new_customers_day SET n = n + 1 WHERE tenant_id = 'north' AND day = %s"
+    for day in ("2020-06-01", "2040-03-26"):
+        with world.transaction(force_rollback=True):
+            assert world.execute(spoil, [day]).rowcount == 1
+            assert differences(world) == {"new_customers_day": 1}
+    erased = "INSERT INTO scoring.remainder_customer (tenant_id, random_id, first_day) VALUES ('north', gen_random_uuid(), %s)"
+    world.execute(erased, ["2020-06-01"])
+    assert differences(world) == {"new_customers_day": 1}
+    world.execute(spoil, ["2020-06-01"])
+    assert differences(world) == {}
+
+
 def test_settings_decide_on_days_and_last_touch(world: compare.Connection) -> None:
     """The control of the scenario's rows: without north's settings they are wrong."""
     world.execute("UPDATE ingest.tenant_settings SET time_zone = 'UTC'")
@@ -163,7 +199,7 @@ def test_what_is_written_meanwhile_is_not_seen(world_url: str, level: psycopg.Is
 
 def test_exit_codes_and_json(world_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", world_url]) == 0
-    assert "345 rows of 2 tenants compared: 0 differences" in capsys.readouterr().out
+    assert "348 rows of 2 tenants compared: 0 differences" in capsys.readouterr().out
     with psycopg.connect(world_url) as conn:
         conn.execute("UPDATE scoring.presence SET n = n + 1 WHERE tenant_id = 'north'")
     assert main(["--url", world_url, "--tenant", "south"]) == 0

@@ -1,4 +1,4 @@
-"""What is compared of a tenant whose retention has deleted facts: what lies on its horizon's day or after it.
+"""What is compared of a tenant whose retention has deleted facts: what lies on its horizon's day, or in its month, or later.
 
 Rollups from before cannot be recomputed any more, and stay. What reaches back before the horizon, as a customer's previous day
 does, takes the stored days of customers from before it as given.
@@ -23,17 +23,22 @@ def parameters_of(conn: psycopg.Connection[tuple[Any, ...]], tenant_id: str) -> 
     return _NEVER if row is None else {"horizon_day": row[0], "horizon_at": row[1]}
 
 
-#: Which column places a row in time where it is neither a bucket nor a day.
-_PLACED = {"cost_period": "first_day"}
+#: The bounds of rows that are placed by the first of a month, by a day, and by a moment.
+_MONTH, _DAY, _AT = SQL("date_trunc('month', %(horizon_day)s::timestamp)::date"), SQL("%(horizon_day)s"), SQL("%(horizon_at)s")
+#: Which column places a row in time where it is neither a bucket nor a day. First days are known however long ago they were.
+_PLACED = {"cost_period": "first_day", "new_customers_day": None}
 
 
 def since_horizon(table: Table) -> Composable:
-    """Return the condition that a row of a rollup, expected or stored, does not lie before the horizon."""
+    """Return the condition that a row of a rollup, expected or stored, does not lie before the horizon.
+
+    The horizon's month lies on both sides of it: rollups by month know the days before as those by day have them.
+    """
     name = _PLACED.get(table.name, next((n for n in ("bucket", "day") if n in table.c), None))
     if name is None:
         return SQL("true")
-    bound = "%(horizon_day)s" if isinstance(table.c[name].type, Date) else "%(horizon_at)s"
-    return SQL("{} >= {}").format(Identifier(name), SQL(bound))
+    bound = _MONTH if table.name.endswith("_month") else _DAY if isinstance(table.c[name].type, Date) else _AT
+    return SQL("{} >= {}").format(Identifier(name), bound)
 
 
 #: What customers did on days: recomputed since the horizon, before it as stored.

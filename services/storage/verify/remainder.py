@@ -16,3 +16,6 @@ REMAINDER = SQL("""
 
 #: Pairs of days in presence, in the columns of that table, that no customer accounts for.
 PRESENCE = SQL("SELECT grouping, group_id, day, previous_day, n FROM scoring.remainder_presence WHERE tenant_id = %(tenant)s")
+
+#: The days on which customers first had a conversation or an order whom no stored fact names.
+FIRST_DAYS = SQL("SELECT first_day FROM scoring.remainder_customer WHERE tenant_id = %(tenant)s")

@@ -103,7 +103,7 @@ _HISTOGRAM = SQL("""
     GROUP BY {group}, log_bucket
 """)
 
-#: Of days before the horizon that a month may have, only what is stored by day is known.
+#: Of days before the horizon, which the horizon's month may have, only what is stored by day is known.
 _MONTHS = SQL("""
     SELECT date_trunc('month', day)::date AS bucket, platform, log_bucket, sum(n) AS n
     FROM (
@@ -217,6 +217,17 @@ _CUSTOMERS = SQL("""
     GROUP BY 1
 """).format(days=horizon.DAYS, known=horizon.KNOWN)
 
+_NEW_CUSTOMERS = SQL("""
+    SELECT first_day AS day, count(*) AS n
+    FROM (
+        SELECT min(day) AS first_day FROM {days} AS d
+        WHERE customer_id <> '' AND (conversations > 0 OR orders > 0)
+        GROUP BY customer_id
+        UNION ALL {erased}
+    ) AS came
+    GROUP BY 1
+""").format(days=horizon.DAYS, erased=remainder.FIRST_DAYS)
+
 _AGENTS = SQL("""
     SELECT agent_id
     FROM (
@@ -277,6 +288,7 @@ ROLLUPS = (
     Rollup(schema.customer_revenue_day, _CUSTOMER_REVENUE),
     Rollup(schema.presence, _PRESENCE),
     Rollup(schema.customer_state, _CUSTOMERS, ignored=frozenset({"segment", "segment_since"}), zeros=Zeros.MAY_REMAIN),
+    Rollup(schema.new_customers_day, _NEW_CUSTOMERS),
     Rollup(schema.agent_state, _AGENTS, ignored=frozenset({"revision"}), zeros=Zeros.MAY_REMAIN),
     Rollup(schema.due, _DUE, zeros=Zeros.COUNT),
 )

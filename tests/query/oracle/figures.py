@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 _Z = 1.959963984540054
+_LEVEL = 0.95
 _GROWTH = 1.04
 
 Number = Fraction | float | int
@@ -23,16 +25,43 @@ class Told:
     interval: tuple[float, float] | None = None
 
 
-def mean(total: Number, n: int, squares: Number | None, factor: Fraction = Fraction(1)) -> Told:
-    """Return a mean, with the normal interval of the sample where its squares are known and there are two values."""
+def mean(
+    total: Number, n: int, squares: Number | None, factor: Fraction = Fraction(1), scale: tuple[float, float] = (0, math.inf)
+) -> Told:
+    """Return a mean, with Student's interval where squares are known and values differ; both are from and to the scale's ends."""
     if n == 0:
         return Told(None, 0)
     value = Fraction(total) / n
     if squares is None or n == 1:
         return Told(value * factor, n)
-    variance = max((Fraction(squares) - n * value * value) / (n - 1), Fraction(0))
-    half = _Z * math.sqrt(variance / n)
-    return Told(value * factor, n, (float((value - Fraction(half)) * factor), float((value + Fraction(half)) * factor)))
+    variance = (Fraction(squares) - n * value * value) / (n - 1)
+    if variance == 0:
+        return Told(value * factor, n)
+    half = Fraction(students(n - 1) * math.sqrt(variance / n))
+    low, high = float((value - half) * factor), float((value + half) * factor)
+    return Told(value * factor, n, (max(low, scale[0]), min(high, scale[1])))
+
+
+@cache
+def students(freedom: int) -> float:
+    """Return the t that 95 % of Student's distribution is within, by bisection."""
+    low, high = 0.0, 13.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < _LEVEL else (low, middle)
+    return low
+
+
+def _within(t: float, freedom: int) -> float:
+    """Return the part of Student's distribution from -t to t (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    added = term if freedom > 1 else 0.0
+    for k in range(2 + odd, freedom - 1, 2):
+        term *= (k - 1) / k * math.cos(angle) ** 2
+        added += term
+    return 2 / math.pi * (angle + math.sin(angle) * added) if odd else math.sin(angle) * added
 
 
 def rate(hits: int, n: int) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -75,10 +76,12 @@ def _came_out(*outcomes: int) -> Definition:
     return _count(lambda cell: cell.came_out(*outcomes))
 
 
-def _mean_of(value: Callable[[Contribution], int | None], factor: Fraction, *, spread: bool) -> Definition:
+def _mean_of(
+    value: Callable[[Contribution], int | None], factor: Fraction, *, spread: bool, scale: tuple[float, float] = (0, math.inf)
+) -> Definition:
     def define(cell: Cell) -> Told:
         values = [v for c in cell.counts if (v := value(c)) is not None]
-        return mean(sum(values), len(values), sum(v * v for v in values) if spread else None, factor)
+        return mean(sum(values), len(values), sum(v * v for v in values) if spread else None, factor, scale)
 
     return define
 
@@ -99,7 +102,7 @@ def _order_value(cell: Cell) -> Told:
 def _revenue_per_conversation(cell: Cell) -> Told:
     if cell.money.rest:
         return Told(None, len(cell.talks))
-    return mean(cell.money.total, len(cell.talks), cell.money.squares)
+    return mean(cell.money.total, len(cell.talks), None)
 
 
 def _open_rate(cell: Cell) -> Told:
@@ -199,7 +202,7 @@ _RATES: Mapping[str, Definition] = {
 _MEANS: Mapping[str, Definition] = {
     "averageConversationDuration": _mean_of(lambda c: c.duration_ms, Fraction(1, 1000), spread=False),
     "averageResponseTime": _mean_of(lambda c: c.response_ms, Fraction(1), spread=True),
-    "customerSatisfactionAvg": _mean_of(lambda c: c.csat_x100, Fraction(1, 100), spread=True),
+    "customerSatisfactionAvg": _mean_of(lambda c: c.csat_x100, Fraction(1, 100), spread=True, scale=(1, 5)),
     **{f"responseTimeP{p}": _percentile(lambda c: c.response_ms, p, 1.0) for p in (50, 90, 99)},
     **{f"durationP{p}": _percentile(lambda c: c.duration_ms, p, 0.001) for p in (50, 90, 99)},
     "widgetOpenRate": _open_rate,

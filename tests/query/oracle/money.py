@@ -33,17 +33,16 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """Money of several facts: the sum, the sum of squares and the orders that can be told, and the rest by currency."""
+    """Money of several facts: the sum and the orders that can be told, and the rest by currency."""
 
     total: Fraction
-    squares: Fraction
     orders: int
     rest: Mapping[str, Fraction]
 
 
 def purse(amounts: Iterable[tuple[Decimal, str, date, int]], rates: Rates) -> Purse:
     """Return what amounts come to, each with its currency, its day and its orders."""
-    total, squares, orders = Fraction(0), Fraction(0), 0
+    total, orders = Fraction(0), 0
     rest: dict[str, Fraction] = defaultdict(Fraction)
     for amount, currency, day, ordered in amounts:
         rate = rates.rate(currency, day)
@@ -51,6 +50,5 @@ def purse(amounts: Iterable[tuple[Decimal, str, date, int]], rates: Rates) -> Pu
             rest[currency] += Fraction(amount)
             continue
         total += Fraction(amount) * rate
-        squares += (Fraction(amount) * rate) ** 2
         orders += ordered
-    return Purse(total, squares, orders, {c: left for c, left in rest.items() if left})
+    return Purse(total, orders, {c: left for c, left in rest.items() if left})

@@ -322,7 +322,7 @@ class ConversationMetrics(_message.Message):
     rated_conversations: _builtins.int
     """Ratings given."""
     distinct_customers: _builtins.int
-    """Different customers."""
+    """Different customers. Absent when only facts can tell them, and these are no longer all kept or of more than 400 days."""
     response_time_p50_ms: _builtins.float
     """Median response time in milliseconds, within 2 %. Absent when none was measured."""
     response_time_p90_ms: _builtins.float
@@ -345,7 +345,7 @@ class ConversationMetrics(_message.Message):
         customer_satisfaction_avg: _builtins.float | None = ...,
         escalation_rate: _builtins.float | None = ...,
         rated_conversations: _builtins.int = ...,
-        distinct_customers: _builtins.int = ...,
+        distinct_customers: _builtins.int | None = ...,
         response_time_p50_ms: _builtins.float | None = ...,
         response_time_p90_ms: _builtins.float | None = ...,
         response_time_p99_ms: _builtins.float | None = ...,
@@ -353,9 +353,9 @@ class ConversationMetrics(_message.Message):
         duration_p90_s: _builtins.float | None = ...,
         duration_p99_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_distinct_customers", b"_distinct_customers", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "distinct_customers", b"distinct_customers", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "distinct_customers", b"distinct_customers", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "total_conversations", b"total_conversations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_distinct_customers", b"_distinct_customers", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "average_conversation_duration_s", b"average_conversation_duration_s", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "distinct_customers", b"distinct_customers", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "total_conversations", b"total_conversations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_conversation_duration_s: _TypeAlias = _typing.Literal["average_conversation_duration_s"]  # noqa: Y015
     _WhichOneofArgType__average_conversation_duration_s: _TypeAlias = _typing.Literal["_average_conversation_duration_s", b"_average_conversation_duration_s"]  # noqa: Y015
@@ -365,6 +365,8 @@ class ConversationMetrics(_message.Message):
     _WhichOneofArgType__conversation_completion_rate: _TypeAlias = _typing.Literal["_conversation_completion_rate", b"_conversation_completion_rate"]  # noqa: Y015
     _WhichOneofReturnType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["customer_satisfaction_avg"]  # noqa: Y015
     _WhichOneofArgType__customer_satisfaction_avg: _TypeAlias = _typing.Literal["_customer_satisfaction_avg", b"_customer_satisfaction_avg"]  # noqa: Y015
+    _WhichOneofReturnType__distinct_customers: _TypeAlias = _typing.Literal["distinct_customers"]  # noqa: Y015
+    _WhichOneofArgType__distinct_customers: _TypeAlias = _typing.Literal["_distinct_customers", b"_distinct_customers"]  # noqa: Y015
     _WhichOneofReturnType__duration_p50_s: _TypeAlias = _typing.Literal["duration_p50_s"]  # noqa: Y015
     _WhichOneofArgType__duration_p50_s: _TypeAlias = _typing.Literal["_duration_p50_s", b"_duration_p50_s"]  # noqa: Y015
     _WhichOneofReturnType__duration_p90_s: _TypeAlias = _typing.Literal["duration_p90_s"]  # noqa: Y015
@@ -387,6 +389,8 @@ class ConversationMetrics(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_completion_rate) -> _WhichOneofReturnType__conversation_completion_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_satisfaction_avg) -> _WhichOneofReturnType__customer_satisfaction_avg | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distinct_customers) -> _WhichOneofReturnType__distinct_customers | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_p50_s) -> _WhichOneofReturnType__duration_p50_s | None: ...
     @_typing.overload
@@ -937,7 +941,7 @@ class PlatformSlice(_message.Message):
 
     @_builtins.property
     def satisfaction_interval(self) -> _common_pb2.Interval:
-        """Where the true mean rating lies (95 %). Absent with fewer than two ratings."""
+        """Where the true mean rating lies (95 %). Absent with fewer than two ratings, and when all are alike."""
 
     def __init__(
         self,

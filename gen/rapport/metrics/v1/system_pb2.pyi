@@ -175,7 +175,7 @@ class OverallMetrics(_message.Message):
     total_active_agents: _builtins.int
     """Agents whose last reported state is active, and agents never reported that had a conversation in the window."""
     total_customers: _builtins.int
-    """Different customers."""
+    """Different customers. Absent when only facts can tell them, and these are no longer all kept or of more than 400 days."""
     total_conversations: _builtins.int
     """Conversations."""
     total_revenue: _builtins.float
@@ -225,7 +225,7 @@ class OverallMetrics(_message.Message):
         self,
         *,
         total_active_agents: _builtins.int = ...,
-        total_customers: _builtins.int = ...,
+        total_customers: _builtins.int | None = ...,
         total_conversations: _builtins.int = ...,
         total_revenue: _builtins.float = ...,
         system_uptime: _builtins.float | None = ...,
@@ -248,9 +248,9 @@ class OverallMetrics(_message.Message):
         duration_p90_s: _builtins.float | None = ...,
         duration_p99_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "system_uptime", b"system_uptime", "total_cost", b"total_cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "_total_customers", b"_total_customers", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "system_uptime", b"system_uptime", "total_cost", b"total_cost", "total_customers", b"total_customers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "new_customers", b"new_customers", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_cost", b"total_cost", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_rate", b"_conversion_rate", "_customer_acquisition_cost", b"_customer_acquisition_cost", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_duration_p50_s", b"_duration_p50_s", "_duration_p90_s", b"_duration_p90_s", "_duration_p99_s", b"_duration_p99_s", "_escalation_rate", b"_escalation_rate", "_lifetime_value_to_acquisition_cost", b"_lifetime_value_to_acquisition_cost", "_response_time_p50_ms", b"_response_time_p50_ms", "_response_time_p90_ms", b"_response_time_p90_ms", "_response_time_p99_ms", b"_response_time_p99_ms", "_system_uptime", b"_system_uptime", "_total_cost", b"_total_cost", "_total_customers", b"_total_customers", "average_lifetime_value", b"average_lifetime_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_rate", b"conversion_rate", "currency", b"currency", "customer_acquisition_cost", b"customer_acquisition_cost", "customer_satisfaction_avg", b"customer_satisfaction_avg", "duration_p50_s", b"duration_p50_s", "duration_p90_s", b"duration_p90_s", "duration_p99_s", b"duration_p99_s", "escalation_rate", b"escalation_rate", "lifetime_value_to_acquisition_cost", b"lifetime_value_to_acquisition_cost", "new_customers", b"new_customers", "response_time_p50_ms", b"response_time_p50_ms", "response_time_p90_ms", b"response_time_p90_ms", "response_time_p99_ms", b"response_time_p99_ms", "revenue_without_platform", b"revenue_without_platform", "system_uptime", b"system_uptime", "total_active_agents", b"total_active_agents", "total_conversations", b"total_conversations", "total_cost", b"total_cost", "total_customers", b"total_customers", "total_revenue", b"total_revenue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_lifetime_value: _TypeAlias = _typing.Literal["average_lifetime_value"]  # noqa: Y015
     _WhichOneofArgType__average_lifetime_value: _TypeAlias = _typing.Literal["_average_lifetime_value", b"_average_lifetime_value"]  # noqa: Y015
@@ -284,6 +284,8 @@ class OverallMetrics(_message.Message):
     _WhichOneofArgType__system_uptime: _TypeAlias = _typing.Literal["_system_uptime", b"_system_uptime"]  # noqa: Y015
     _WhichOneofReturnType__total_cost: _TypeAlias = _typing.Literal["total_cost"]  # noqa: Y015
     _WhichOneofArgType__total_cost: _TypeAlias = _typing.Literal["_total_cost", b"_total_cost"]  # noqa: Y015
+    _WhichOneofReturnType__total_customers: _TypeAlias = _typing.Literal["total_customers"]  # noqa: Y015
+    _WhichOneofArgType__total_customers: _TypeAlias = _typing.Literal["_total_customers", b"_total_customers"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_lifetime_value) -> _WhichOneofReturnType__average_lifetime_value | None: ...
     @_typing.overload
@@ -316,6 +318,8 @@ class OverallMetrics(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_uptime) -> _WhichOneofReturnType__system_uptime | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__total_cost) -> _WhichOneofReturnType__total_cost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_customers) -> _WhichOneofReturnType__total_customers | None: ...
 
 Global___OverallMetrics: _TypeAlias = OverallMetrics  # noqa: Y015
 
@@ -341,7 +345,7 @@ class PlatformMetrics(_message.Message):
     CONVERSION_P_VALUE_FIELD_NUMBER: _builtins.int
     SATISFACTION_P_VALUE_FIELD_NUMBER: _builtins.int
     active_users: _builtins.int
-    """Different customers."""
+    """Different customers. Absent when only facts can tell them, and these are no longer all kept or of more than 400 days."""
     conversations: _builtins.int
     """Conversations."""
     revenue: _builtins.float
@@ -374,12 +378,12 @@ class PlatformMetrics(_message.Message):
 
     @_builtins.property
     def satisfaction_interval(self) -> _common_pb2.Interval:
-        """Where the true mean rating lies (95 %). Absent with fewer than two ratings."""
+        """Where the true mean rating lies (95 %). Absent with fewer than two ratings, and when all are alike."""
 
     def __init__(
         self,
         *,
-        active_users: _builtins.int = ...,
+        active_users: _builtins.int | None = ...,
         conversations: _builtins.int = ...,
         revenue: _builtins.float = ...,
         conversion_rate: _builtins.float | None = ...,
@@ -395,10 +399,12 @@ class PlatformMetrics(_message.Message):
         conversion_p_value: _builtins.float | None = ...,
         satisfaction_p_value: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active_users", b"_active_users", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "active_users", b"active_users", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "active_users", b"active_users", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversations", b"conversations", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "revenue", b"revenue", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active_users", b"_active_users", "_average_response_time_ms", b"_average_response_time_ms", "_conversation_completion_rate", b"_conversation_completion_rate", "_conversion_p_value", b"_conversion_p_value", "_conversion_rate", b"_conversion_rate", "_customer_satisfaction_avg", b"_customer_satisfaction_avg", "_escalation_rate", b"_escalation_rate", "_revenue_per_conversation", b"_revenue_per_conversation", "_revenue_share", b"_revenue_share", "_satisfaction_p_value", b"_satisfaction_p_value", "active_users", b"active_users", "average_response_time_ms", b"average_response_time_ms", "conversation_completion_rate", b"conversation_completion_rate", "conversations", b"conversations", "conversion_interval", b"conversion_interval", "conversion_p_value", b"conversion_p_value", "conversion_rate", b"conversion_rate", "customer_satisfaction_avg", b"customer_satisfaction_avg", "escalation_rate", b"escalation_rate", "rated_conversations", b"rated_conversations", "revenue", b"revenue", "revenue_per_conversation", b"revenue_per_conversation", "revenue_share", b"revenue_share", "satisfaction_interval", b"satisfaction_interval", "satisfaction_p_value", b"satisfaction_p_value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active_users: _TypeAlias = _typing.Literal["active_users"]  # noqa: Y015
+    _WhichOneofArgType__active_users: _TypeAlias = _typing.Literal["_active_users", b"_active_users"]  # noqa: Y015
     _WhichOneofReturnType__average_response_time_ms: _TypeAlias = _typing.Literal["average_response_time_ms"]  # noqa: Y015
     _WhichOneofArgType__average_response_time_ms: _TypeAlias = _typing.Literal["_average_response_time_ms", b"_average_response_time_ms"]  # noqa: Y015
     _WhichOneofReturnType__conversation_completion_rate: _TypeAlias = _typing.Literal["conversation_completion_rate"]  # noqa: Y015
@@ -417,6 +423,8 @@ class PlatformMetrics(_message.Message):
     _WhichOneofArgType__revenue_share: _TypeAlias = _typing.Literal["_revenue_share", b"_revenue_share"]  # noqa: Y015
     _WhichOneofReturnType__satisfaction_p_value: _TypeAlias = _typing.Literal["satisfaction_p_value"]  # noqa: Y015
     _WhichOneofArgType__satisfaction_p_value: _TypeAlias = _typing.Literal["_satisfaction_p_value", b"_satisfaction_p_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active_users) -> _WhichOneofReturnType__active_users | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_response_time_ms) -> _WhichOneofReturnType__average_response_time_ms | None: ...
     @_typing.overload

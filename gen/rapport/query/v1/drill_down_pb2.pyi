@@ -341,7 +341,9 @@ class ListConversationsRequest(_message.Message):
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment of the window, in the years 2000 to 2099. Absent: 30 of the tenant's days, today included."""
+        """First moment of the window, in the years 2000 to 2099. Absent: 30 of the tenant's days, today included, or what is still
+        kept of them.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -1107,7 +1109,9 @@ class GetStageFunnelRequest(_message.Message):
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment of the window, in the years 2000 to 2099. Absent: 30 of the tenant's days, today included."""
+        """First moment of the window, in the years 2000 to 2099. Absent: 30 of the tenant's days, today included, or what is still
+        kept of them.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:

@@ -299,7 +299,8 @@ class QueryServiceServicer:
 
     def Export(self, request, context):
         """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); RESOURCE_EXHAUSTED (OVERLOADED) with
+        too many exports at once; UNAVAILABLE for alerts while alerting is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -80,7 +80,8 @@ class QueryServiceStub:
     """
     Export: _aio.UnaryStreamMultiCallable[_export_pb2.ExportRequest, _export_pb2.ExportResponse]
     """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-    Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
+    Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); RESOURCE_EXHAUSTED (OVERLOADED) with
+    too many exports at once; UNAVAILABLE for alerts while alerting is down.
     """
     Download: _aio.UnaryStreamMultiCallable[_export_pb2.DownloadRequest, _httpbody_pb2.HttpBody]
     """Streams a file with its content type, for gateways."""
@@ -261,7 +262,8 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_export_pb2.ExportRequest, _abc.AsyncIterator[_export_pb2.ExportResponse]],
     ) -> _abc.AsyncIterator[_export_pb2.ExportResponse]:
         """Streams a file, at a constant use of memory. Each piece may carry a token from which a cut stream goes on.
-        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); UNAVAILABLE for alerts while alerting is down.
+        Errors: INVALID_ARGUMENT (INVALID_EXPORT_TOKEN, UNSUPPORTED_WINDOW); RESOURCE_EXHAUSTED (OVERLOADED) with
+        too many exports at once; UNAVAILABLE for alerts while alerting is down.
         """
 
     @_abc_1.abstractmethod

@@ -41,16 +41,17 @@ class GradeAgentsRequest(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     PLATFORMS_FIELD_NUMBER: _builtins.int
     INDUSTRIES_FIELD_NUMBER: _builtins.int
-    BRIEF_FIELD_NUMBER: _builtins.int
     WITH_PREVIOUS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     policy_version: _builtins.int
     """Version of the policy to grade by. 0: the newest."""
-    brief: _builtins.bool
-    """Leave out what explains the grades: breakdown, strengths, improvement areas and recommendations. Default false."""
     with_previous: _builtins.bool
     """Tell the scores of the period of the same length before, too. Default false."""
+    page_size: _builtins.int
+    """Tell no more grades than these, and what all of them come to together. 0: tell all grades, and nothing of them together."""
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to grade, at most 1,000. Empty: every agent with a conversation in the window."""
@@ -71,6 +72,10 @@ class GradeAgentsRequest(_message.Message):
     def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
 
+    @_builtins.property
+    def after(self) -> Global___GradePosition:
+        """Begin the page after this place. Absent: with the best."""
+
     def __init__(
         self,
         *,
@@ -81,16 +86,45 @@ class GradeAgentsRequest(_message.Message):
         policy_version: _builtins.int = ...,
         platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
         industries: _abc.Iterable[_builtins.str] | None = ...,
-        brief: _builtins.bool = ...,
         with_previous: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        after: Global___GradePosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "brief", b"brief", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time", "with_previous", b"with_previous"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "page_size", b"page_size", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time", "with_previous", b"with_previous"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GradeAgentsRequest: _TypeAlias = GradeAgentsRequest  # noqa: Y015
+
+@_typing.final
+class GradePosition(_message.Message):
+    """A place in the order of grades: best adjusted score first, agents without one last, equals by id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADJUSTED_SCORE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    adjusted_score: _builtins.float
+    """Adjusted score of who stands there. Absent for one without."""
+    agent_id: _builtins.str
+    """The agent."""
+    def __init__(
+        self,
+        *,
+        adjusted_score: _builtins.float | None = ...,
+        agent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "adjusted_score", b"adjusted_score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score", "adjusted_score", b"adjusted_score", "agent_id", b"agent_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__adjusted_score: _TypeAlias = _typing.Literal["adjusted_score"]  # noqa: Y015
+    _WhichOneofArgType__adjusted_score: _TypeAlias = _typing.Literal["_adjusted_score", b"_adjusted_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__adjusted_score) -> _WhichOneofReturnType__adjusted_score | None: ...
+
+Global___GradePosition: _TypeAlias = GradePosition  # noqa: Y015
 
 @_typing.final
 class GradeAgentsResponse(_message.Message):
@@ -98,16 +132,44 @@ class GradeAgentsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class GradeDistributionEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     GRADES_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     BENCHMARKS_FIELD_NUMBER: _builtins.int
     GRADED_FIELD_NUMBER: _builtins.int
+    LEADERS_FIELD_NUMBER: _builtins.int
+    TRAILERS_FIELD_NUMBER: _builtins.int
+    GRADE_DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    RESTING_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     graded: _builtins.int
     """Agents with a conversation in the window, whether asked for or not."""
+    compared: _builtins.int
+    """How many agents were asked for. Only with a page's size."""
     @_builtins.property
     def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
-        """The grades, best adjusted score first; agents that could not be graded last."""
+        """The grades, best adjusted score first; agents that could not be graded last. Of a page, with its size."""
 
     @_builtins.property
     def quality(self) -> _common_pb2.Quality:
@@ -119,7 +181,29 @@ class GradeAgentsResponse(_message.Message):
 
     @_builtins.property
     def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[_comparison_pb2.Benchmark]:
-        """What each metric is over the agents graded here, in the metrics' order. Only of brief grades."""
+        """What each metric is over the agents asked for, in the metrics' order. Only with a page's size."""
+
+    @_builtins.property
+    def leaders(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
+        """The best of the agents asked for, at most five, the best first. Only firm grades, and without what explains them: a handful of
+        conversations is no reason to praise or blame. Only with a page's size.
+        """
+
+    @_builtins.property
+    def trailers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
+        """The last of them likewise, the last first; nobody is both."""
+
+    @_builtins.property
+    def grade_distribution(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many of the agents asked for have each grade. Only with a page's size."""
+
+    @_builtins.property
+    def resting(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Agents without a conversation in the window. Only with a page's size, and when no agent is named."""
+
+    @_builtins.property
+    def next(self) -> Global___GradePosition:
+        """Where the next page begins. Absent on the last."""
 
     def __init__(
         self,
@@ -129,10 +213,16 @@ class GradeAgentsResponse(_message.Message):
         policy: _policy_pb2.ScoringPolicy | None = ...,
         benchmarks: _abc.Iterable[_comparison_pb2.Benchmark] | None = ...,
         graded: _builtins.int = ...,
+        leaders: _abc.Iterable[Global___AgentGrade] | None = ...,
+        trailers: _abc.Iterable[Global___AgentGrade] | None = ...,
+        grade_distribution: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        compared: _builtins.int = ...,
+        resting: _abc.Iterable[_builtins.str] | None = ...,
+        next: Global___GradePosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quality", b"quality"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "graded", b"graded", "grades", b"grades", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "compared", b"compared", "grade_distribution", b"grade_distribution", "graded", b"graded", "grades", b"grades", "leaders", b"leaders", "next", b"next", "policy", b"policy", "quality", b"quality", "resting", b"resting", "trailers", b"trailers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -320,6 +410,76 @@ class ListGradeHistoryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListGradeHistoryResponse: _TypeAlias = ListGradeHistoryResponse  # noqa: Y015
+
+@_typing.final
+class ListEarnersRequest(_message.Message):
+    """Asks who brought most revenue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    INDUSTRIES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """How many agents to name. 0: 10."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment of the window. Absent: 30 of the tenant's days, today included."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment after the window. Absent: the end of the tenant's today."""
+
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Platform.Value.ValueType]:
+        """Count only what belongs to these platforms; the unspecified one means none. Empty: all."""
+
+    @_builtins.property
+    def industries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Count only what belongs to these industries: of the conversation, else of the agent. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        platforms: _abc.Iterable[_vocabulary_pb2.Platform.Value.ValueType] | None = ...,
+        industries: _abc.Iterable[_builtins.str] | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "industries", b"industries", "limit", b"limit", "platforms", b"platforms", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEarnersRequest: _TypeAlias = ListEarnersRequest  # noqa: Y015
+
+@_typing.final
+class ListEarnersResponse(_message.Message):
+    """Who brought most revenue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The agents, most revenue first, equals by id; those without revenue last."""
+
+    def __init__(
+        self,
+        *,
+        agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEarnersResponse: _TypeAlias = ListEarnersResponse  # noqa: Y015
 
 @_typing.final
 class GradeSnapshot(_message.Message):

@@ -50,6 +50,11 @@ class ScoringServiceStub:
                 request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.SerializeToString,
                 response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.FromString,
                 _registered_method=True)
+        self.ListEarners = channel.unary_unary(
+                '/rapport.scoring.v1.ScoringService/ListEarners',
+                request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersRequest.SerializeToString,
+                response_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersResponse.FromString,
+                _registered_method=True)
         self.GetScoringPolicy = channel.unary_unary(
                 '/rapport.scoring.v1.ScoringService/GetScoringPolicy',
                 request_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.GetScoringPolicyRequest.SerializeToString,
@@ -130,6 +135,13 @@ class ScoringServiceServicer:
     def ListGradeHistory(self, request, context):
         """Reads an agent's grades as the end of each day found them.
         Errors: NOT_FOUND for an agent that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEarners(self, request, context):
+        """Names the agents that brought most revenue, the first brought most. What each brought is in the answers about agents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,6 +254,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.ListGradeHistory,
                     request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.FromString,
                     response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.SerializeToString,
+            ),
+            'ListEarners': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEarners,
+                    request_deserializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersRequest.FromString,
+                    response_serializer=rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersResponse.SerializeToString,
             ),
             'GetScoringPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetScoringPolicy,
@@ -381,6 +398,33 @@ class ScoringService:
             '/rapport.scoring.v1.ScoringService/ListGradeHistory',
             rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryRequest.SerializeToString,
             rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListGradeHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEarners(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.scoring.v1.ScoringService/ListEarners',
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersRequest.SerializeToString,
+            rapport_dot_scoring_dot_v1_dot_scoring__service__pb2.ListEarnersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -93,6 +93,9 @@ def add_up(name: str, source: str, values: tuple[str, ...], more: str = "") -> N
 
 
 def upgrade() -> None:
+    # Who scores a tenant holds its row of progress until it commits. It is waited for, and nobody begins before all is made: the
+    # version before would write rollups that the totals below have been read from, and none of the totals.
+    op.execute("LOCK TABLE scoring.progress IN EXCLUSIVE MODE")
     by_agent("interval", sa.DateTime(timezone=True))
     by_agent("day", sa.Date())
     together("counts", *map(count, COUNTS), total("response_ms_sq"))
@@ -107,6 +110,7 @@ def upgrade() -> None:
         first = sa.Column("bucket", sa.Date(), nullable=False, comment="the first of the month")
         key = {"bucket": first, "platform": number("platform"), "log_bucket": number("log_bucket")}
         create(f"{name}_total_month", key, count("n"), readers=("query",))
+    create("new_customers_day", {"day": sa.Column("day", sa.Date(), nullable=False)}, count("n"), readers=("query",))
 
     # How long conversations lasted that retention has deleted is not known any more.
     op.execute(
@@ -129,6 +133,12 @@ def upgrade() -> None:
             f"SELECT tenant_id, CAST(date_trunc('month', bucket) AS date), platform, log_bucket, sum(n) "
             f"FROM scoring.{name}_total_day GROUP BY 1, 2, 3, 4"
         )
+
+    op.execute(
+        "INSERT INTO scoring.new_customers_day (tenant_id, day, n) SELECT tenant_id, first_day, count(*) FROM ("
+        "SELECT tenant_id, first_day FROM scoring.customer_state WHERE first_day IS NOT NULL "
+        "UNION ALL SELECT tenant_id, first_day FROM scoring.remainder_customer) AS came GROUP BY 1, 2"
+    )
 
     # Revisions were counted agent by agent; from now on they are the tenant's.
     op.create_index(op.f("agent_state_tenant_id_revision_idx"), "agent_state", ["tenant_id", "revision"], schema="scoring")
