@@ -27,7 +27,7 @@ from services.runtime.errors import FieldViolation, InvalidArgument, invalid_fie
 
 _ZONES = available_timezones()
 #: Terms whose sums leave out money without a rate; orders are counted all the same.
-_TOLD_IN_MONEY = frozenset({"revenue", "revenue_sq", "reported_orders"})
+_TOLD_IN_MONEY = frozenset({"revenue", "reported_orders"})
 
 
 def question_of(request: metrics_pb2.QueryMetricsRequest, frame: Frame) -> Question:

@@ -54,8 +54,7 @@ def _added(one: Sums, other: Sums) -> Sums:
     money = dict(one.money)
     for currency, more in other.money.items():
         so_far = money.get(currency, Money())
-        orders, amount, squares = so_far.orders + more.orders, so_far.amount + more.amount, so_far.squares + more.squares
-        money[currency] = Money(orders, amount, squares)
+        money[currency] = Money(so_far.orders + more.orders, so_far.amount + more.amount)
     return Sums(counts, money)
 
 

@@ -24,11 +24,10 @@ _SCALES = {Unit.RATING: (1.0, 5.0)}
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Orders of one currency, what they come to with refunds, and the squares of that."""
+    """Orders of one currency, and what they come to with refunds."""
 
     orders: int = 0
     amount: Decimal = Decimal(0)
-    squares: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ def _term(term: str, sums: Sums, currency: str) -> Amount:
     reported = sums.money.get(currency, Money())
     if term == "reported_orders":
         return reported.orders
-    return reported.squares if term == "revenue_sq" else reported.amount
+    return reported.amount
 
 
 def _scaled(total: Amount, n: int, factor: float) -> float:

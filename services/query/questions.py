@@ -57,7 +57,8 @@ class Question:
     @property
     def days(self) -> list[date]:
         """The window's days that are told one by one, oldest first."""
-        return [day for day in days_of(self.window) if day >= self.first_day_told]
+        first = self.first_day_told
+        return [day for day in days_of(self.window) if day >= first]
 
     @property
     def is_of_facts(self) -> bool:

@@ -71,16 +71,12 @@ async def sum_money(conn: AsyncConnection, part: Slice, currency: str) -> dict[C
     each = _taken(source, part)
     money = priced(each, each.c.day, currency)
     keys = [each.c[key.name] for key in source.keys]
-    sums = (
-        cast(func.sum(each.c.orders), BigInteger),
-        func.sum(each.c.amount * money.factor),
-        func.sum(each.c.squares * money.factor * money.factor),
-    )
+    sums = cast(func.sum(each.c.orders), BigInteger), func.sum(each.c.amount * money.factor)
     query = select(*keys, money.currency.label("told_in"), *sums).select_from(money.rows).group_by(*keys, "told_in")
     found: dict[Cell, dict[str, Money]] = {}
     for row in await _read(conn, query.having(or_(*(each_sum != 0 for each_sum in sums)))):
-        told_in, orders, amount, amount_sq = row[-4:]
-        found.setdefault(_cell(part, row), {})[told_in] = Money(orders, amount, amount_sq)
+        told_in, orders, amount = row[-3:]
+        found.setdefault(_cell(part, row), {})[told_in] = Money(orders, amount)
     return found
 
 
@@ -122,10 +118,10 @@ def _taken(source: Source, part: Slice) -> Subquery:
     """Return what was taken by day and currency, of which a rate is looked up once."""
     c = source.columns
     if part.way is Way.FACTS:
-        day, squares, told = c.day, c.amount * c.amount, [c.amount.is_not(None)]
+        day, told = c.day, [c.amount.is_not(None)]
     else:
-        day, squares, told = day_of(c.bucket, part.zone), c.amount_sq, []
-    sums = (func.sum(x).label(name) for x, name in ((c.orders, "orders"), (c.amount, "amount"), (squares, "squares")))
+        day, told = day_of(c.bucket, part.zone), []
+    sums = (func.sum(x).label(name) for x, name in ((c.orders, "orders"), (c.amount, "amount")))
     by = day.label("day"), func.coalesce(c.currency, "").label("currency")
     return source.select(*sums, where=told, by=by).subquery("taken")
 

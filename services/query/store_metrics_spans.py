@@ -6,7 +6,6 @@ All parts of a series are read by one statement.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +21,7 @@ from services.query.periods import FIRST_DAY, span_in_days
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window, local_day
 from services.storage.money import days_before, priced
-from services.storage.schema import cost_period, horizon, presence
+from services.storage.schema import cost_period, presence
 
 #: presence.grouping by what customers are told apart among.
 _GROUPINGS = {None: 1, Dimension.AGENT: 2, Dimension.PLATFORM: 3}
@@ -88,13 +87,6 @@ async def find_costly(conn: AsyncConnection, part: Slice, agents: Sequence[str] 
     query = select(*keys).where(_IS_COST, _of(agents))
     query = query.distinct() if part.by else query.limit(1)
     return {(agent_id,) if part.by else () for (agent_id,) in await conn.execute(query)}
-
-
-async def get_horizon_day(conn: AsyncConnection) -> date | None:
-    """Return the day before which facts are deleted, None when they are kept for good."""
-    query = select(horizon.c.day).where(horizon.c.tenant_id == THIS_TENANT)
-    found: date | None = (await conn.execute(query)).scalar_one_or_none()
-    return found
 
 
 def _of(agents: Sequence[str] | None) -> Any:

@@ -51,9 +51,9 @@ def in_money(fact: Subquery, currency: str, *more: ColumnElement[Any]) -> Subque
 
 
 def sums_of(told: Subquery, terms: Iterable[str]) -> list[ColumnElement[Any]]:
-    """Return what `gather` needs of facts that `in_money` gave: the sums of terms, and of orders, money and its squares."""
+    """Return what `gather` needs of facts that `in_money` gave: the sums of terms, and of orders and money."""
     counts = [func.coalesce(func.sum(term_of(told.c, name)), 0).label(name) for name in counts_of(terms)]
-    money = {"all_orders": told.c.orders, "all_worth": told.c.worth, "all_squares": told.c.worth * told.c.worth}
+    money = {"all_orders": told.c.orders, "all_worth": told.c.worth}
     return [*counts, *(func.coalesce(func.sum(of), 0).label(name) for name, of in money.items())]
 
 
@@ -71,5 +71,5 @@ def gather(rows: Iterable[tuple[Key, str, Any]], terms: Iterable[str]) -> dict[K
         for name in names:
             counts[key][name] += int(getattr(row, name))
         if told_in:
-            money[key][told_in] = Money(int(row.all_orders), Decimal(row.all_worth), Decimal(row.all_squares))
+            money[key][told_in] = Money(int(row.all_orders), Decimal(row.all_worth))
     return {key: Sums(counts[key], money[key]) for key in counts}

@@ -93,7 +93,6 @@ TERMS: dict[str, Term] = {
         Term("orders", Keeping.MONEY, "orders"),
         Term("reported_orders", Keeping.MONEY, "orders whose money can be told in the reporting currency"),
         Term("revenue", Keeping.MONEY, "money, in the reporting currency", counts_facts=False),
-        Term("revenue_sq", Keeping.MONEY, "squares of that", counts_facts=False),
         *(Term(name, Keeping.TALLY, meaning, number) for name, (number, meaning) in _TALLIED.items()),
     )
 }

@@ -9,20 +9,25 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Date,
     Double,
     LargeBinary,
     Select,
     Subquery,
     Table,
+    Text,
     and_,
+    any_,
+    bindparam,
     cast,
     func,
     select,
     type_coerce,
     union_all,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.runtime.tenancy import THIS_TENANT
 from services.scoring.grading import Numbers
@@ -30,7 +35,7 @@ from services.scoring.team_days import SUMMED, Days
 from services.storage import schema
 from services.storage.money import priced
 from services.storage.reading import SETTINGS, WAITING_SINCE, Settings, beside, settings_of, watermark
-from services.storage.readings import Prepared, Reading, Rows
+from services.storage.readings import Prepared, Query, Reading, Rows, prepared_once
 
 _COUNTS = tuple(name for name in SUMMED if name in schema.agent_day.c)
 _MONEY = ("revenue", "revenue_sq", "unconverted")
@@ -82,10 +87,9 @@ def known(now: datetime) -> Reading[tuple[Known, datetime]]:
     return Reading(_KNOWN, told)
 
 
-async def list_moved(conn: AsyncConnection, since: int) -> list[str]:
-    """Return the agents whose numbers may have moved since a revision."""
-    c = schema.agent_state.c
-    return list((await conn.execute(select(c.agent_id).where(c.tenant_id == THIS_TENANT, c.revision > since))).scalars())
+def moved_agents(since: int) -> Reading[list[str]]:
+    """Read the agents whose numbers may have moved since a revision."""
+    return Reading(_MOVED_AGENTS, lambda rows: [row.agent_id for row in rows], {"since": since})
 
 
 def industries() -> Reading[Mapping[str, str]]:
@@ -93,14 +97,19 @@ def industries() -> Reading[Mapping[str, str]]:
     return Reading(_INDUSTRIES, lambda rows: dict(zip(rows[0][0] or (), rows[0][1] or (), strict=True)))
 
 
-async def read_days(
-    conn: AsyncConnection, first: date, last: date, currency: str, agents: Collection[str] | None = None
-) -> list[Days]:
-    """Return the days [first, last) of every agent that a fact names, of some only if they are named; revenue in `currency`."""
+def days(first: date, last: date, currency: str, agents: Collection[str] | None = None) -> Reading[list[Days]]:
+    """Read the days [first, last) of every agent that a fact names, of some only if they are named; revenue in `currency`."""
+    values = {"first": first, "last": last, "agents": list(agents or ())}
+    return Reading(_days(currency, of_some=agents is not None), lambda rows: [_told(row) for row in rows], values)
+
+
+@prepared_once
+def _days(currency: str, *, of_some: bool) -> Query:
+    first, last = (bindparam(name, type_=Date) for name in ("first", "last"))
 
     def of(table: Table) -> ColumnElement[bool]:
         mine = and_(table.c.tenant_id == THIS_TENANT, table.c.agent_id != "")
-        return mine if agents is None else and_(mine, table.c.agent_id.in_(list(agents)))
+        return and_(mine, table.c.agent_id == any_(bindparam("agents", type_=ARRAY(Text)))) if of_some else mine
 
     def within(table: Table) -> ColumnElement[bool]:
         return and_(of(table), table.c.bucket >= first, table.c.bucket < last)
@@ -111,8 +120,7 @@ async def read_days(
     packed = select(sums.c.agent_id, *columns).group_by(sums.c.agent_id).subquery()
     state = schema.agent_state
     everyone = state.outerjoin(packed, packed.c.agent_id == state.c.agent_id)
-    rows = await conn.execute(select(state.c.agent_id, *(packed.c[n] for n in names)).select_from(everyone).where(of(state)))
-    return [_days(row) for row in rows]
+    return select(state.c.agent_id, *(packed.c[n] for n in names)).select_from(everyone).where(of(state))
 
 
 def _worked(which: _Which) -> Select[Any]:
@@ -136,14 +144,14 @@ def _paid(which: _Which, currency: str) -> Select[Any]:
     return select(*key, *(_NOTHING.label(n) for n in _COUNTS), *sums).select_from(money.rows).where(which(rollup)).group_by(*key)
 
 
-def _by_day(parts: Subquery, first: date) -> Subquery:
+def _by_day(parts: Subquery, first: ColumnElement[date]) -> Subquery:
     """Return the sums of each agent and day, days by their number from the first."""
     day = cast(parts.c.bucket - first, Double).label("day")
     sums = (func.sum(parts.c[n]).label(n) for n in SUMMED)
     return select(parts.c.agent_id, day, *sums).group_by(parts.c.agent_id, parts.c.bucket).subquery()
 
 
-def _days(row: Any) -> Days:
+def _told(row: Any) -> Days:
     if row.day is None:
         return Days(row.agent_id, np.zeros(0, dtype=np.int64), np.zeros((len(SUMMED), 0)))
     values = np.array([_numbers(getattr(row, name)) for name in SUMMED])
@@ -178,5 +186,10 @@ def _numbers(sent: bytes) -> Numbers:
     return np.frombuffer(sent, dtype=_NUMBER, offset=_HEADER)["value"].astype(np.float64)
 
 
+_MOVED_AGENTS = Prepared(
+    select(schema.agent_state.c.agent_id).where(
+        schema.agent_state.c.tenant_id == THIS_TENANT, schema.agent_state.c.revision > bindparam("since", type_=BigInteger)
+    )
+)
 _KNOWN, _INDUSTRIES = _known(), Prepared(_industries())
 _AGENTS = Prepared(select(schema.agent_state.c.agent_id).where(schema.agent_state.c.tenant_id == THIS_TENANT))

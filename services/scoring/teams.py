@@ -22,6 +22,7 @@ from services.scoring.store import EVERYTHING, Only
 from services.scoring.team import Team
 from services.scoring.team_days import TeamDays
 from services.scoring.team_store import Known
+from services.storage.readings import read
 
 #: Days kept before today, if there are numbers of them: two years and a window's edge; and after it, so that a new day finds
 #: its place.
@@ -82,7 +83,7 @@ class Teams:
         first, last = self._span(known)
         if first > _first_of(asked, known) or last < max(ends for _, ends in asked):
             return None
-        days = await team_store.read_days(conn, first, last, currency)
+        days = await read(conn, team_store.days(first, last, currency))
         return _Kept(await asyncio.to_thread(TeamDays, first, last, days), known.made_by, known.moved.revision)
 
     def _span(self, known: Known) -> tuple[date, date]:
@@ -105,10 +106,10 @@ async def _moved(conn: AsyncConnection, kept: _Kept, moved: team_store.Moved, cu
     """Read those agents anew whose numbers moved; return False when everything has to be."""
     if kept.revision >= moved.revision:
         return True
-    agents = await team_store.list_moved(conn, kept.revision)
+    agents = await read(conn, team_store.moved_agents(kept.revision))
     if len(agents) > _FEW * max(len(kept.days.ids), 2):
         return False
-    days = await team_store.read_days(conn, kept.days.first, kept.days.last, currency, agents)
+    days = await read(conn, team_store.days(kept.days.first, kept.days.last, currency, agents))
     if not kept.days.knows(days):
         return False
     kept.days.replace(days)

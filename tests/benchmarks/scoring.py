@@ -50,7 +50,9 @@ A_MESSAGE = 50
 _POLL_S = 0.01
 _EMPTIED = (
     "contribution", "agent_day", "agent_interval", "revenue_day", "revenue_interval", "response_day", "response_interval",
-    "tally_day", "tally_interval", "customer_day", "customer_revenue_day", "presence", "customer_state", "agent_state",
+    "tally_day", "tally_interval", "duration_day", "duration_interval", "counts_total_day", "revenue_total_day",
+    "response_total_day", "duration_total_day", "tally_total_day", "response_total_month", "duration_total_month",
+    "new_customers_day", "customer_day", "customer_revenue_day", "presence", "customer_state", "agent_state",
 )  # fmt: skip
 
 console = Console(stderr=True)

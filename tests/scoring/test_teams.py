@@ -190,6 +190,22 @@ async def test_brief_grades_are_the_whole_ones_without_their_reasons(house: Hous
         assert (other.grade.breakdown, other.evidence) == ((), {})
 
 
+@pytest.mark.parametrize("asked", [{}, {"platforms": [1]}, {"industries": ["retail"]}])
+async def test_who_brought_most_revenue(house: House, asked: dict[str, Any]) -> None:
+    await in_zone(house, "UTC")
+    await busy(house)
+    window = windows.last_days(120, "UTC", house.clock.now)
+    request = pb.ListEarnersRequest(limit=4, **asked)
+    request.start_time.FromDatetime(window.start)
+    answer = await house.scoring.ListEarners(request, house.caller)
+    only = Only(tuple(asked.get("platforms", ())), tuple(asked.get("industries", ())))
+    _, stored = await both(house, Teams(), window, only)
+    revenue = dict(zip(stored.ids, stored.sums["revenue"].tolist(), strict=True))
+    assert len(answer.agent_ids) == 4
+    assert list(answer.agent_ids) == sorted(revenue, key=lambda agent: (-revenue[agent], agent))[:4]
+    assert max(revenue.values()) > 0 or asked
+
+
 def test_windows_of_any_length_are_added_right() -> None:
     first, length = date(2026, 1, 1), 130
     random_ = np.random.default_rng(1)

@@ -50,6 +50,7 @@ async def answers(suite: Suite, recent: dict[str, Timestamp]) -> None:
             await suite.call("query.CompareAgents", page_size=1, **narrowed, **window)
             await suite.call("query.CompareAgents", agent_ids=["agent-0", "agent-1"], **narrowed, **window)
             await suite.call("scoring.GradeAgents", page_size=1, **narrowed, **window)
+            await suite.call("scoring.ListEarners", **narrowed, **window)
     await suite.call("query.GetCustomerInsight", customer_id="customer-0")
     await suite.call("query.WatchAgent", agent_id="agent-0")
 
