@@ -23,6 +23,7 @@ from services.query import (
     loading_customer,
     loading_tenant,
     store_conversations,
+    store_periods,
 )
 from services.query.answers import Agent, Frame
 from services.query.calls import Calls, Context
@@ -121,9 +122,12 @@ class AnswerCalls(Calls):
         async with self._snapshot() as (conn, frame):
             # What takes a while is asked without a connection.
             await loading.load_agents(conn, request.agent_ids, "agent_ids[{}]")
-            question = (await self._question(conn, request, frame, request.agent_ids)).alone()
-        if page:
-            question = replace(question, window=window_of_span((page.start, page.end), frame.time_zone))
+            if page:
+                window = window_of_span((page.start, page.end), frame.time_zone)
+                kept_since = await store_periods.get_kept_since(conn)
+                question = Question(window, convert.narrowed(request, request.agent_ids), kept_since=kept_since)
+            else:
+                question = (await self._question(conn, request, frame, request.agent_ids)).alone()
         window, size = question.window, request.page_size or DEFAULT_PAGE
         grades = await self._siblings.ranking(context, window, question.only, size, page.after if page else None)
         async with self._database.snapshot() as conn:

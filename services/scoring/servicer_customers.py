@@ -27,7 +27,8 @@ class CustomerCalls(Calls):
             currency, policy, sweep = basis.settings.reporting_currency, basis.policy, basis.sweep
             customers = await customer_store.get_customers(conn, currency, ids)
             places = {customer_id: i for i, customer_id in enumerate(customers.ids)}
-            require("CUSTOMER_NOT_FOUND", "customer", "customer_ids[{}]", ids, set(ids).difference(places))
+            unknown = set() if request.skip_unknown else set(ids).difference(places)
+            require("CUSTOMER_NOT_FOUND", "customer", "customer_ids[{}]", ids, unknown)
             models = await self._models.get(conn, basis.newest, currency)
         today = windows.local_day(now, basis.settings.time_zone)
         scores = score(customers, today, models, sweep.thresholds, policy.segments)
@@ -35,7 +36,7 @@ class CustomerCalls(Calls):
         return pb.ScoreCustomersResponse(
             scores=[
                 convert.score_to_proto(scores[i], sweep.upsell_percentiles, since=_since(scores, i), **versions)
-                for i in (places[c] for c in ids)
+                for i in (places[c] for c in ids if c in places)
             ],
             quality=convert.quality(len(scores), basis.watermark, policy_version=policy.version),
         )

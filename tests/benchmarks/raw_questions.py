@@ -16,6 +16,8 @@ class Dialect:
     milliseconds: str
     response: str
     satisfaction: str
+    resolved: str
+    abandoned: str
 
 
 def _postgres_percentiles(value: str) -> str:
@@ -32,22 +34,32 @@ POSTGRES = Dialect(
     "extract(epoch FROM end_time - start_time) * 1000",
     "response_ms",
     "csat_x100 / 100.0",
+    "1",
+    "2",
 )
-DUCKDB = Dialect("conversation", _duckdb_percentiles, "date_diff('millisecond', start_time, end_time)", "response_ms", "csat")
+DUCKDB = Dialect(
+    "conversation",
+    _duckdb_percentiles,
+    "date_diff('millisecond', start_time, end_time)",
+    "response_time_avg_ms",
+    "customer_satisfaction_score",
+    "'resolved'",
+    "'abandoned'",
+)
 
 
 def _measures(d: Dialect) -> str:
     return f"""
         count(*) AS conversations, count(end_time) AS ended,
-        count(*) FILTER (WHERE end_time IS NOT NULL AND resolution IS DISTINCT FROM 2
-            AND (escalated IS NOT TRUE OR resolution = 1 OR escalation_resolved_by IS NOT NULL)) AS completed,
+        count(*) FILTER (WHERE end_time IS NOT NULL AND resolution IS DISTINCT FROM {d.abandoned}
+            AND (escalated IS NOT TRUE OR resolution = {d.resolved} OR escalation_resolved_by IS NOT NULL)) AS completed,
         count(*) FILTER (WHERE escalated) AS escalated, count(conversion_type) AS conversions,
         avg({d.milliseconds}) AS duration, avg({d.satisfaction}) AS satisfaction, count({d.satisfaction}) AS rated,
         avg({d.response}) AS response, sum(conversion_value) AS revenue, count(conversion_value) AS orders"""
 
 
 def _spread(d: Dialect) -> str:
-    return f"var_samp({d.satisfaction}), var_samp({d.response}), sum(conversion_value * conversion_value)"
+    return f"var_samp({d.satisfaction}), var_samp({d.response}), sum(power(CAST(conversion_value AS double precision), 2))"
 
 
 def _distribution(d: Dialect) -> str:

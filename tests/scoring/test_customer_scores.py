@@ -70,6 +70,15 @@ async def test_new_models_hold_at_once_and_older_ones_no_more(house: House, clie
     assert before.predicted_lifetime_value != after.predicted_lifetime_value
 
 
+async def test_unknown_ones_are_named_by_their_place_or_left_out(house: House, clientele: Clientele) -> None:
+    with pytest.raises(NotFound) as caught:
+        await scores(house, "k-1", "nobody", "s-1", "no one")
+    assert [each.field for each in caught.value.violations] == ["customer_ids[1]", "customer_ids[3]"]
+    request = pb.ScoreCustomersRequest(customer_ids=["k-1", "nobody", "s-1"], skip_unknown=True)
+    answer = await house.scoring.ScoreCustomers(request, house.caller)
+    assert ([each.customer_id for each in answer.scores], answer.quality.n) == (["k-1", "s-1"], 2)
+
+
 async def test_scores_come_in_the_order_asked_for(house: House, clientele: Clientele) -> None:
     ids = ["s-7", "k-1", "s-1", "s-100"]
     answer = await scores(house, *ids)

@@ -963,8 +963,11 @@ class ScoreCustomersRequest(_message.Message):
 
     CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    SKIP_UNKNOWN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
+    skip_unknown: _builtins.bool
+    """Leave out customers that no fact names, as they may have been erased meanwhile, instead of failing. Default false."""
     @_builtins.property
     def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Customers to score, 1 to 1,000."""
@@ -974,10 +977,11 @@ class ScoreCustomersRequest(_message.Message):
         *,
         customer_ids: _abc.Iterable[_builtins.str] | None = ...,
         consistency_token: _builtins.str = ...,
+        skip_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "customer_ids", b"customer_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "customer_ids", b"customer_ids", "skip_unknown", b"skip_unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -993,7 +997,7 @@ class ScoreCustomersResponse(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerScore]:
-        """The scores, in the order asked for."""
+        """The scores, in the order asked for, of those that are known."""
 
     @_builtins.property
     def quality(self) -> _common_pb2.Quality:
