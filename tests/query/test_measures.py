@@ -100,7 +100,7 @@ def test_how_measures_read() -> None:
 
 
 def test_values_of_sums() -> None:
-    money = {"EUR": Money(2, Decimal("10.5"), Decimal(60)), "USD": Money(3, Decimal(7), Decimal(49))}
+    money = {"EUR": Money(2, Decimal("10.5")), "USD": Money(3, Decimal(7))}
     sums = Sums(counts={"conversations": 4, "duration_ms": 3000, "ended": 2}, money=money, costs=Costs(Decimal(5)))
     assert value(MEASURES["orders"], sums, "EUR") == Value(5.0)
     assert value(MEASURES["totalRevenue"], sums, "EUR") == Value(10.5)
@@ -187,7 +187,7 @@ def test_intervals_of_few_ratings_hold_the_true_mean() -> None:
 
 def test_what_a_conversation_brings_has_no_interval() -> None:
     """It may have several payments, whose squares are not its own."""
-    money = {"EUR": Money(40, Decimal(4000), Decimal(400_000))}
+    money = {"EUR": Money(40, Decimal(4000))}
     found = value(MEASURES["revenuePerConversation"], Sums({"conversations": 10}, money), "EUR")
     assert found == Value(400.0, 10)
 

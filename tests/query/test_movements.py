@@ -60,14 +60,14 @@ def tenant(
             "successes": counts["completed"] + counts["kept"], "missed_appointments": counts["no_show"],
             "cancelled_appointments": counts["cancelled"],
         }  # fmt: skip
-        taken = Money(len(money), Decimal(money.sum()), Decimal((money**2).sum()))
+        taken = Money(len(money), Decimal(money.sum()))
         days[MONDAY + timedelta(days=number)] = Sums(counts, {"INR": taken})
     return Seen(added(list(days.values())), days)
 
 
 def added(days: list[Sums]) -> Sums:
     money = [day.money["INR"] for day in days]
-    together = Money(sum(m.orders for m in money), sum(m.amount for m in money), sum(m.squares for m in money))  # type: ignore[arg-type]
+    together = Money(sum(m.orders for m in money), sum(m.amount for m in money))  # type: ignore[arg-type]
     return Sums({name: sum(day.counts[name] for day in days) for name in days[0].counts}, {"INR": together})
 
 
@@ -219,7 +219,7 @@ def test_ratings_that_are_all_alike_are_compared_exactly() -> None:
 def test_what_cannot_be_compared_is_told_by_why() -> None:
     names = ["responseTimeP50", "averageOrderValue", "totalRevenue", "totalCost", "widgetOpens", "revenuePerConversation"]
     # Of several payments of each conversation the squares say nothing of how conversations differ.
-    seen = Seen(Sums({"conversations": 100, "widget_opens": 10**6}, {"INR": Money(400, Decimal(5000), Decimal(900_000))}), {})
+    seen = Seen(Sums({"conversations": 100, "widget_opens": 10**6}, {"INR": Money(400, Decimal(5000))}), {})
     moved, left_out = look([MEASURES[name] for name in names], seen, seen, "INR")
     assert moved == []
     assert left_out == {

@@ -44,7 +44,7 @@ async def test_the_sample(service: Service, sample: Rows) -> None:
     assert (whatsapp.active_users, whatsapp.conversations, whatsapp.revenue, whatsapp.conversion_rate) == (2, 2, 3700, 100)
     assert (instagram.active_users, instagram.conversations, instagram.revenue, instagram.conversion_rate) == (1, 1, 800, 100)
     assert (got.quality.n, got.quality.policy_version, list(got.quality.missing)) == (3, 0, [])
-    assert service.scoring.requests == []
+    assert {each.DESCRIPTOR.name for each in service.scoring.requests} == {"ListEarnersRequest"}
 
 
 async def test_which_agents_are_active(service: Service, sample: Rows) -> None:
@@ -80,7 +80,8 @@ async def test_an_empty_window_has_no_rates(service: Service, sample: Rows) -> N
 
     present = {field.name for field, _ in got.overall_metrics.ListFields()}
     # Agents reported as active are so whatever the window; nothing else is there.
-    assert present == {"total_active_agents", "currency"}
+    assert present == {"total_active_agents", "total_customers", "currency"}
+    assert got.overall_metrics.total_customers == 0
     assert not got.platform_distribution
 
 
