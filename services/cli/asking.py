@@ -87,4 +87,4 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        raise CommandFailed(f"the tenant's time zone {name!r} is not known here") from None
+        raise CommandFailed(f"the time zone {name!r} is not known here") from None

@@ -60,7 +60,10 @@ def export(
     since: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, metavar="TOKENFILE", help="Only what changed since the export that left FILE.token."
+            exists=True,
+            dir_okay=False,
+            metavar="TOKENFILE",
+            help="Only what changed since the export that left FILE.token; needs --output, with another FILE.",
         ),
     ] = None,
 ) -> None:

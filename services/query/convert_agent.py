@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from rapport.alerting.v1 import alerting_service_pb2
 from rapport.metrics.v1 import agent_pb2, common_pb2
@@ -11,12 +13,14 @@ from rapport.scoring.v1 import scoring_service_pb2
 from services.query.answers import Course, Frame, Standing
 from services.query.changes import changes, measures
 from services.query.convert import alerts, missing, moment, named, plain, quality
-from services.query.convert_parts import change, day_point, platform_slice
+from services.query.convert_parts import change, day_point, grade_history, platform_slice
 from services.query.costs import merged
 from services.query.times import percentiles
 from services.runtime.windows import Window
 
 Grades = scoring_service_pb2.GradeAgentsResponse
+#: A grade's scores of now and of before.
+_SCORES: tuple[Literal["score", "previous_score"], ...] = ("score", "previous_score")
 
 
 def agent_performance(
@@ -46,33 +50,27 @@ def agent_performance(
 
 def agent_course(frame: Frame, window: Window, course: Course, *, grades: Grades) -> agent_pb2.AgentPerformance:
     """Return how an agent did next to the period before, whose score the grade tells, and day by day."""
-    grade = grade_of(grades, course.current.agent.agent_id)
+    grade = grade_of(grades.grades, course.current.agent.agent_id)
     message = agent_performance(frame, window, course.current, grade, scored_by(grades))
     message.days.extend(day_point(day, figures) for day, figures in course.days)
+    message.grade_history.extend(grade_history(grades, frame.today))
     if course.previous is None:
         message.quality.missing.append("previous")
     else:
-        before = grade.previous_score if grade is not None and grade.HasField("previous_score") else None
-        message.changes.extend(agent_changes(course, grades, before))
+        message.changes.extend(agent_changes(course, grade))
     return message
 
 
-def agent_changes(course: Course, grades: Grades, score_before: float | None) -> list[agent_pb2.Change]:
+def agent_changes(course: Course, grade: scoring_service_pb2.AgentGrade | None) -> list[agent_pb2.Change]:
     """Return what changed since the period before; where that is not kept, nothing is known of it."""
-    current = _measures(course.current, score_of(grades, course.current.agent.agent_id))
-    previous = _measures(course.previous, score_before) if course.previous else {}
-    return [change(each) for each in changes(current, previous)]
+    score, before = (getattr(grade, name) if grade and grade.HasField(name) else None for name in _SCORES)
+    previous = _measures(course.previous, before) if course.previous else {}
+    return [change(each) for each in changes(_measures(course.current, score), previous)]
 
 
-def score_of(answer: Grades, agent_id: str) -> float | None:
-    """Return an agent's score, None without a grade."""
-    grade = grade_of(answer, agent_id)
-    return grade.score if grade and grade.HasField("score") else None
-
-
-def grade_of(answer: scoring_service_pb2.GradeAgentsResponse, agent_id: str) -> scoring_service_pb2.AgentGrade | None:
+def grade_of(grades: Iterable[scoring_service_pb2.AgentGrade], agent_id: str) -> scoring_service_pb2.AgentGrade | None:
     """Return an agent's grade, None when scoring does not name the agent."""
-    return next((grade for grade in answer.grades if grade.agent_id == agent_id), None)
+    return next((grade for grade in grades if grade.agent_id == agent_id), None)
 
 
 def scored_by(answer: scoring_service_pb2.GradeAgentsResponse) -> common_pb2.Quality:

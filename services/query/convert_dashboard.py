@@ -9,9 +9,9 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
-from services.query.answers import Frame, Standing
+from services.query.answers import Frame
 from services.query.convert import alerts, missing, moment
-from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, score_of, scored_by
+from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, scored_by
 from services.query.convert_parts import day_point, grade_history
 from services.query.dashboard import Dashboard, Prospect, Talk, Todo, at_risk
 from services.query.performance import Sums
@@ -24,18 +24,17 @@ def agent_dashboard(
     dashboard: Dashboard,
     *,
     grades: Grades,
-    grades_before: Grades,
-    history: scoring_service_pb2.ListGradeHistoryResponse,
     scores: scoring_service_pb2.ScoreCustomersResponse,
     open_alerts: alerting_service_pb2.ListAlertsResponse | None,
 ) -> agent_pb2.AgentDashboard:
     """Return the dashboard of an agent; what alerting did not answer is absent, and quality says so."""
-    course = dashboard.course
-    performance = _performance(frame, window, course.current, grades)
-    previous = _performance(frame, window.previous(), course.previous, grades_before) if course.previous else None
-    found = agent_changes(course, grades, score_of(grades_before, course.current.agent.agent_id))
-    performance.changes.extend(found if previous else ())
+    course, scored = dashboard.course, scored_by(grades)
     agent, sums = course.current.agent, course.current.sums
+    grade, grade_before = (grade_of(each, agent.agent_id) for each in (grades.grades, grades.previous_grades))
+    performance = agent_performance(frame, window, course.current, grade, scored)
+    previous = agent_performance(frame, window.previous(), course.previous, grade_before, scored) if course.previous else None
+    found = agent_changes(course, grade)
+    performance.changes.extend(found if previous else ())
     message = agent_pb2.AgentDashboard(
         agent_id=agent.agent_id,
         name=agent.name,
@@ -53,7 +52,7 @@ def agent_dashboard(
         follow_ups=_follow_ups(dashboard.talk),
         open_alerts=alerts(open_alerts),
         quality=performance.quality,
-        grade_history=grade_history(history, frame.today),
+        grade_history=grade_history(grades, frame.today),
         appointments=_appointments(sums, dashboard.todo),
         open_follow_ups=dashboard.todo.open,
         overdue_follow_ups=dashboard.todo.overdue,
@@ -75,10 +74,6 @@ def prospects(scores: scoring_service_pb2.ScoreCustomersResponse) -> list[Prospe
         for score in scores.scores
         if score.HasField("p_alive") and score.HasField("churn_risk")
     ]
-
-
-def _performance(frame: Frame, window: Window, standing: Standing, grades: Grades) -> agent_pb2.AgentPerformance:
-    return agent_performance(frame, window, standing, grade_of(grades, standing.agent.agent_id), scored_by(grades))
 
 
 def _appointments(sums: Sums, todo: Todo) -> agent_pb2.AppointmentSummary:

@@ -17,7 +17,7 @@ from services.query.platforms import PlatformStanding
 from services.query.uncertainty import LEVEL
 
 #: Days that grades of the past are told of.
-_HISTORY_DAYS = 90
+HISTORY_DAYS = 90
 
 
 def change(found: Change) -> agent_pb2.Change:
@@ -52,10 +52,10 @@ def platform_metrics(standing: PlatformStanding) -> system_pb2.PlatformMetrics:
     )
 
 
-def grade_history(answer: scoring_service_pb2.ListGradeHistoryResponse, today: date) -> list[agent_pb2.GradePoint]:
+def grade_history(answer: scoring_service_pb2.GradeAgentsResponse, today: date) -> list[agent_pb2.GradePoint]:
     """Return the grades of the last 90 days, oldest first."""
-    first = (today - timedelta(days=_HISTORY_DAYS)).isoformat()
-    return [_grade_point(each) for each in reversed(answer.snapshots) if each.day >= first]
+    first = (today - timedelta(days=HISTORY_DAYS)).isoformat()
+    return [_grade_point(each) for each in reversed(answer.history) if each.day >= first]
 
 
 def present(message: Message, fields: Iterable[str]) -> dict[str, Any]:

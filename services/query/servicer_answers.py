@@ -17,7 +17,6 @@ from services.query import (
     convert_comparison,
     convert_customer,
     convert_dashboard,
-    convert_parts,
     convert_tenant,
     loading,
     loading_customer,
@@ -27,6 +26,7 @@ from services.query import (
 )
 from services.query.answers import Agent, Frame
 from services.query.calls import Calls, Context
+from services.query.convert_parts import HISTORY_DAYS
 from services.query.cursors import window_of as window_of_span
 from services.query.customers import SESSION_WEEKS
 from services.query.dashboard import CUSTOMERS_SCORED
@@ -50,11 +50,8 @@ class AnswerCalls(Calls):
         now = self._clock()
         async with asyncio.TaskGroup() as asked, self._database.snapshot() as conn:
             agent, frame = await loading.begin(conn, request.agent_id, now)
-            history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
-            told = await self._course(asked, conn, frame, agent, request=request, context=context)
-        answer = told()
-        answer.grade_history.extend(convert_parts.grade_history(history.result(), frame.today))
-        return answer
+            told = await self._course(asked, conn, frame, agent, request=request, context=context, history_days=HISTORY_DAYS)
+        return told()
 
     async def GetCustomerInsight(
         self, request: query_service_pb2.GetCustomerInsightRequest, context: Context
@@ -95,9 +92,8 @@ class AnswerCalls(Calls):
             async with self._database.snapshot() as conn:
                 agent, frame = await loading.begin(conn, request.agent_id, now)
                 question = replace(await self._question(conn, request, frame, ids), days_told=windows.LONGEST_DAYS)
-                grades = asked.create_task(self._siblings.grades(context, question.window, question.only))
-                before = asked.create_task(self._siblings.grades(context, question.before, question.only))
-                history = asked.create_task(self._siblings.grade_history(context, request.agent_id))
+                asking = self._siblings.grades(context, question.window, question.only, history_days=HISTORY_DAYS, in_full=True)
+                grades = asked.create_task(asking)
                 silent = await read(conn, store_conversations.silent_customers(question, CUSTOMERS_SCORED))
                 scores = asked.create_task(self._siblings.scores(context, silent))
                 dashboard = await loading.load_dashboard(conn, question, agent, frame)
@@ -106,8 +102,6 @@ class AnswerCalls(Calls):
             question.window,
             dashboard,
             grades=grades.result(),
-            grades_before=before.result(),
-            history=history.result(),
             scores=scores.result(),
             open_alerts=alerts.result(),
         )
@@ -155,10 +149,12 @@ class AnswerCalls(Calls):
         *,
         request: GetPerformance,
         context: Context | None,
+        history_days: int = 0,
     ) -> Callable[[], agent_pb2.AgentPerformance]:
         """Return what tells how an agent did, once everything is there that was asked for."""
         question = await self._question(conn, request, frame, [request.agent_id])
-        grades = asked.create_task(self._siblings.grades(context, question.window, question.only, with_previous=True))
+        asking = self._siblings.grades(context, question.window, question.only, history_days=history_days)
+        grades = asked.create_task(asking)
         course = await loading.load_course(conn, question, agent, frame)
         window = question.window
         return lambda: convert_agent.agent_course(frame, window, course, grades=grades.result())

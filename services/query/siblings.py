@@ -21,7 +21,6 @@ _log = logging.getLogger(__name__)
 _SCORING_S = 10.0
 _ALERTING_S = 2.0
 _ALERTING_SHARE = 0.5
-_HISTORY_DAYS = 90
 _QUARTERS = (1, 2, 3, 4)
 #: Alerts asked for: as many as alerting tells at once.
 _MOST_ALERTS = 1000
@@ -38,12 +37,10 @@ class Siblings:
         self._alerting = alerting_service_pb2_grpc.AlertingServiceStub(alerting)
 
     async def grades(
-        self, context: Context | None, window: Window | None, only: Filter, *, with_previous: bool = False
+        self, context: Context | None, window: Window, only: Filter, *, history_days: int = 0, in_full: bool = False
     ) -> scoring_service_pb2.GradeAgentsResponse:
-        """Return named agents' grades in a window (none: no grades); with the previous, they tell the scores before it, too."""
-        if window is None:
-            return scoring_service_pb2.GradeAgentsResponse()
-        request = _graded(window, only, with_previous=with_previous)
+        """Return a named agent's grade in a window with the score before it; with `in_full` the grade before it, too."""
+        request = _graded(window, only, with_previous=True, with_previous_grades=in_full, history_days=history_days)
         return await self._scoring.GradeAgents(request, timeout=_timeout(context, _SCORING_S))
 
     async def ranking(
@@ -68,11 +65,6 @@ class Siblings:
         request.end_time.FromDatetime(window.end)
         answer = await _if_it_answers(self._scoring.ListEarners(request, timeout=_patience(context)))
         return answer.agent_ids if answer else None
-
-    async def grade_history(self, context: Context | None, agent_id: str) -> scoring_service_pb2.ListGradeHistoryResponse:
-        """Return an agent's grades over 30 days as the ends of the last 90 days found them, the newest first."""
-        request = scoring_service_pb2.ListGradeHistoryRequest(agent_id=agent_id, page_size=_HISTORY_DAYS)
-        return await self._scoring.ListGradeHistory(request, timeout=_timeout(context, _SCORING_S))
 
     async def scores(self, context: Context | None, customer_ids: Sequence[str]) -> scoring_service_pb2.ScoreCustomersResponse:
         """Return the scores of those of up to 1,000 customers that facts name: one may have been erased just now."""

@@ -10,8 +10,9 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Double, Select, SmallInteger, Subquery, Table, cast, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from services.query.histograms import GROWTH, PERCENTS, Percentiles
+from services.query.histograms import GROWTH, Percentiles, percentiles_of
 from services.query.performance import Place
 from services.query.periods import nearest_month
 from services.query.questions import Question
@@ -51,8 +52,9 @@ def times(question: Question, *by: str) -> Reading[Mapping[Place, Times]]:
     def told(rows: Rows) -> Mapping[Place, Times]:
         found: dict[Place, dict[str, Percentiles]] = {}
         for row in rows:
-            buckets = {percent: getattr(row, f"p{percent}") for percent in PERCENTS}
-            found.setdefault(place_of(row)[1], {})[row.which] = Percentiles(row.n, buckets)
+            each = percentiles_of(row.log_buckets, row.counts)
+            if each.n:
+                found.setdefault(place_of(row)[1], {})[row.which] = each
         return found
 
     source = source_of(question, by_agent=AGENT in by)
@@ -62,23 +64,16 @@ def times(question: Question, *by: str) -> Reading[Mapping[Place, Times]]:
 @built_once
 def _times(source: Source, by: Split) -> Select[Any]:
     both = union_all(*(_histogram(source, which, by) for which in _TIMES)).subquery("histogram")
-    of = [both.c.which, *(both.c[key] for key in by)]
-    so_far = func.sum(both.c.n).over(partition_by=of, order_by=both.c.log_bucket).label("so_far")
-    ranked = select(*both.c, so_far, func.sum(both.c.n).over(partition_by=of).label("total")).subquery("ranked")
-    # The bucket that holds the nearest-rank percentile is the first up to which there are as many.
-    reached = [
-        func.min(ranked.c.log_bucket).filter(100 * ranked.c.so_far >= percent * ranked.c.total).label(f"p{percent}")
-        for percent in PERCENTS
-    ]
-    keys = [ranked.c.which, *(ranked.c[key] for key in by)]
-    n = whole_number(func.max(ranked.c.total)).label("n")
-    return select(literal(0).label("mask"), *keys, n, *reached).where(ranked.c.total > 0).group_by(*keys)
+    keys = [both.c.which, *(both.c[key] for key in by)]
+    # One row a place: to rank the buckets here would take longer than all the rest.
+    told = (func.array_agg(aggregate_order_by(both.c[n], both.c.log_bucket)).label(f"{n}s") for n in ("log_bucket", "count"))
+    return select(literal(0).label("mask"), *keys, *told).group_by(*keys)
 
 
 def _histogram(source: Source, which: str, by: Split) -> Select[Any]:
     rows = _time_rows(source, which, by)
     keys = [rows.c[key] for key in (*by, "log_bucket")]
-    n = whole_number(func.sum(rows.c.n)).label("n")
+    n = whole_number(func.sum(rows.c.n)).label("count")
     return select(literal(which).label("which"), *keys, n).group_by(*keys)
 
 

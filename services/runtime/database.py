@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.runtime import deadlines
+from services.runtime.driver import open_driver, send
 from services.runtime.errors import StartError
 from services.runtime.tenancy import current_tenant, set_tenant
 
 #: Oldest PostgreSQL that has `RETURNING old.*, new.*`, as server_version_num.
 OLDEST_SERVER = 180000
 
-_BIND = text("SELECT set_config('rapport.tenant', :tenant, true), set_config('statement_timeout', :timeout, true)")
-_LIMIT = text("SELECT set_config('transaction_timeout', :transaction, true), set_config('lock_timeout', :lock, true)")
+_BIND = "SELECT set_config('rapport.tenant', %(tenant)s, true), set_config('statement_timeout', %(timeout)s, true)"
+_LIMIT = "SELECT set_config('transaction_timeout', %(transaction)s, true), set_config('lock_timeout', %(lock)s, true)"
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -48,6 +49,7 @@ class Database:
         if transaction_limit is not None:
             options += f" -c transaction_timeout={_milliseconds(transaction_limit.total_seconds())}"
         connect = {"options": options, "connect_timeout": 5}
+        self._pool_size = pool_size
         self._engine: AsyncEngine = _engine(url, connect, pool_size)
         # Pings have a connection of their own: a full pool is no sign that the server is gone.
         self._pings: AsyncEngine = _engine(url, connect, 1)
@@ -84,32 +86,22 @@ class Database:
     async def _begin(self, options: dict[str, Any], limits: Limits | None) -> AsyncConnection:
         """Return a connection whose transaction has begun.
 
-        One that was kept while the server restarted is found out by the first statement. Nothing has been done by then, so
-        another one is tried; asking every connection beforehand would cost each transaction a round trip.
+        Those that were kept while the server restarted are found out by the first statement. Nothing has been done by then, so
+        others are tried; asking every connection beforehand would cost each transaction a round trip.
         """
-        try:
-            return await self._begin_once(options, limits)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        return await self._begin_once(options, limits)
-
-    async def _begin_once(self, options: dict[str, Any], limits: Limits | None) -> AsyncConnection:
-        conn = await self._engine.connect()
-        try:
-            if options:
-                await conn.execution_options(**options)
-            longest = None if limits is None else limits.statement_s
-            ends = [seconds for seconds in (deadlines.remaining_s(), longest) if seconds is not None]
-            timeout = _milliseconds(min(ends)) if ends else "0"
-            await conn.execute(_BIND, {"tenant": current_tenant(), "timeout": timeout})
-            if limits is not None:
-                allowed = {"transaction": limits.transaction_s, "lock": limits.lock_s}
-                await conn.execute(_LIMIT, {name: _milliseconds(seconds) for name, seconds in allowed.items()})
-        except BaseException:
-            await conn.close()
-            raise
-        return conn
+        kept = self._pool_size
+        while True:
+            conn = await self._engine.connect()
+            try:
+                await _bind(conn, options, limits)
+            except BaseException as error:
+                is_cut = isinstance(error, psycopg.Error) and conn.invalidated and kept > 0
+                await conn.close()
+                if not is_cut:
+                    raise
+                kept -= 1
+            else:
+                return conn
 
     @asynccontextmanager
     async def probe(self) -> AsyncIterator[AsyncConnection]:
@@ -137,6 +129,21 @@ class Database:
         """Give up every connection."""
         await self._engine.dispose()
         await self._pings.dispose()
+
+
+async def _bind(conn: AsyncConnection, options: dict[str, Any], limits: Limits | None) -> None:
+    """Begin a transaction and bind it to the tenant and to the call's deadline, all in one round trip."""
+    if options:
+        await conn.execution_options(**options)
+    longest = None if limits is None else limits.statement_s
+    ends = [seconds for seconds in (deadlines.remaining_s(), longest) if seconds is not None]
+    bound = {"tenant": current_tenant(), "timeout": _milliseconds(min(ends)) if ends else "0"}
+    await conn.begin()
+    async with open_driver(conn) as driver, driver.pipeline():
+        await send(conn, driver, _BIND, bound)
+        if limits is not None:
+            allowed = {"transaction": limits.transaction_s, "lock": limits.lock_s}
+            await send(conn, driver, _LIMIT, {name: _milliseconds(seconds) for name, seconds in allowed.items()})
 
 
 def _milliseconds(seconds: float) -> str:

@@ -40,6 +40,8 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The driver warns of errors that are raised as well, in words that name the server.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def describe(exc: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 from rapport.metrics.v1 import common_pb2
@@ -37,12 +36,15 @@ class GradeCalls(Calls):
         now = self._clock()
         await self._teams.settle()
         async with self._database.snapshot() as conn:
-            version, (known, watermark) = await read_together(
-                conn, policy_store.version_of(request.policy_version), team_store.known(now)
+            version, (known, watermark), past = await read_together(
+                conn,
+                policy_store.version_of(request.policy_version),
+                team_store.known(now),
+                grade_store.snapshots(request.agent_ids[0] if request.history_days else "", _WINDOW_DAYS, request.history_days),
             )
             version = found(version, request.policy_version)
             window = _window(request, known)
-            before = period_before(window, now) if request.with_previous else None
+            before = period_before(window, now) if request.with_previous or request.with_previous_grades else None
             teams = await self._teams.get(conn, [window, before] if before else [window], known, _only(request))
             # Most are known by the team; who is not may still be known to facts.
             unknown = set(request.agent_ids).difference(teams[0].places)
@@ -52,6 +54,7 @@ class GradeCalls(Calls):
         answer = await asyncio.to_thread(_grades, teams, request, version)
         about = convert.quality(answer.quality.n, watermark, window=window, policy_version=version.policy.version)
         answer.quality.MergeFrom(about)
+        answer.history.extend(map(convert.snapshot_to_proto, past))
         return answer
 
     async def ListEarners(self, request: pb.ListEarnersRequest, context: Any) -> pb.ListEarnersResponse:
@@ -69,7 +72,7 @@ class GradeCalls(Calls):
         async with self._database.transaction() as conn:
             known = await store.get_known_agents(conn, [agent])
             require("AGENT_NOT_FOUND", "agent", "agent_id", [agent], {agent} - known)
-            kept = await grade_store.list_snapshots(conn, agent, days, before, size + 1)
+            kept = await read(conn, grade_store.snapshots(agent, days, size + 1, before))
         token = pages.day_token(self._pages, kept[size - 1].day, agent, days) if len(kept) > size else ""
         return pb.ListGradeHistoryResponse(snapshots=[convert.snapshot_to_proto(s) for s in kept[:size]], next_page_token=token)
 
@@ -93,11 +96,15 @@ def _only(request: pb.GradeAgentsRequest | pb.ListEarnersRequest) -> store.Only:
 
 def _grades(teams: Sequence[Team], request: pb.GradeAgentsRequest, version: PolicyVersion) -> pb.GradeAgentsResponse:
     """Return the grades of the first team's agents; the other one, if any, is that of the period before."""
-    standings, *scored_before = (Standings(each, version.policy) for each in teams)
+    standings, *before = (Standings(each, version.policy) for each in teams)
     wanted = list(request.agent_ids) or standings.team.active
     answer = _page(standings, wanted, request) if request.page_size else _all(standings, wanted)
-    for message, earlier in product(answer.grades, scored_before):
-        convert.add_previous(message, earlier.raw_score(message.agent_id))
+    shown = [grade.agent_id for grade in answer.grades]
+    for earlier in before:
+        for grade in answer.grades:
+            convert.add_previous(grade, earlier.raw_score(grade.agent_id))
+        if request.with_previous_grades:
+            answer.previous_grades.extend(map(convert.grade_to_proto, explained(earlier, shown)))
     answer.policy.CopyFrom(convert_policy.version_to_proto(version))
     answer.graded = len(standings.team.active)
     return answer

@@ -7,8 +7,7 @@ compiled, and to wrap its rows, takes longer than most of a reader's statements 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar, overload
@@ -18,6 +17,8 @@ from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled
+
+from services.runtime.driver import open_driver, send
 
 #: Rows have their columns by name and by place, whether the driver tells them or SQLAlchemy.
 Rows: TypeAlias = Sequence[Any]
@@ -95,7 +96,7 @@ async def read(conn: AsyncConnection, reading: Reading[T]) -> T:
     statement = reading.statement
     if not isinstance(statement, Prepared):
         return reading.told((await conn.execute(statement, reading.values)).all())
-    async with _driver(conn) as driver:
+    async with open_driver(conn) as driver:
         cursor = await _send(conn, driver, statement, reading)
         return reading.told(await cursor.fetchall())
 
@@ -115,7 +116,7 @@ async def read_together(
 async def read_together(conn: AsyncConnection, *readings: Reading[Any]) -> tuple[Any, ...]:
     """Return what readings tell, in their order; those that are prepared share one round trip."""
     sent = []
-    async with _driver(conn) as driver, driver.pipeline():
+    async with open_driver(conn) as driver, driver.pipeline():
         for each in readings:
             ours = each.statement if isinstance(each.statement, Prepared) else None
             sent.append(await _send(conn, driver, ours, each) if ours else None)
@@ -127,26 +128,9 @@ async def read_together(conn: AsyncConnection, *readings: Reading[Any]) -> tuple
 async def _send(
     conn: AsyncConnection, driver: psycopg.AsyncConnection[Any], statement: Prepared, reading: Reading[Any]
 ) -> psycopg.AsyncCursor[Any]:
-    cursor, parameters = driver.cursor(row_factory=_named_rows), statement.parameters(reading.values)
-    # Whoever listens for statements hears of these, too.
-    told: Any = conn.sync_connection
-    told.dispatch.before_cursor_execute(told, cursor, statement.text, parameters, None, False)
-    await cursor.execute(statement.text.encode(), parameters, prepare=False if reading.is_planned_anew else None)
-    return cursor
-
-
-@asynccontextmanager
-async def _driver(conn: AsyncConnection) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Open the driver's own connection; one that is lost is not used again."""
-    found = conn.sync_connection.connection.driver_connection if conn.sync_connection else None
-    if not isinstance(found, psycopg.AsyncConnection):
-        raise TypeError(found)
-    try:
-        yield found
-    except psycopg.Error as error:
-        if found.closed:
-            await conn.invalidate(error)
-        raise
+    parameters = statement.parameters(reading.values)
+    prepare = False if reading.is_planned_anew else None
+    return await send(conn, driver, statement.text, parameters, rows=_named_rows, prepare=prepare)
 
 
 def _named_rows(cursor: psycopg.AsyncCursor[Any]) -> Callable[[Sequence[Any]], Any]:

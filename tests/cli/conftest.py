@@ -77,3 +77,8 @@ def mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "mapping.toml"
     path.write_text(MAPPING)
     return path
+
+
+def squeezed(text: str) -> list[str]:
+    """Return the lines of a text with one space where there are several."""
+    return [" ".join(line.split()) for line in text.splitlines()]

@@ -13,7 +13,7 @@ from rapport.query.v1 import drill_down_pb2 as pb
 from rapport.query.v1 import filter_pb2
 
 from services.cli.layout import OUT
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 from tests.cli.query_servicer import Query
 from tests.cli.servicers import status
 
@@ -92,14 +92,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Query, name, method(ParseDict(told, made)))
 
 
-def lines(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.splitlines()]
-
-
 async def test_facts_and_the_number_they_add_up_to(house: House, rapport: Rapport) -> None:
     result = await rapport("facts", "noShows", "--where", "agent=1", "--where", "agent=2", "--where", "outcome=no_show")
     assert result.exit_code == 0, result.stderr
-    told = lines(result.stdout)
+    told = squeezed(result.stdout)
     assert told[0] == "noShows: 5"
     assert "2026-05-03 10:00:00 UTC appointment p1 1 c1 whatsapp no show 1 —" in told
     assert "2026-05-02 10:00:00 UTC transaction t1 — — — — 1 -19.99 EUR" in told
@@ -128,7 +124,7 @@ async def test_what_is_meant_by_where(house: House, rapport: Rapport, where: str
 
 async def test_conversations(house: House, rapport: Rapport) -> None:
     words = ("--rated-at-most", 3, "--escalated", "--no-follow-up", "--limit", 2)
-    told = lines((await rapport("conversations", *words)).stdout)
+    told = squeezed((await rapport("conversations", *words)).stdout)
     assert "2026-05-03 10:00:00 UTC talk 1 c1 whatsapp 4.35 35.0 s yes purchase, 1,200.00 INR" in told
     assert "— bare 2 c2 web — — no —" in told
     assert {"7 in all", "There are more; ask for more with --limit."} <= set(told)
@@ -140,7 +136,7 @@ async def test_conversations(house: House, rapport: Rapport) -> None:
 
 
 async def test_a_conversation(house: House, rapport: Rapport) -> None:
-    told = lines((await rapport("conversation", "talk")).stdout)
+    told = squeezed((await rapport("conversation", "talk")).stdout)
     for line in (
         "Conversation talk", "agent / customer 1 / c1", "duration 10 min", "messages 12: 6 of the customer, 5 of the agent",
         "escalated yes: wants a person, settled by Ada", "to be done call", "intents buy, ask", "tone positive, joy",
@@ -151,7 +147,7 @@ async def test_a_conversation(house: House, rapport: Rapport) -> None:
 
 
 async def test_a_timeline(house: House, rapport: Rapport) -> None:
-    told = lines((await rapport("timeline", "c1", "--limit", 9)).stdout)
+    told = squeezed((await rapport("timeline", "c1", "--limit", 9)).stdout)
     assert told[0] == "Customer c1 · Ada"
     assert "2026-05-03 10:00:00 UTC Charge of 120.00 USD settled 1 whatsapp 120.00 USD" in told
     assert "2026-05-02 10:00:00 UTC Became at risk: has probably left — — —" in told
@@ -160,7 +156,7 @@ async def test_a_timeline(house: House, rapport: Rapport) -> None:
 
 async def test_the_funnel_of_the_tenants_days(house: House, rapport: Rapport) -> None:
     house.query.window.CopyFrom(ParseDict(WINDOW["window"], Window()))
-    told = lines((await rapport("funnel", "--days", 7)).stdout)
+    told = squeezed((await rapport("funnel", "--days", 7)).stdout)
     assert "awareness 40 ████████████████████ — — — 50" in told
     assert "consideration 10 █████░░░░░░░░░░░░░░░ 25.0 % 14.2 to 40.2 % 2 d 12" in told
     _, second = house.query.calls
@@ -169,7 +165,7 @@ async def test_the_funnel_of_the_tenants_days(house: House, rapport: Rapport) ->
 
 async def test_customers(house: House, rapport: Rapport) -> None:
     words = ("--segment", "at_risk", "--segment", "", "--risk", 0.5, "--value", 10, "--agent", "1", "--order", "churn_risk")
-    told = lines((await rapport("customers", *words)).stdout)
+    told = squeezed((await rapport("customers", *words)).stdout)
     assert "c1 Ada at risk 80% 30% 1,234.50 — 4 2 2026-01-01 2026-02-01" in told
     assert "c2 — — — — — — 0 0 — —" in told
     assert house.query.calls == [
@@ -181,14 +177,14 @@ async def test_customers(house: House, rapport: Rapport) -> None:
 
 
 async def test_agents(house: House, rapport: Rapport) -> None:
-    told = lines((await rapport("agents", "--state", "active", "--state", "", "--industry", "retail")).stdout)
+    told = squeezed((await rapport("agents", "--state", "active", "--state", "", "--industry", "retail")).stdout)
     assert "1 Bot active 2026-05-01 00:00:00 UTC retail whatsapp, web en shop" in told
     assert "2 — — — — — — —" in told
     assert house.query.calls == [pb.ListAgentsRequest(states=[1, 0], industries=["retail"], page_size=100)]
 
 
 async def test_follow_ups(house: House, rapport: Rapport) -> None:
-    told = lines((await rapport("follow-ups", "--state", "overdue", "--agent", "1", "--assignee", "Ada")).stdout)
+    told = squeezed((await rapport("follow-ups", "--state", "overdue", "--agent", "1", "--assignee", "Ada")).stdout)
     assert "2026-05-01 00:00:00 UTC overdue f1 call Ada 1 c1 talk 2026-04-30 00:00:00 UTC" in told
     assert "— open f2 — — — — — 2026-04-30 00:00:00 UTC" in told
     assert house.query.calls == [pb.ListFollowUpsRequest(states=[2], agent_ids=["1"], assignee="Ada", page_size=50)]

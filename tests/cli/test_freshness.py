@@ -7,7 +7,7 @@ import json
 from google.protobuf.json_format import ParseDict
 from rapport.scoring.v1.scoring_service_pb2 import GetFreshnessResponse
 
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 from tests.cli.servicers import status
 
 ANSWER = {
@@ -25,17 +25,13 @@ FRESH = ParseDict({"watermark": "2026-05-01T10:02:00Z", "policyVersion": 1}, Get
 END = status("INTERNAL", "INTERNAL", "something broke")
 
 
-def rows(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.splitlines()]
-
-
 async def test_freshness_is_told(house: House, rapport: Rapport) -> None:
     house.scoring.freshness = [ParseDict(ANSWER, GetFreshnessResponse())]
 
     result = await rapport("freshness")
 
     assert result.exit_code == 0, result.stderr
-    assert rows(result.stdout)[1:] == [
+    assert squeezed(result.stdout)[1:] == [
         "everything is counted up to 2026-05-01 10:00:00 UTC",
         "changes that wait 12,000",
         "the oldest waits for 1 min",
@@ -49,13 +45,13 @@ async def test_freshness_is_told(house: House, rapport: Rapport) -> None:
 
 async def test_what_never_was_is_a_dash(house: House, rapport: Rapport) -> None:
     house.scoring.freshness = [FRESH]
-    shown = rows((await rapport("freshness")).stdout)
+    shown = squeezed((await rapport("freshness")).stdout)
     assert {"the oldest waits for —", "counted last —", "daily sweep —", "could not be counted 0"} <= set(shown)
 
 
 async def test_less_than_a_second_is_told_in_milliseconds(house: House, rapport: Rapport) -> None:
     house.scoring.freshness = [ParseDict({"lag": "0.25s"}, GetFreshnessResponse())]
-    assert "the oldest waits for 250 ms" in rows((await rapport("freshness")).stdout)
+    assert "the oldest waits for 250 ms" in squeezed((await rapport("freshness")).stdout)
 
 
 async def test_watching_prints_a_line_a_look_and_outlives_a_service_that_goes_away(house: House, rapport: Rapport) -> None:

@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 from rapport.scoring.v1.scoring_service_pb2 import GradeSnapshot, ListGradeHistoryRequest
 
 from services.cli.layout import OUT
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 SNAPSHOTS = [
     {
@@ -39,7 +39,7 @@ async def test_grades_are_drawn_oldest_first_and_listed_newest_first(house: Hous
     result = await rapport("history", "1")
 
     assert result.exit_code == 0, result.stderr
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    lines = squeezed(result.stdout)
     assert lines[0] == "Agent 1 · grades of 30 days"
     assert lines[1] == "score ▁·█ from 80.0 to 92.1"
     rows = [line for line in lines if line.startswith("2026-")]

@@ -13,7 +13,7 @@ from services.cli.layout import OUT
 from services.cli.show_models import PUBLISHED_EVENTS, PUBLISHED_VALUES
 from services.scoring.lifetime import PUBLISHED
 from services.scoring.lifetime import PUBLISHED_VALUES as SCORINGS_VALUES
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 TEST = {
     "firstDay": "2026-01-01",
@@ -63,7 +63,7 @@ async def test_models_are_shown_beside_the_published_ones_with_their_basis(rappo
     result = await rapport("models", "show")
 
     assert result.exit_code == 0, result.stderr
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    lines = squeezed(result.stdout)
     for told in (
         "Models version 3 · fitted 2026-04-01 02:00:00 UTC to what was known on 2026-04-01",
         "engagement r 0.610 0.525",
@@ -86,7 +86,7 @@ async def test_with_a_test_of_orders_its_factor_is_told(house: House, rapport: R
 
 async def test_the_test_is_told_and_drawn(rapport: Rapport) -> None:
     shown = (await rapport("models", "show")).stdout
-    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    lines = squeezed(shown)
     for told in (
         "Test of engagement: foretold for 2026-01-01 to 2026-04-01 (not included)",
         "customers 900, of whom 600 did not come back",
@@ -106,7 +106,7 @@ async def test_what_is_absent_is_a_dash(house: House, rapport: Rapport) -> None:
     test = house.scoring.report.engagement_test
     test.ClearField("auc")
     test.ClearField("lift")
-    lines = [" ".join(line.split()) for line in (await rapport("models", "show")).stdout.splitlines()]
+    lines = squeezed((await rapport("models", "show")).stdout)
     assert "told apart (AUC) — (0.5 by chance, 1 without fail)" in lines
     assert "churn in the riskiest tenth —" in lines
 

@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 from rapport.metrics.v1.agent_pb2 import AgentPerformance
 
 from services.cli.layout import OUT
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 WILSON = {"low": 41.3, "high": 52.9, "level": 0.95}
 BREAKDOWN = [
@@ -28,7 +28,7 @@ def agent(house: House) -> None:
 
 
 def rows(text: str) -> list[str]:
-    lines = [" ".join(line.split()) for line in text.splitlines()]
+    lines = squeezed(text)
     return lines[lines.index("Next to the peers") :]
 
 

@@ -16,7 +16,7 @@ from rapport.scoring.v1.scoring_service_pb2 import (
 from services.cli.layout import OUT
 from services.cli.policy_changes import PATHS, applied, differences, mask, parsed, values
 from services.cli.policy_words import MEANINGS
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 from tests.cli.scoring_servicer import DEFAULT
 
 PREVIEW = {
@@ -47,10 +47,6 @@ PREVIEW = {
         "window": {"start": "2025-06-30T18:30:00Z", "end": "2025-07-30T18:30:00Z", "timeZone": "Asia/Kolkata"},
     },
 }
-
-
-def squeezed(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 async def test_a_policy_is_shown_with_what_each_value_means_and_the_path_to_change_it(rapport: Rapport) -> None:

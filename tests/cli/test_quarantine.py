@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 from rapport.scoring.v1.scoring_service_pb2 import QuarantinedChange, RetryQuarantineRequest
 
 from services.cli.layout import OUT
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 
 def change(change_id: int, kind: str = "conversation", entity: str = "c-1") -> QuarantinedChange:
@@ -34,7 +34,7 @@ async def test_changes_are_listed_with_their_error(rapport: Rapport) -> None:
     result = await rapport("quarantine", "list")
 
     assert result.exit_code == 0, result.stderr
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    lines = squeezed(result.stdout)
     assert "-1 follow up f-9 2026-05-01 10:00:00 UTC 2026-05-01 10:00:07 UTC SQLSTATE 22003 2" in lines
     assert any(line.startswith("42 erased customer u-7") for line in lines)
 
@@ -63,7 +63,7 @@ async def test_what_still_fails_and_what_is_not_there_is_told_and_exits_with_one
     result = await rapport("quarantine", "retry", 41, 42, 77)
 
     assert result.exit_code == 1
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    lines = squeezed(result.stdout)
     assert lines[0] == "counted: 1"
     assert any(line.startswith("41 conversation c-1") for line in lines)
     assert lines[-1] == "Not in quarantine: 77"

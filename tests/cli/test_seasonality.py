@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from rapport.scoring.v1.scoring_service_pb2 import GetSeasonalityRequest, GetSeasonalityResponse
 
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 ANSWER = {
     "quarters": [
@@ -32,7 +32,7 @@ async def test_quarters_are_drawn_against_the_highest(rapport: Rapport) -> None:
     result = await rapport("seasonality")
 
     assert result.exit_code == 0, result.stderr
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    lines = squeezed(result.stdout)
     for told in (
         "The year of 12 customers",
         "Q1 20 0.50 █████░░░░░░░░░░░░░░░",

@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 
 from services.cli.layout import OUT, span, sparkline
-from tests.cli.conftest import House, Rapport
+from tests.cli.conftest import House, Rapport, squeezed
 
 ANSWER = {
     "asOf": "2026-11-20T12:00:00Z",
@@ -42,7 +42,7 @@ def answers(house: House) -> None:
 async def test_sources_are_shown_with_their_days_and_the_silent_ones_are_named(house: House, rapport: Rapport) -> None:
     result = await rapport("sync", "--days", 4)
     assert result.exit_code == 0, result.stderr
-    lines = {" ".join(line.split()) for line in result.stdout.splitlines()}
+    lines = set(squeezed(result.stdout))
     assert "conversations 1,234 1,200 0 0 0 34 30 s 59 min ·█·▂" in lines
     assert "my agents 0 0 0 0 0 0 3 d — ····" in lines
     assert "billing 0 0 0 0 0 0 — — ····" in lines

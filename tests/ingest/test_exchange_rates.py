@@ -9,13 +9,12 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 
 from services.ingest.rates import plain
 from services.runtime.tenancy import set_tenant
 from tests.fix_services import House
+from tests.ingest.test_ingest_calls import told
 
 
 def rate(text: str = "1.0823", day: str = "2026-05-01", base: str = "EUR", into: str = "USD") -> pb.ExchangeRate:
@@ -35,16 +34,6 @@ async def listed(ingest: Any, **asked: Any) -> list[tuple[str, str, str, str]]:
     answer = await ingest.ListExchangeRates(pb.ListExchangeRatesRequest(**asked))
     assert answer.next_page_token == ""
     return [(r.date, r.from_currency, r.to_currency, r.rate) for r in answer.rates]
-
-
-def told(error: grpc.aio.AioRpcError) -> tuple[str, str, list[str]]:
-    """Return the status, the reason and the field paths of a failed call."""
-    status = rpc_status.from_call(error)
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status.details if status else []:
-        detail.Unpack(info)
-        detail.Unpack(bad)
-    return error.code().name, info.reason, [v.field for v in bad.field_violations]
 
 
 async def test_rates_are_stored_and_listed_newest_day_first_then_by_currencies(ingest: Any, house: House) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import numpy as np
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, alerting_service_pb2_grpc
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2, common_pb2, comparison_pb2, customer_pb2
 from rapport.scoring.v1 import policy_pb2, scoring_service_pb2, scoring_service_pb2_grpc
+
+from services.scoring import convert
+from services.scoring.ranking import rank
 
 POLICY_VERSION = 7
 
@@ -49,39 +55,30 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
     async def GradeAgents(self, request: Any, context: Any) -> scoring_service_pb2.GradeAgentsResponse:  # noqa: N802
         self.requests.append(request)
         self.deadlines.append(context.time_remaining())
-        wanted: Sequence[str] = request.agent_ids or list(self.grades)
+        wanted = list(request.agent_ids or self.grades)
+        told = [self._graded(agent_id, request) for agent_id in wanted]
+        found = rank(_standings(told), wanted, convert.position(request), request.page_size or len(told))
+        by_id = {each.agent_id: each for each in told}
         answer = scoring_service_pb2.GradeAgentsResponse(
-            grades=sorted((self._graded(agent_id, request) for agent_id in wanted), key=_place),
-            quality=common_pb2.Quality(watermark=self.watermark),
+            grades=[by_id[agent_id] for agent_id in found.page],
+            quality=common_pb2.Quality(watermark=self.watermark, n=found.n, coverage=found.coverage),
             policy=policy_pb2.ScoringPolicy(version=POLICY_VERSION),
             graded=self.graded,
         )
+        if request.with_previous_grades:
+            answer.previous_grades.extend(answer.grades)
+        if request.history_days:
+            answer.history.extend(self.snapshots.get(wanted[0], [])[: request.history_days])
         if request.page_size:
-            self._turn_to_page(answer, request)
+            answer.leaders.extend(_in_brief(by_id[agent_id]) for agent_id in found.leaders)
+            answer.trailers.extend(_in_brief(by_id[agent_id]) for agent_id in found.trailers)
+            answer.grade_distribution.update(Counter(each.grade for each in told if each.HasField("grade")))
+            answer.compared = len(told)
+            answer.benchmarks.extend(self.benchmarks)
+            answer.resting.extend(() if request.agent_ids else self.resting)
+            if found.next:
+                answer.next.CopyFrom(convert.position_to_proto(found.next))
         return answer
-
-    def _turn_to_page(self, answer: scoring_service_pb2.GradeAgentsResponse, request: Any) -> None:
-        """Leave a page of the grades, with what all come to."""
-        every = list(answer.grades)
-        firm = [each for each in every if each.HasField("adjusted_score") and not each.provisional]
-        answer.leaders.extend(map(_in_brief, firm[:5]))
-        answer.trailers.extend(map(_in_brief, reversed(firm[5:][-5:])))
-        for each in every:
-            if each.HasField("grade"):
-                answer.grade_distribution[each.grade] += 1
-        covered = [each.coverage for each in every if each.HasField("coverage")]
-        if covered:
-            answer.quality.coverage = sum(covered) / len(covered)
-        answer.compared = len(every)
-        answer.benchmarks.extend(self.benchmarks)
-        answer.resting.extend(() if request.agent_ids else self.resting)
-        left = [each for each in every if not request.HasField("after") or _place(each) > _place(request.after)]
-        del answer.grades[:]
-        answer.grades.extend(left[: request.page_size])
-        if len(left) > request.page_size:
-            last = left[request.page_size - 1]
-            told = {"adjusted_score": last.adjusted_score} if last.HasField("adjusted_score") else {}
-            answer.next.CopyFrom(scoring_service_pb2.GradePosition(agent_id=last.agent_id, **told))
 
     def _graded(self, agent_id: str, request: Any) -> scoring_service_pb2.AgentGrade:
         told = scoring_service_pb2.AgentGrade()
@@ -96,12 +93,6 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         if self.earners is None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return scoring_service_pb2.ListEarnersResponse(agent_ids=self.earners[: request.limit])
-
-    async def ListGradeHistory(self, request: Any, context: Any) -> scoring_service_pb2.ListGradeHistoryResponse:  # noqa: N802
-        self.requests.append(request)
-        return scoring_service_pb2.ListGradeHistoryResponse(
-            snapshots=self.snapshots.get(request.agent_id, [])[: request.page_size or 90]
-        )
 
     async def ScoreCustomers(self, request: Any, context: Any) -> scoring_service_pb2.ScoreCustomersResponse:  # noqa: N802
         self.requests.append(request)
@@ -118,8 +109,21 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         return scoring_service_pb2.GetSeasonalityResponse(quarters=self.seasons.get(request.customer_id, even))
 
 
-def _place(each: Any) -> tuple[bool, float, str]:
-    return not each.HasField("adjusted_score"), -each.adjusted_score, each.agent_id
+def _standings(grades: Sequence[scoring_service_pb2.AgentGrade]) -> Any:
+    """Return what scoring's own ranking asks of agents next to each other; letters are as the test says, so none is told."""
+
+    def column(name: str) -> Any:
+        return np.array([getattr(each, name) if each.HasField(name) else np.nan for each in grades])  # type: ignore[arg-type]
+
+    firm = {each.agent_id for each in grades if not each.provisional}
+    return SimpleNamespace(
+        places={each.agent_id: place for place, each in enumerate(grades)},
+        adjusted=SimpleNamespace(score=column("adjusted_score")),
+        raw_scores=(column("coverage"), column("coverage")),
+        conversations=np.array([each.n for each in grades], dtype=np.int64),
+        is_firm=firm.__contains__,
+        parts=(),
+    )
 
 
 def _in_brief(grade: scoring_service_pb2.AgentGrade) -> scoring_service_pb2.AgentGrade:

@@ -8,10 +8,7 @@ from rapport.query.v1 import query_service_pb2
 
 from tests.query.conftest import Service
 from tests.query.rows import INSTAGRAM, TODAY, WEB, WHATSAPP, Rows, ago
-
-
-async def compare(service: Service, **asked: object) -> comparison_pb2.AgentComparison:
-    return await service.stub.CompareAgents(query_service_pb2.CompareAgentsRequest(**asked))
+from tests.query.test_comparison_pages import compare
 
 
 @pytest.fixture

@@ -50,10 +50,10 @@ async def test_the_window_next_to_the_one_before(service: Service, busy: Rows) -
     assert got.previous.conversation_metrics.total_conversations == 2
     assert (got.performance.performance_grade, got.performance.rank) == ("A", 1)
     assert (got.previous.quality.window.start, got.previous.quality.window.end) == (stamp(day_start(59)), stamp(day_start(29)))
-    asked = [(r.start_time, r.end_time) for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
-    assert sorted(asked, key=lambda w: w[0].seconds) == [
-        (stamp(day_start(59)), stamp(day_start(29))), (stamp(day_start(29)), stamp(day_start(-1))),
-    ]  # fmt: skip
+    asked = [r for r in service.scoring.requests if r.DESCRIPTOR.name == "GradeAgentsRequest"]
+    assert [(r.start_time, r.end_time, r.with_previous_grades) for r in asked] == [
+        (stamp(day_start(29)), stamp(day_start(-1)), True)
+    ]
     assert (got.quality.n, list(got.quality.missing)) == (4, [])
 
 

@@ -95,6 +95,18 @@ async def test_a_snapshot_is_what_grading_found(house: House, stub: Stub) -> Non
         assert (found.policy_version, found.adjusted_interval.level) == (1, 0.9)
 
 
+async def test_grades_of_the_past_come_with_a_grade(house: House, stub: Stub) -> None:
+    for ago in (1, 3):
+        await talked(house, f"c-{ago}", house.clock.now - timedelta(days=ago), "a", "k", customer_satisfaction_score=4)
+    await settled(house)
+    await take(house)
+    told = (await stub.GradeAgents(pb.GradeAgentsRequest(agent_ids=["a"], history_days=2))).history
+    assert (list(told), len(told)) == (list((await history(stub, page_size=2)).snapshots), 2)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.GradeAgents(pb.GradeAgentsRequest(history_days=2))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_snapshot_stays_when_late_facts_arrive(house: House, stub: Stub) -> None:
     yesterday = house.clock.now - timedelta(days=1)
     await talked(house, "c-1", yesterday, "a", "k", customer_satisfaction_score=5)

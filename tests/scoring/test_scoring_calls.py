@@ -74,7 +74,10 @@ async def test_the_score_before_is_that_of_the_window_before(house: House) -> No
         assert first.score != pytest.approx(then.score)
         assert not second.HasField("previous_score")
         assert answer.graded == 2
+    in_full = pb.GradeAgentsRequest(agent_ids=["a-1"], with_previous_grades=True)
+    assert list((await house.scoring.GradeAgents(in_full, house.caller)).previous_grades) == [then]
     one = await house.scoring.GradeAgents(pb.GradeAgentsRequest(agent_ids=["a-1"]), house.caller)
+    assert len(one.previous_grades) == 0
     assert (one.graded, one.grades[0].HasField("previous_score"), len(one.benchmarks)) == (2, False, 0)
     quarters = pb.GradeAgentsRequest(with_previous=True)
     quarters.start_time.FromDatetime(now - timedelta(days=30))

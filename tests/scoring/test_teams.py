@@ -28,9 +28,11 @@ from services.storage.reading import get_settings
 from services.storage.readings import Reading, read
 from tests.facts import END, Facts
 from tests.fix_services import House
-from tests.scoring.telling import rows
+from tests.scoring.telling import rows, talked
 from tests.scoring.test_rollups import in_zone, record
 from tests.storage.sending import recording
+
+SHOP = ("whatsapp", "retail")
 
 
 def told(team: Team) -> dict[str, dict[str, float]]:
@@ -190,10 +192,17 @@ async def test_brief_grades_are_the_whole_ones_without_their_reasons(house: Hous
         assert (other.grade.breakdown, other.evidence) == ((), {})
 
 
-@pytest.mark.parametrize("asked", [{}, {"platforms": [1]}, {"industries": ["retail"]}])
-async def test_who_brought_most_revenue(house: House, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "first"), [({}, "agent-0"), ({"platforms": [1]}, "agent-3"), ({"industries": ["retail"]}, "agent-3")]
+)
+async def test_who_brought_most_revenue(house: House, asked: dict[str, Any], first: str) -> None:
     await in_zone(house, "UTC")
     await busy(house)
+    for agent, value, where in (("agent-0", 1000, ("web", "finance")), ("agent-1", 40, SHOP), ("agent-3", 90, SHOP)):
+        sale = {"type": "purchase", "value": value, "currency": "EUR"}
+        told_of = {"platform": where[0], "industry": where[1], "conversion_event": sale}
+        await talked(house, f"sale of {agent}", house.clock.now - timedelta(days=1), agent, "c", **told_of)
+    await house.drain()
     window = windows.last_days(120, "UTC", house.clock.now)
     request = pb.ListEarnersRequest(limit=4, **asked)
     request.start_time.FromDatetime(window.start)
@@ -203,7 +212,7 @@ async def test_who_brought_most_revenue(house: House, asked: dict[str, Any]) -> 
     revenue = dict(zip(stored.ids, stored.sums["revenue"].tolist(), strict=True))
     assert len(answer.agent_ids) == 4
     assert list(answer.agent_ids) == sorted(revenue, key=lambda agent: (-revenue[agent], agent))[:4]
-    assert max(revenue.values()) > 0 or asked
+    assert (answer.agent_ids[0], len({each for each in revenue.values() if each > 0}) > 1) == (first, True)
 
 
 def test_windows_of_any_length_are_added_right() -> None:

@@ -44,6 +44,8 @@ class GradeAgentsRequest(_message.Message):
     WITH_PREVIOUS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    WITH_PREVIOUS_GRADES_FIELD_NUMBER: _builtins.int
+    HISTORY_DAYS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Wait until the write that gave this token is counted. Empty: do not wait."""
     policy_version: _builtins.int
@@ -52,6 +54,10 @@ class GradeAgentsRequest(_message.Message):
     """Tell the scores of the period of the same length before, too. Default false."""
     page_size: _builtins.int
     """Tell no more grades than these, and what all of them come to together. 0: tell all grades, and nothing of them together."""
+    with_previous_grades: _builtins.bool
+    """Tell the grades of the period of the same length before in full, too. Default false."""
+    history_days: _builtins.int
+    """Tell the one agent's grades over 30 days as the ends of so many days found them. Default 0."""
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to grade, at most 1,000. Empty: every agent with a conversation in the window."""
@@ -89,10 +95,12 @@ class GradeAgentsRequest(_message.Message):
         with_previous: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         after: Global___GradePosition | None = ...,
+        with_previous_grades: _builtins.bool = ...,
+        history_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "industries", b"industries", "page_size", b"page_size", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time", "with_previous", b"with_previous"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "consistency_token", b"consistency_token", "end_time", b"end_time", "history_days", b"history_days", "industries", b"industries", "page_size", b"page_size", "platforms", b"platforms", "policy_version", b"policy_version", "start_time", b"start_time", "with_previous", b"with_previous", "with_previous_grades", b"with_previous_grades"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,6 +171,8 @@ class GradeAgentsResponse(_message.Message):
     COMPARED_FIELD_NUMBER: _builtins.int
     RESTING_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_GRADES_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     graded: _builtins.int
     """Agents with a conversation in the window, whether asked for or not."""
     compared: _builtins.int
@@ -205,6 +215,16 @@ class GradeAgentsResponse(_message.Message):
     def next(self) -> Global___GradePosition:
         """Where the next page begins. Absent on the last."""
 
+    @_builtins.property
+    def previous_grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentGrade]:
+        """The same agents' grades of the period before, by the same policy, in their own order. Only when asked for; none when quarters
+        of an hour of that period are no longer kept.
+        """
+
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeSnapshot]:
+        """The agent's grades of the past, the newest day first. Only when asked for."""
+
     def __init__(
         self,
         *,
@@ -219,10 +239,12 @@ class GradeAgentsResponse(_message.Message):
         compared: _builtins.int = ...,
         resting: _abc.Iterable[_builtins.str] | None = ...,
         next: Global___GradePosition | None = ...,
+        previous_grades: _abc.Iterable[Global___AgentGrade] | None = ...,
+        history: _abc.Iterable[Global___GradeSnapshot] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "policy", b"policy", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "compared", b"compared", "grade_distribution", b"grade_distribution", "graded", b"graded", "grades", b"grades", "leaders", b"leaders", "next", b"next", "policy", b"policy", "quality", b"quality", "resting", b"resting", "trailers", b"trailers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "compared", b"compared", "grade_distribution", b"grade_distribution", "graded", b"graded", "grades", b"grades", "history", b"history", "leaders", b"leaders", "next", b"next", "policy", b"policy", "previous_grades", b"previous_grades", "quality", b"quality", "resting", b"resting", "trailers", b"trailers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
