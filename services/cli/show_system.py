@@ -24,7 +24,7 @@ def show_system(system: SystemPerformance) -> None:
         *([("of it on no platform", number(overall.revenue_without_platform, 2, overall.currency))]
           if overall.revenue_without_platform else []),
         ("cost", number(optional(overall, "total_cost"), 2, overall.currency)),
-        ("new customers", number(overall.new_customers)),
+        ("new customers", number(optional(overall, "new_customers"))),
         ("cost of winning one", number(optional(overall, "customer_acquisition_cost"), 2, overall.currency)),
         ("value of a customer", number(optional(overall, "average_lifetime_value"), 2, overall.currency)),
         ("value per cost", number(optional(overall, "lifetime_value_to_acquisition_cost"), 2)),

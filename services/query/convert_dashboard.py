@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rapport.alerting.v1 import alerting_service_pb2
 from rapport.insight.v1 import vocabulary_pb2
@@ -17,6 +18,9 @@ from services.query.dashboard import Dashboard, Prospect, Talk, Todo, at_risk
 from services.query.performance import Sums
 from services.runtime.windows import Window
 
+#: Parts that conversations tell one by one.
+_OF_FACTS = "emotions", "intents", "followUps", "customersAtRisk"
+
 
 def agent_dashboard(
     frame: Frame,
@@ -26,8 +30,12 @@ def agent_dashboard(
     grades: Grades,
     scores: scoring_service_pb2.ScoreCustomersResponse,
     open_alerts: alerting_service_pb2.ListAlertsResponse | None,
+    kept_since: datetime | None,
 ) -> agent_pb2.AgentDashboard:
-    """Return the dashboard of an agent; what alerting did not answer is absent, and quality says so."""
+    """Return the dashboard of an agent; what alerting did not answer is absent, and quality says so.
+
+    `kept_since` is from when on facts are kept, None for all: quality names what only facts tell of a window that began before.
+    """
     course, scored = dashboard.course, scored_by(grades)
     agent, sums = course.current.agent, course.current.sums
     grade, grade_before = (grade_of(each, agent.agent_id) for each in (grades.grades, grades.previous_grades))
@@ -57,7 +65,8 @@ def agent_dashboard(
         open_follow_ups=dashboard.todo.open,
         overdue_follow_ups=dashboard.todo.overdue,
     )
-    message.quality.missing.extend(missing(open_alerts, ("previous", previous)))
+    is_whole = (kept_since is None or window.start >= kept_since) or None
+    message.quality.missing.extend(missing(open_alerts, ("previous", previous), *((part, is_whole) for part in _OF_FACTS)))
     return message
 
 

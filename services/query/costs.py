@@ -23,12 +23,12 @@ class Costs:
 class Spending:
     """What a tenant spent in a window, all in all and to win customers, and how many were first seen in it.
 
-    `customers_ever` is how many have ever been seen.
+    `new_customers` is None where it is not told; `customers_ever` is how many have ever been seen.
     """
 
     all: Costs = field(default_factory=Costs)
     acquisition: Costs = field(default_factory=Costs)
-    new_customers: int = 0
+    new_customers: int | None = 0
     customers_ever: int = 0
 
     @property

@@ -39,8 +39,6 @@ WORDS = frozenset(
         Dimension.ESCALATION_REASON,
     }
 )
-#: Dimensions of which a fact may have several values.
-SEVERAL = frozenset({Dimension.INTENT, Dimension.TAG, Dimension.EMOTION})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Makes pieces of a file from pages: of bounded size, one after another, as fast as they are taken.
 
-Where pages have nothing to tell for a while, a piece without bytes says that the work goes on, and from where it could.
+Where there is nothing to tell for a while, because pages have none or one takes long, a piece without bytes says that the work
+goes on, and from where it could.
 """
 
 from __future__ import annotations
@@ -37,22 +38,23 @@ class Piece:
 async def write(
     pages: AsyncIterator[Page], writer: Writer, seconds: Callable[[], float] = time.monotonic
 ) -> AsyncGenerator[Piece, None]:
-    """Yield the pieces of a file. The first page is read before the first piece: what fails at once fails without a file.
+    """Yield the pieces of a file. The first page is read before the first bytes: what fails at once fails without a file.
 
     `seconds` tells how much time has passed.
     """
-    opening, told_at = writer.begin(), seconds()
-    async with aclosing(_ahead(pages)) as read:
+    opening, told_at, end = writer.begin(), seconds(), None
+    async with aclosing(_ahead(pages, lambda: told_at + SILENCE_S - seconds())) as read:
         async for page in read:
-            rows = writer.rows
-            # Columns are made and compressed beside what else the process serves.
-            data = opening + await asyncio.to_thread(writer.add, page.block.csv, page.block.rows)
-            opening = b""
-            *parts, last = _parts(data)
-            for part in parts:
-                yield Piece(part, rows)
+            rows, last = writer.rows, b""
+            if page is not None:
+                # Columns are made and compressed beside what else the process serves.
+                data = opening + await asyncio.to_thread(writer.add, page.block.csv, page.block.rows)
+                opening, end = b"", page.end if writer.can_be_cut else None
+                *parts, last = _parts(data)
+                for part in parts:
+                    yield Piece(part, rows)
             if last or seconds() >= told_at + SILENCE_S:
-                yield Piece(last, writer.rows, page.end if writer.can_be_cut else None)
+                yield Piece(last, writer.rows, end)
                 told_at = seconds()
     rows = writer.rows
     *parts, last = _parts(await asyncio.to_thread(writer.end))
@@ -61,15 +63,21 @@ async def write(
     yield Piece(last, writer.rows, complete=True)
 
 
-async def _ahead(pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
-    """Yield pages, the next one being read while one is dealt with."""
+async def _ahead(pages: AsyncIterator[Page], left: Callable[[], float]) -> AsyncGenerator[Page | None, None]:
+    """Yield pages, the next one being read while one is dealt with; None when no seconds are `left` before there is one."""
 
     async def read() -> Page | None:
         return await anext(pages, None)
 
     reading = asyncio.create_task(read())
     try:
-        while (page := await reading) is not None:
+        while True:
+            done, _ = await asyncio.wait([reading], timeout=max(left(), 0))
+            if not done:
+                yield None
+                continue
+            if (page := reading.result()) is None:
+                return
             reading = asyncio.create_task(read())
             yield page
     finally:

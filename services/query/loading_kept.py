@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +14,9 @@ from services.query.calls import window_of
 from services.query.dimensions import Dimension, Filter
 from services.query.questions import Question, with_before
 from services.runtime.windows import Window
+from services.storage.readings import Reading, read_together
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ async def load_kept(conn: AsyncConnection, request: Any, frame: Frame) -> Kept:
     since = await store_periods.get_kept_since(conn)
     is_given = convert.given_moment(request, "start_time") is not None
     return Kept(metrics_limits.of_facts(window_of(request, frame), since, is_given=is_given), since)
+
+
+async def load_beside(conn: AsyncConnection, reading: Reading[T]) -> tuple[T, datetime | None]:
+    """Return what a reading tells, and since when facts are kept one by one (None: all are), in one round trip.
+
+    For answers that tell what is left of facts, too, and say so.
+    """
+    return await read_together(conn, reading, store_periods.kept_since())
 
 
 async def load_question(conn: AsyncConnection, request: Any, only: Filter, frame: Frame) -> Question:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query import store, store_agents, store_costs, store_met, store_times
+from services.query import store, store_agents, store_costs, store_met, store_new_customers, store_times
 from services.query.answers import Agent, Earner, Field, Frame, Standing, System
 from services.query.costs import Spending, costs
 from services.query.loading import STANDING, load_own, stand_each, told_days
@@ -19,10 +20,18 @@ from services.storage.readings import read, read_together
 
 #: Agents whose revenue is told.
 MOST_EARNERS = 10
+#: Longest wait for who they are, in seconds: a snapshot, and so a connection, is held meanwhile.
+_FIRST_S = 0.2
 
 
-async def load_system(conn: AsyncConnection, question: Question, frame: Frame, first: Awaitable[Sequence[str] | None]) -> System:
-    """Return how the whole tenant did; `first` tells the MOST_EARNERS agents with most revenue, None to look at all."""
+async def load_system(
+    conn: AsyncConnection, question: Question, frame: Frame, first: asyncio.Future[Sequence[str] | None]
+) -> System:
+    """Return how the whole tenant did.
+
+    `first` tells the MOST_EARNERS agents that brought most revenue, of those that brought any; None where that is not known. It
+    only saves looking at all agents: one that takes its time is cancelled.
+    """
     currency, splits = frame.currency, ((PERIOD, PLATFORM), (DAY,))
     counts, takings, (everyone, visitors), times, active_agents = await read_together(
         conn,
@@ -34,7 +43,7 @@ async def load_system(conn: AsyncConnection, question: Question, frame: Frame, f
     )
     by_platform, by_day = (join(*each) for each in zip(counts, takings, strict=True))
     now, before = (_of_period(by_platform, is_before=is_before) for is_before in (False, True))
-    earners, revenue, spending = await _money(conn, question, frame, await first)
+    earners, revenue, spending = await _money(conn, question, frame, await _known(first))
     return System(
         overall=figures(add_up(now.values()), currency),
         previous=figures(add_up(before.values()), currency) if question.before else None,
@@ -74,6 +83,16 @@ async def load_comparison(
     return field, stand_each(shown, totals, own, frame)
 
 
+async def _known(first: asyncio.Future[Sequence[str] | None]) -> Sequence[str] | None:
+    """Return the agents that brought most revenue, None to look at all: where fewer brought any, others follow with none."""
+    done, _ = await asyncio.wait([first], timeout=_FIRST_S)
+    if not done:
+        first.cancel()
+        return None
+    found = first.result()
+    return found if found and len(found) >= MOST_EARNERS else None
+
+
 async def _everyone(conn: AsyncConnection, question: Question, frame: Frame) -> tuple[dict[Place, Totals], store_met.Met]:
     """Return totals and different customers by platform of the agents asked about, or else of everything."""
     (counts,), (takings,), (visitors,) = await read_together(
@@ -92,7 +111,7 @@ async def _money(
     earners, (new, ever), revenue, (spent, winning, are_known) = await read_together(
         conn,
         store.earners(question, frame.currency, MOST_EARNERS, among),
-        store_costs.new_customers(question),
+        store_new_customers.new_customers(question),
         store.all_revenue(frame.currency),
         store_costs.all_costs(question.window, frame),
     )

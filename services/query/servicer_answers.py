@@ -30,11 +30,10 @@ from services.query.convert_parts import HISTORY_DAYS
 from services.query.cursors import window_of as window_of_span
 from services.query.customers import SESSION_WEEKS
 from services.query.dashboard import CUSTOMERS_SCORED
-from services.query.loading_kept import load_question
+from services.query.loading_kept import load_beside, load_question
 from services.query.paging import Page
 from services.query.questions import Question
 from services.runtime import windows
-from services.storage.readings import read
 
 DEFAULT_PAGE = 50
 
@@ -94,7 +93,7 @@ class AnswerCalls(Calls):
                 question = replace(await self._question(conn, request, frame, ids), days_told=windows.LONGEST_DAYS)
                 asking = self._siblings.grades(context, question.window, question.only, history_days=HISTORY_DAYS, in_full=True)
                 grades = asked.create_task(asking)
-                silent = await read(conn, store_conversations.silent_customers(question, CUSTOMERS_SCORED))
+                silent, kept_since = await load_beside(conn, store_conversations.silent_customers(question, CUSTOMERS_SCORED))
                 scores = asked.create_task(self._siblings.scores(context, silent))
                 dashboard = await loading.load_dashboard(conn, question, agent, frame)
         return convert_dashboard.agent_dashboard(
@@ -104,6 +103,7 @@ class AnswerCalls(Calls):
             grades=grades.result(),
             scores=scores.result(),
             open_alerts=alerts.result(),
+            kept_since=kept_since,
         )
 
     async def CompareAgents(

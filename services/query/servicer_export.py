@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from services.query.export_pages import Page, Plan
 from services.query.export_streams import Piece, write
 from services.query.exporting import MOST_EXPORTS, Course, Dataset, Format, Span
 from services.runtime.errors import FieldViolation, InvalidArgument, ResourceExhausted
+from services.runtime.tenancy import current_tenant
 
 _CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -33,7 +35,9 @@ class ExportCalls(Calls):
 
     def __init__(self, *parts: Any, max_exports: int = MOST_EXPORTS) -> None:
         super().__init__(*parts)
-        self._free_exports = max_exports
+        self._max_exports = max_exports
+        #: Exports that go on, by tenant.
+        self._exports: Counter[str] = Counter()
 
     async def Export(self, request: export_pb2.ExportRequest, context: Context) -> AsyncIterator[export_pb2.ExportResponse]:
         """Stream a file in pieces, each with what goes on behind it."""
@@ -65,14 +69,21 @@ class ExportCalls(Calls):
 
     @contextmanager
     def _one_of_few(self) -> Iterator[None]:
-        """Be one of the exports at once for as long as the block lasts. Raises ResourceExhausted (OVERLOADED)."""
-        if self._free_exports <= 0:
+        """Be one of the exports at once for as long as the block lasts: of all tenants', and of the half that one may have.
+
+        Raises ResourceExhausted (OVERLOADED).
+        """
+        tenant = current_tenant()
+        # Rounded up, it is never nothing.
+        if self._exports.total() >= self._max_exports or self._exports[tenant] >= (self._max_exports + 1) // 2:
             raise ResourceExhausted("OVERLOADED", "too many exports at once; try again", retry_after_s=_RETRY_S)
-        self._free_exports -= 1
+        self._exports[tenant] += 1
         try:
             yield
         finally:
-            self._free_exports += 1
+            self._exports[tenant] -= 1
+            if not self._exports[tenant]:
+                del self._exports[tenant]
 
     async def _begin(self, request: Any, course: Course) -> tuple[Plan, int | None]:
         """Return what is exported, and about how many rows that are; None where nobody knows."""

@@ -11,14 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     ColumnElement,
     Date,
-    DateTime,
     FromClause,
     Numeric,
-    Select,
     Text,
     and_,
     any_,
@@ -31,7 +28,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -40,12 +36,11 @@ from services.query.answers import Frame
 from services.query.costs import Amounts
 from services.query.periods import FIRST_DAY, days_of, span_in_days
 from services.query.questions import Question
-from services.query.store_facts import CONVERSATION, TRANSACTION, facts
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window
 from services.storage.money import Priced, days_before, priced
 from services.storage.readings import Query, Reading, Rows, prepared_once
-from services.storage.schema import contribution, cost_period, customer_state, new_customers_day, remainder_customer
+from services.storage.schema import cost_period, customer_state, remainder_customer
 
 #: What winning customers costs: scoring.cost_period.category.
 _ACQUISITION = 4
@@ -53,7 +48,7 @@ _ACQUISITION = 4
 _c = cost_period.c
 _LENGTH = _c.end_day - _c.first_day
 #: The tenant's costs. A row whose `n` is 0 is what corrections left of one: it is equal to no row.
-_IS_COST = and_(_c.tenant_id == THIS_TENANT, _c.n > 0)
+IS_COST = and_(_c.tenant_id == THIS_TENANT, _c.n > 0)
 #: Periods by the names of their parameters.
 _NOW, _BEFORE, _WHOLE = "now", "before", "whole"
 #: In the place of a currency and two amounts, where only the row counts.
@@ -108,22 +103,11 @@ def acquisition(customer_id: str, frame: Frame) -> Reading[Amounts]:
     return Reading(_acquisition(frame.currency), told, {"customer_id": customer_id, "today": frame.today})
 
 
-def new_customers(question: Question) -> Reading[tuple[int, int]]:
-    """Read how many customers first had a conversation or an order in the window, and how many ever had.
-
-    Of some platforms or industries only: new are those whose first day brought one there, and nothing is known of all time.
-    """
-    window = question.window
-    statement = _counts_of_some(question) if question.is_narrowed else _counts_of_all(of_days=window.days is not None)
-    values = _span(_NOW, window) | {"start": window.start, "end": window.end}
-    return Reading(statement, lambda rows: (rows[0][0], rows[0][1]), values)
-
-
 @prepared_once
 def _agent_costs(currency: str) -> Query:
     money, names = _priced(currency), bindparam("agents", type_=ARRAY(Text))
     asked = func.unnest(names).table_valued("agent_id").render_derived()
-    named = exists().where(_IS_COST, _c.agent_id == asked.c.agent_id)
+    named = exists().where(IS_COST, _c.agent_id == asked.c.agent_id)
     spent = (
         select(_c.agent_id, money.currency.label("told_in"), *(_sum(money, period) for period in (_NOW, _BEFORE)))
         .select_from(money.rows)
@@ -139,7 +123,7 @@ def _all_costs(currency: str) -> Query:
     share = _share(money, _NOW)
     winning = func.sum(share).filter(_c.category == _ACQUISITION).label("winning")
     spent = select(literal("", Text), money.currency.label("told_in"), func.sum(share).label("amount"), winning)
-    any_cost = select(literal("", Text), *_NOTHING).where(exists().where(_IS_COST))
+    any_cost = select(literal("", Text), *_NOTHING).where(exists().where(IS_COST))
     return union_all(spent.select_from(money.rows).where(_overlaps(_NOW)).group_by("told_in"), any_cost)
 
 
@@ -158,56 +142,8 @@ def _acquisition(currency: str) -> Query:
     return (
         select(*columns)
         .select_from(money.rows)
-        .where(_IS_COST, _c.category == _ACQUISITION, or_(is_own, and_(_c.customer_id == "", mine)))
+        .where(IS_COST, _c.category == _ACQUISITION, or_(is_own, and_(_c.customer_id == "", mine)))
         .group_by("is_own", "told_in")
-    )
-
-
-@prepared_once
-def _counts_of_all(*, of_days: bool) -> Query:
-    c = new_customers_day.c
-    ever = select(cast(func.coalesce(func.sum(c.n), 0), BigInteger)).where(c.tenant_id == THIS_TENANT)
-    new = ever.where(c.day.between(*_ends(_NOW))).scalar_subquery() if of_days else _came_in_window()
-    return select(new, ever.scalar_subquery())
-
-
-def _came_in_window() -> ColumnElement[Any]:
-    """Return how many customers' first moment is in the window. Those who were erased came all the same."""
-    known, erased = (
-        select(func.count()).where(table.c.tenant_id == THIS_TENANT, _came(table.c.first_day, first_at, of_days=False))
-        for table, first_at in ((customer_state, _first_engaged()), (remainder_customer, remainder_customer.c.first_at))
-    )
-    return known.scalar_subquery() + erased.scalar_subquery()
-
-
-def _counts_of_some(question: Question) -> Select[Any]:
-    fact = facts(question.window, question.only, kinds=(CONVERSATION, TRANSACTION))
-    met = select(fact.c.customer_id, fact.c.day).where(or_(fact.c.conversations > 0, fact.c.orders > 0))
-    s = customer_state.c
-    came = _came(s.first_day, _first_engaged(), of_days=question.window.days is not None)
-    query = select(func.count()).where(s.tenant_id == THIS_TENANT, came, tuple_(s.customer_id, s.first_day).in_(met))
-    return select(query.scalar_subquery(), literal(0))
-
-
-def _came(first_day: ColumnElement[Any], first_at: ColumnElement[Any], *, of_days: bool) -> ColumnElement[bool]:
-    """Return the condition that a customer's first moment is in the window; one of days needs to know no more than the day."""
-    on_days = first_day.between(*_ends(_NOW))
-    start, end = (bindparam(name, type_=DateTime(timezone=True)) for name in ("start", "end"))
-    return on_days if of_days else and_(on_days, first_at >= start, first_at < end)
-
-
-def _first_engaged() -> ColumnElement[Any]:
-    """Return a customer's first moment: days do not say whether it is in a window of quarters of an hour."""
-    c = contribution.c
-    return (
-        select(func.min(c.at))
-        .where(
-            c.tenant_id == THIS_TENANT,
-            c.customer_id == customer_state.c.customer_id,
-            or_(c.conversations > 0, c.orders > 0),
-        )
-        .correlate(customer_state)
-        .scalar_subquery()
     )
 
 
@@ -232,7 +168,7 @@ def _ends(period: str) -> tuple[BindParameter[date], BindParameter[date]]:
 def _overlaps(period: str) -> ColumnElement[bool]:
     """Return the condition for the tenant's costs that have days in a period, even parts of days."""
     first, last = _ends(period)
-    return and_(_IS_COST, _c.first_day <= last, _c.end_day > first)
+    return and_(IS_COST, _c.first_day <= last, _c.end_day > first)
 
 
 def _share(money: Priced, period: str) -> ColumnElement[Any]:

@@ -18,6 +18,7 @@ from services.query.dimensions import Dimension
 from services.query.metrics import Cell, Values
 from services.query.metrics_plan import Slice
 from services.query.periods import FIRST_DAY, span_in_days
+from services.query.store_costs import IS_COST
 from services.runtime.tenancy import THIS_TENANT
 from services.runtime.windows import Window, local_day
 from services.storage.money import days_before, priced
@@ -26,8 +27,6 @@ from services.storage.schema import cost_period, presence
 #: presence.grouping by what customers are told apart among.
 _GROUPINGS = {None: 1, Dimension.AGENT: 2, Dimension.PLATFORM: 3}
 _c = cost_period.c
-#: The tenant's costs. A row whose `n` is 0 is what corrections left of one: it is equal to no row.
-_IS_COST = and_(_c.tenant_id == THIS_TENANT, _c.n > 0)
 
 
 async def count_present(
@@ -72,7 +71,7 @@ async def sum_costs(
     query = (
         select(*keys, span.c.part, money.currency.label("told_in"), amount)
         .select_from(money.rows.join(span, overlap > 0))
-        .where(_IS_COST, _of(agents))
+        .where(IS_COST, _of(agents))
         .group_by(*keys, span.c.part, "told_in")
     )
     found: dict[Cell, dict[str, Decimal]] = {}
@@ -84,7 +83,7 @@ async def sum_costs(
 async def find_costly(conn: AsyncConnection, part: Slice, agents: Sequence[str] | None) -> set[Values]:
     """Return the groups, by the agent or not at all, that any cost of whatever time is of."""
     keys: list[Any] = [_c.agent_id] if Dimension.AGENT in part.by else [literal("")]
-    query = select(*keys).where(_IS_COST, _of(agents))
+    query = select(*keys).where(IS_COST, _of(agents))
     query = query.distinct() if part.by else query.limit(1)
     return {(agent_id,) if part.by else () for (agent_id,) in await conn.execute(query)}
 

@@ -18,14 +18,21 @@ from services.query.spans import Spans
 from services.query.store_facts import facts, term_of
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.money import priced
+from services.storage.readings import Prepared, Reading, read
 from services.storage.schema import horizon
 
 Key = TypeVar("Key", bound=Hashable)
+_KEPT_SINCE = Prepared(select(horizon.c.at).where(horizon.c.tenant_id == THIS_TENANT))
+
+
+def kept_since() -> Reading[datetime | None]:
+    """Read the first moment of which facts are kept one by one; None when all are."""
+    return Reading(_KEPT_SINCE, lambda rows: rows[0].at if rows else None)
 
 
 async def get_kept_since(conn: AsyncConnection) -> datetime | None:
     """Return the first moment of which facts are kept one by one; None when all are."""
-    return (await conn.execute(select(horizon.c.at).where(horizon.c.tenant_id == THIS_TENANT))).scalar_one_or_none()
+    return await read(conn, kept_since())
 
 
 def period_facts(spans: Spans, only: Filter, *, split: Collection[Dimension] = (), kinds: Collection[int] = ()) -> Subquery:

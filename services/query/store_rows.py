@@ -58,7 +58,10 @@ _LATELY = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """Rollups of one grain, of some agents or platforms only if asked for. Whose, and of when, is told when it is read."""
+    """Rollups of one grain, of some agents or platforms only if asked for. Whose, and of when, is told when it is read.
+
+    `zone` is what tells the day of a quarter of an hour; days need none, so that all tenants' questions about them are alike.
+    """
 
     grain: int
     of_agents: bool
@@ -80,7 +83,8 @@ def source_of(question: Question, *, by_agent: bool) -> Source:
     day = BY_DAY if by_agent or of_agents else TOGETHER
     grain = BY_INTERVAL if question.whole.days is None else day
     of_platforms = Dimension.PLATFORM in question.only.values
-    return Rollup(grain, of_agents, of_platforms, question.before is not None, question.window.zone)
+    zone = question.window.zone if grain == BY_INTERVAL else ""
+    return Rollup(grain, of_agents, of_platforms, question.before is not None, zone)
 
 
 def values_of(question: Question) -> dict[str, Any]:
@@ -167,11 +171,6 @@ def places(splits: Sequence[Split]) -> Callable[[Any], tuple[int, Place]]:
 def whole_number(total: ColumnElement[Any]) -> ColumnElement[int]:
     """Return a sum as an integer, 0 when there was nothing to add."""
     return cast(func.coalesce(total, 0), BigInteger)
-
-
-def is_any_of(column: ColumnElement[Any], values: Iterable[Any], of: Any = Text) -> ColumnElement[bool]:
-    """Return the condition that a column is one of some values."""
-    return column == any_(literal(list(values), ARRAY(of)))
 
 
 def chosen(source: Rollup, table: Table, *, first: str = "first", last: str = "last") -> list[ColumnElement[bool]]:

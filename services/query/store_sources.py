@@ -18,6 +18,7 @@ from services.query.periods import FIRST_DAY, days_of, span_in_days
 from services.query.source_reports import SOURCE_TERMS
 from services.query.sourced import Leads, Payments, Touches
 from services.query.spans import Spans
+from services.query.store_costs import IS_COST
 from services.query.store_facts import BOOKING, EVENT, TRANSACTION
 from services.query.store_periods import gather, in_money, period_facts, sums_of
 from services.runtime.tenancy import THIS_TENANT
@@ -142,7 +143,5 @@ async def find_costly(conn: AsyncConnection, agents: Collection[str]) -> list[in
 
 
 def _costs_of(agents: Collection[str]) -> list[ColumnElement[bool]]:
-    """Return the conditions for costs of agents. One whose `n` is 0 is what corrections left: it is equal to none."""
-    c = cost_period.c
-    conditions = [c.tenant_id == THIS_TENANT, c.n > 0]
-    return [*conditions, c.agent_id == any_(literal(list(agents), ARRAY(Text)))] if agents else conditions
+    """Return the conditions for costs of agents."""
+    return [IS_COST, cost_period.c.agent_id == any_(literal(list(agents), ARRAY(Text)))] if agents else [IS_COST]

@@ -27,7 +27,7 @@ _SERVICE_CONFIG = {
     ],
 }
 
-#: The largest answer that is taken from a sibling: grades of some tens of thousands of agents.
+#: The largest answer that is taken from a sibling: as large as any may be set to send. Without a setting they send 4 MiB.
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
 _OPTIONS = (

@@ -13,14 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @asynccontextmanager
 async def open_driver(conn: AsyncConnection) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Open the driver's own connection; one that is lost is not used again."""
+    """Open the driver's own connection; one that is lost, or that a cancelled call was in the middle of, is not used again."""
     found = conn.sync_connection.connection.driver_connection if conn.sync_connection else None
     if not isinstance(found, psycopg.AsyncConnection):
         raise TypeError(found)
     try:
         yield found
-    except psycopg.Error as error:
-        if found.closed:
+    except BaseException as error:
+        # As SQLAlchemy does: what comes after would fail on it, and its failure would take the cancellation's place.
+        if found.closed or not isinstance(error, Exception):
             await conn.invalidate(error)
         raise
 

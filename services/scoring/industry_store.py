@@ -56,7 +56,7 @@ _SUMS = text(
            coalesce(sum(CAST(response_ms AS numeric) * response_ms), 0) AS response_ms_sq,
            coalesce(sum(amount * rate), 0) AS revenue, coalesce(sum(amount * rate * amount * rate), 0) AS revenue_sq,
            coalesce(bool_or(amount <> 0 AND rate IS NULL), false) AS is_partly_unconverted
-    FROM meant GROUP BY agent_id HAVING count(*) FILTER (WHERE is_conversation) > 0
+    FROM meant GROUP BY agent_id
     """
 )
 
@@ -64,7 +64,7 @@ _SUMS = text(
 async def get_sums(
     conn: AsyncConnection, window: Window, currency: str, platforms: Collection[int], industries: Collection[str]
 ) -> list[Sums]:
-    """Return the sums of every agent with such a conversation in the window; revenue is told in `currency`."""
+    """Return the sums of every agent who had such a conversation in the window or was paid for one; revenue in `currency`."""
     told: dict[str, Any] = {"tenant": current_tenant(), "start": window.start, "end": window.end, "currency": currency}
     rows = await conn.execute(_SUMS, told | {"platforms": list(platforms), "industries": list(industries)})
     return [Sums(**row) for row in rows.mappings()]

@@ -41,14 +41,14 @@ async def get_team(conn: AsyncConnection, window: Window, currency: str, only: O
 
 
 async def get_sums(conn: AsyncConnection, window: Window, currency: str, only: Only = EVERYTHING) -> list[Sums]:
-    """Return the sums of every agent with a conversation in the window; revenue is told in `currency`."""
+    """Return the sums of every agent who talked or was paid in the window; revenue is told in `currency`."""
     if only.industries:
         return await industry_store.get_sums(conn, window, currency, only.platforms, only.industries)
     counts = schema.agent_day if window.days else schema.agent_interval
     revenue = schema.revenue_day if window.days else schema.revenue_interval
     a = (
         select(counts.c.agent_id, *(cast(func.sum(counts.c[n]), counts.c[n].type).label(n) for n in _SUMMED))
-        .where(_inside(counts, window, only), counts.c.agent_id != "")
+        .where(_inside(counts, window, only))
         .group_by(counts.c.agent_id)
     ).subquery()
     money = priced(revenue, day_of(revenue.c.bucket, window.zone), currency)
@@ -64,9 +64,11 @@ async def get_sums(conn: AsyncConnection, window: Window, currency: str, only: O
         .where(_inside(revenue, window, only))
         .group_by(revenue.c.agent_id)
     ).subquery()
-    sums = (func.coalesce(r.c[n], 0).label(n) for n in ("revenue", "revenue_sq"))
-    both = select(a, *sums, func.coalesce(r.c.is_partly_unconverted, False).label("is_partly_unconverted"))
-    rows = await conn.execute(both.select_from(a.outerjoin(r, and_(a.c.agent_id == r.c.agent_id))))
+    # Money may come when nobody talks, and the other way round.
+    agent_id = func.coalesce(a.c.agent_id, r.c.agent_id).label("agent_id")
+    told = [func.coalesce(c, 0).label(c.name) for c in (*(a.c[n] for n in _SUMMED), r.c.revenue, r.c.revenue_sq)]
+    both = select(agent_id, *told, func.coalesce(r.c.is_partly_unconverted, False).label("is_partly_unconverted"))
+    rows = await conn.execute(both.select_from(a.outerjoin(r, a.c.agent_id == r.c.agent_id, full=True)))
     return [Sums(**row) for row in rows.mappings()]
 
 
@@ -78,5 +80,6 @@ async def get_known_agents(conn: AsyncConnection, ids: Collection[str]) -> set[s
 
 def _inside(rollup: Table, window: Window, only: Only) -> ColumnElement[bool]:
     first, last = window.days or (window.start, window.end)
-    inside = and_(rollup.c.tenant_id == THIS_TENANT, rollup.c.bucket >= first, rollup.c.bucket < last)
+    mine = and_(rollup.c.tenant_id == THIS_TENANT, rollup.c.agent_id != "")
+    inside = and_(mine, rollup.c.bucket >= first, rollup.c.bucket < last)
     return and_(inside, rollup.c.platform.in_(only.platforms)) if only.platforms else inside

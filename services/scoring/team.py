@@ -10,6 +10,9 @@ import numpy as np
 
 from services.scoring.grading import Numbers
 
+#: Decimals of revenue that tell agents apart.
+_DIGITS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
@@ -53,8 +56,11 @@ class Team:
         return [self.ids[place] for place in np.flatnonzero(self.sums["conversations"]).tolist()]
 
     def earners(self, limit: int) -> list[str]:
-        """Return the agents with most revenue, equals by id."""
-        return [self.ids[place] for place in np.argsort(-self.sums["revenue"], kind="stable")[:limit].tolist()]
+        """Return those agents with revenue that have most, equals by id. Who has none or less is not among them."""
+        # Sums of days are rounded as they are added: what was given back in full would come to a little more than nothing.
+        revenue = np.round(self.sums["revenue"], _DIGITS)
+        first = np.argsort(-revenue, kind="stable")[: min(limit, int((revenue > 0).sum()))]
+        return [self.ids[place] for place in first.tolist()]
 
     @property
     def resting(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,12 +23,14 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    column,
     func,
     select,
+    table,
     type_coerce,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 
 from services.runtime.tenancy import THIS_TENANT
 from services.scoring.grading import Numbers
@@ -48,15 +51,17 @@ _NUMBER, _HEADER = np.dtype([("length", ">i4"), ("value", ">f8")]), 20
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Until which revision agents' numbers are known, how many agents there are, and what tells exchange rates from others.
+    """Until which revision agents' numbers are known, and how many agents there are.
 
-    There are no numbers of days before `first_day`, None for of no day.
+    There are no numbers of days before `first_day`, None for of no day. `rates` is a hash of the exchange rates, None without
+    any. A `database` that was put back to an earlier moment hands revisions out again, but is not told by the same values.
     """
 
     revision: int
     agents: int
     first_day: date | None
-    rates: tuple[Any, ...]
+    rates: Decimal | None
+    database: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,8 @@ class Known:
 
     @property
     def made_by(self) -> tuple[Any, ...]:
-        """Time zone, reporting currency and exchange rates: other ones make other sums."""
-        return self.settings.time_zone, self.settings.reporting_currency, self.moved.rates
+        """Time zone, reporting currency, exchange rates and the database: other ones make other sums."""
+        return self.settings.time_zone, self.settings.reporting_currency, self.moved.rates, self.moved.database
 
 
 def known(now: datetime) -> Reading[tuple[Known, datetime]]:
@@ -79,9 +84,9 @@ def known(now: datetime) -> Reading[tuple[Known, datetime]]:
 
     def told(rows: Rows) -> tuple[Known, datetime]:
         (revision, count, first_day, agents, industries), rest = rows[0][:5], rows[0][5:]
-        rates, (waiting_since, *settings) = rest[:3], rest[3:]
+        (rates, *database), (waiting_since, *settings) = rest[:4], rest[4:]
         by_agent = dict(zip(agents or (), industries or (), strict=True))
-        moved = Moved(revision, count, first_day, tuple(rates))
+        moved = Moved(revision, count, first_day, rates, tuple(database))
         return Known(settings_of(settings), moved, by_agent, now), watermark(waiting_since, now)
 
     return Reading(_KNOWN, told)
@@ -165,15 +170,23 @@ def agents() -> Reading[list[str]]:
 
 def _known() -> Prepared:
     state, rate = schema.agent_state.c, schema.exchange_rate.c
-    told: list[ColumnElement[Any]] = [func.count(), func.max(rate.updated_at), func.sum(rate.rate)]
-    rates = select(*told).where(rate.tenant_id == THIS_TENANT)
+    # A row's hash adds those of its columns: rates that changed places would leave the sum of all as it was.
+    of_key = func.hash_record_extended(func.row(rate.from_currency, rate.to_currency, rate.day), 0)
+    rates = select(func.sum(func.hash_numeric_extended(rate.rate, of_key))).where(rate.tenant_id == THIS_TENANT)
     agents = select(func.coalesce(func.max(state.revision), 0), func.count()).where(state.tenant_id == THIS_TENANT).subquery()
     days = (
         select(func.min(table.c.bucket)).where(table.c.tenant_id == THIS_TENANT).scalar_subquery()
         for table in (schema.counts_total_day, schema.revenue_total_day)
     )
     moved = select(*agents.c, func.least(*days))
-    return Prepared(beside(moved, _industries(), rates, WAITING_SINCE, SETTINGS))
+    return Prepared(beside(moved, _industries(), rates, _which_database(), WAITING_SINCE, SETTINGS))
+
+
+def _which_database() -> Select[Any]:
+    """Select what a restore changes: files are put back while the server is down; else the database or the table is another."""
+    databases = table("pg_database", column("oid", OID), column("datname", Text), schema="pg_catalog")
+    rows = func.pg_relation_filenode(cast(schema.agent_state.fullname, REGCLASS))
+    return select(func.pg_postmaster_start_time(), databases.c.oid, rows).where(databases.c.datname == func.current_database())
 
 
 def _industries() -> Select[Any]:

@@ -1,17 +1,19 @@
 """The sums of all agents over any window: from memory where they are kept, else from the database.
 
 What is kept of a tenant is brought up to the caller's moment before it answers: agents whose numbers moved since are read anew.
-So an answer never is older than the database, and a caller pays for what changed, not for what there is.
+So an answer never is older than the database, and a caller pays for what changed, not for what there is. To read a tenant whole
+takes memory that is given back when it is done, so one is read at a time; meanwhile the database answers for the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,11 +50,13 @@ class Teams:
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A lock lives as long as somebody has it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reading_all = asyncio.Lock()
 
     async def settle(self) -> None:
         """Wait until nobody reads the tenant's sums: a call that began meanwhile would wait for them with a connection."""
-        async with self._locks[current_tenant()]:
+        async with self._lock():
             pass
 
     async def get(self, conn: AsyncConnection, asked: Sequence[Window], known: Known, only: Only = EVERYTHING) -> list[Team]:
@@ -65,10 +69,10 @@ class Teams:
         return [await store.get_team(conn, window, known.settings.reporting_currency, only) for window in asked]
 
     async def _up_to_date(self, conn: AsyncConnection, asked: Sequence[tuple[date, date]], known: Known) -> _Kept | None:
-        """Return what is kept of the tenant as it is now; None when what is asked is too much to keep."""
+        """Return what is kept of the tenant as it is now; None when that is too much to keep, or another is being read whole."""
         kept = self._kept.get(current_tenant())
         if kept is None or not _holds(kept, asked, known) or kept.revision < known.moved.revision:
-            async with self._locks[current_tenant()]:
+            async with self._lock():
                 kept = await self._read(conn, asked, known)
         if kept is not None:
             self._keep(kept)
@@ -81,10 +85,13 @@ class Teams:
         if kept and _holds(kept, asked, known) and await _moved(conn, kept, known.moved, currency):
             return kept
         first, last = self._span(known)
-        if first > _first_of(asked, known) or last < max(ends for _, ends in asked):
+        is_too_much = first > _first_of(asked, known) or last < max(ends for _, ends in asked)
+        # Whoever waited here would do so with a connection.
+        if is_too_much or self._reading_all.locked():
             return None
-        days = await read(conn, team_store.days(first, last, currency))
-        return _Kept(await asyncio.to_thread(TeamDays, first, last, days), known.made_by, known.moved.revision)
+        async with self._reading_all:
+            days = await read(conn, team_store.days(first, last, currency))
+            return _Kept(await asyncio.to_thread(TeamDays, first, last, days), known.made_by, known.moved.revision)
 
     def _span(self, known: Known) -> tuple[date, date]:
         """Return the days that can be kept: as many as there are numbers of, within reason and the budget."""
@@ -93,7 +100,12 @@ class Teams:
         most = TeamDays.days_within(self._budget, known.moved.agents)
         if most < _LEAST_DAYS:
             return last, last
-        return max(known.moved.first_day or today, last - timedelta(days=min(most, _LONGEST))), last
+        # The first day there are numbers of may be yet to come: an appointment was called off.
+        return min(max(known.moved.first_day or today, last - timedelta(days=min(most, _LONGEST))), last), last
+
+    def _lock(self) -> asyncio.Lock:
+        """Return the lock of who reads the tenant's sums."""
+        return self._locks.setdefault(current_tenant(), asyncio.Lock())
 
     def _keep(self, kept: _Kept) -> None:
         self._kept[current_tenant()] = kept

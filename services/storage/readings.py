@@ -25,8 +25,9 @@ Rows: TypeAlias = Sequence[Any]
 Query: TypeAlias = Select[Any] | CompoundSelect[Any]
 #: Kinds of rows whose type is kept: more than there are statements.
 _KINDS = 1024
-#: Statements of a kind that are kept: more than there are kinds of questions, time zones and currencies of tenants at work.
-_STATEMENTS = 2048
+#: Statements of a kind that are kept, each of which takes some 130 kB: more than the kinds of questions in the currencies of
+#: tenants at work. Time zones are part of them only where quarters of an hour are put together to days.
+_STATEMENTS = 256
 _kept: list[Callable[[], None]] = []
 _DIALECT: Any = dialect()  # type: ignore[no-untyped-call]  # has no types
 
@@ -82,7 +83,8 @@ def forget_statements() -> None:
 class Reading(Generic[T]):
     """A statement with its named parameters, and what turns its rows into what is asked for.
 
-    A prepared one gets the plan that PostgreSQL has for any parameters, unless it `is_planned_anew`: for these very ones.
+    PostgreSQL keeps a prepared one that a connection runs often. It plans the first runs for their own parameters, then takes one
+    plan for any parameters if it expects that to cost no more. One that `is_planned_anew` is always planned for its own.
     """
 
     statement: Prepared | Query

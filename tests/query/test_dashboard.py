@@ -197,4 +197,4 @@ async def test_the_number_of_statements_does_not_grow(service: Service, busy: Ro
         busy.customer(f"c{number}", TODAY, TODAY)
     with service.statements() as sent:
         await ask(service)
-    assert len(sent) == 11
+    assert len(sent) == 12

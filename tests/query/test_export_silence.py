@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from itertools import pairwise
+from typing import Any
 
 import psycopg
 import pytest
 from rapport.query.v1 import export_pb2
 
-from services.query import export_pages, export_streams, exporting
-from services.query.export_files import writer_of
+from services.query import export_pages, export_streams, exporting, servicer_export
+from services.query.export_files import Writer, writer_of
 from services.query.export_pages import Page
 from services.query.export_streams import SILENCE_S, Piece, write
 from services.query.exporting import Dataset, Format
@@ -55,12 +59,106 @@ async def test_what_is_quick_needs_none(written_as: Format) -> None:
     assert [each.complete for each in pieces] == [False, True]
 
 
+def slow_pages(*seconds: float) -> tuple[list[str], Callable[[], AsyncIterator[Page]]]:
+    """Return empty pages that take so many seconds, and what became of those that were read."""
+    became: list[str] = []
+
+    async def pages() -> AsyncIterator[Page]:
+        for number, each in enumerate(seconds, 1):
+            became.append("begun")
+            try:
+                await asyncio.sleep(each)
+            except asyncio.CancelledError:
+                became[-1] = "cancelled"
+                raise
+            became[-1] = "read"
+            yield Page(Block(b"", 0), (f"k{number}",) if number < len(seconds) else None)
+
+    return became, pages
+
+
+@pytest.mark.parametrize("written_as", list(Format))
+async def test_so_is_one_while_a_page_takes_long(written_as: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_streams, "SILENCE_S", 0.05)
+    _, pages = slow_pages(0.5, 0.5)
+    began = time.monotonic()
+    pieces = [(time.monotonic(), piece) async for piece in write(pages(), writer_of(Dataset.COSTS, written_as))]
+    silences = [after - before for before, after in pairwise([began, *(at for at, _ in pieces)])]
+    # The control: without a timer there would be but three pieces, 0.5 s apart.
+    assert max(silences) < 0.4
+    told = [piece for _, piece in pieces]
+    opening = next(number for number, piece in enumerate(told) if piece.data)
+    before, behind = told[:opening], told[opening + 1 : -1]
+    assert min(len(before), len(behind)) >= 3
+    # Before the first page there is nothing to go on from; then there is what was read last.
+    assert {(each.data, each.rows, each.end, each.complete) for each in before} == {(b"", 0, None, False)}
+    end = None if written_as is Format.PARQUET else ("k1",)
+    assert {(each.data, each.rows, each.end, each.complete) for each in behind[:-1]} == {(b"", 0, end, False)}
+    assert told[-1].complete
+
+
+async def test_whoever_goes_away_ends_the_page_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_streams, "SILENCE_S", 0.02)
+    for closes in (True, False):
+        became, pages = slow_pages(60)
+
+        async def read_on(read: Callable[[], AsyncIterator[Page]] = pages, *, closes: bool = closes) -> None:
+            async with aclosing(write(read(), writer_of(Dataset.COSTS, Format.CSV))) as pieces:
+                async for _ in pieces:
+                    if closes:
+                        return
+
+        reader = asyncio.create_task(read_on())
+        if closes:
+            await reader
+        else:
+            await asyncio.sleep(0.1)
+            reader.cancel()
+            await asyncio.wait([reader])
+            assert reader.cancelled()
+        assert became == ["cancelled"]
+
+
+async def test_what_fails_behind_a_sign_of_life_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_streams, "SILENCE_S", 0.02)
+
+    async def pages() -> AsyncIterator[Page]:
+        await asyncio.sleep(0.1)
+        raise LookupError
+        yield
+
+    written = write(pages(), writer_of(Dataset.COSTS, Format.CSV))
+    assert await anext(written) == Piece(b"", 0)
+    with pytest.raises(LookupError):
+        assert not [piece async for piece in written if piece.data]
+
+
+async def test_a_stream_tells_that_its_first_page_takes_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_pages = export_pages.read_pages
+
+    async def slowly(*arguments: Any) -> AsyncIterator[Page]:
+        await asyncio.sleep(0.3)
+        async for page in read_pages(*arguments):
+            yield page
+
+    monkeypatch.setattr(export_pages, "read_pages", slowly)
+    monkeypatch.setattr(export_streams, "SILENCE_S", 0.05)
+    first, *rest = await export(service, D.costs)
+    assert (first.data, first.HasField("rows_estimated"), first.token, first.complete) == (b"", True, "", False)
+    assert len(rest) >= 3
+    assert not any(each.HasField("rows_estimated") for each in rest)
+    assert read(data([first, *rest]), D.costs) == []
+    bodies = [each async for each in service.stub.Download(export_pb2.DownloadRequest(dataset=D.costs), timeout=30)]
+    assert (bodies[0].data, bodies[0].content_type) == (b"", "text/csv; charset=utf-8")
+    assert not any(each.content_type for each in bodies[1:])
+
+
 @pytest.fixture
 def sparse(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Rows:
     """Two costs among a hundred events, pages of six, and a sign of life at every page that tells nothing."""
     monkeypatch.setattr(export_pages, "FIRST_PAGE", 6)
     monkeypatch.setattr(exporting, "LONGEST_PAGE", 6)
-    monkeypatch.setattr(export_streams, "SILENCE_S", 0.0)
+    monkeypatch.setattr(servicer_export, "write", written_slowly)
     body = psycopg.types.json.Jsonb({"category": 4, "amount": "12.5", "currency": "EUR"})
     for number in range(100):
         rows.insert(
@@ -68,6 +166,19 @@ def sparse(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Rows:
             body=body, content_hash=b"x", recorded_at=ago(hours=1),
         )  # fmt: skip
     return rows
+
+
+def written_slowly(pages: AsyncIterator[Page], writer: Writer) -> AsyncGenerator[Piece, None]:
+    """Write a file whose every page takes as long as a silence may."""
+    now, add = 0.0, writer.add
+
+    def add_slowly(csv: bytes, rows: int) -> bytes:
+        nonlocal now
+        now += SILENCE_S
+        return add(csv, rows)
+
+    writer.add = add_slowly  # type: ignore[method-assign]
+    return write(pages, writer, lambda: now)
 
 
 def events(responses: list[export_pb2.ExportResponse], written_as: int = F.csv) -> list[str]:

@@ -186,3 +186,23 @@ async def test_a_transaction_ends_at_its_limit(empty_database_url):
     async with limited.transaction("acme") as conn:
         assert await conn.scalar(text("SELECT 1")) == 1
     await limited.close()
+
+
+async def test_a_call_that_is_cancelled_twice_ends_as_cancelled(database):
+    """At whatever moment: a failure in the cancellation's place would be taken for the database's, and work would go on."""
+
+    async def read_on() -> None:
+        while True:
+            async with database.snapshot("acme") as conn:
+                await conn.scalar(TENANT)
+
+    for turn in range(60):
+        reading = asyncio.create_task(read_on())
+        await asyncio.sleep(0.0002 * turn)
+        for _ in range(2):
+            reading.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    async with database.snapshot("acme") as conn:
+        assert await conn.scalar(TENANT) == "acme"

@@ -54,7 +54,8 @@ class Quality(_message.Message):
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Parts that could not be had: "alerts" and "uptime" while alerting is down, "older_alerts" beyond the newest 1,000,
-        "previous" when the period before is no longer kept. Empty when the answer is whole.
+        "previous" when the period before is no longer kept; "emotions", "intents", "followUps" and "customersAtRisk" when conversations of
+        the window are no longer kept, so that these tell of a part of it. Empty when the answer is whole.
         """
 
     def __init__(

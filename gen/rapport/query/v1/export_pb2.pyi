@@ -78,7 +78,7 @@ class ExportResponse(_message.Message):
     COMPLETE_FIELD_NUMBER: _builtins.int
     ROWS_ESTIMATED_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """Bytes of the file. Empty in a sign of life, while nothing is found that belongs into the file."""
+    """Bytes of the file. Empty in a sign of life, while a page takes long or nothing is found that belongs into the file."""
     rows: _builtins.int
     """Rows that are complete with this piece, of this stream."""
     token: _builtins.str

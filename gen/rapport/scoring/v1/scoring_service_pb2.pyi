@@ -488,7 +488,7 @@ class ListEarnersResponse(_message.Message):
     AGENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The agents, most revenue first, equals by id; those without revenue last."""
+        """The agents with revenue above 0, most first, equals by id. Fewer than the limit: no others have any."""
 
     def __init__(
         self,

@@ -141,7 +141,8 @@ class ScoringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEarners(self, request, context):
-        """Names the agents that brought most revenue, the first brought most. What each brought is in the answers about agents.
+        """Names the agents that brought most revenue, the first brought most. Agents without revenue are not named: refunds may outweigh
+        what was paid, or money may have no exchange rate. What each brought is in the answers about agents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,7 +29,9 @@ class ScoringServiceStub:
     Errors: NOT_FOUND for an agent that no fact names; INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
     """
     ListEarners: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.ListEarnersRequest, _scoring_service_pb2.ListEarnersResponse]
-    """Names the agents that brought most revenue, the first brought most. What each brought is in the answers about agents."""
+    """Names the agents that brought most revenue, the first brought most. Agents without revenue are not named: refunds may outweigh
+    what was paid, or money may have no exchange rate. What each brought is in the answers about agents.
+    """
     GetScoringPolicy: _aio.UnaryUnaryMultiCallable[_scoring_service_pb2.GetScoringPolicyRequest, _scoring_service_pb2.GetScoringPolicyResponse]
     """Reads a version of the scoring policy.
     Errors: NOT_FOUND (POLICY_NOT_FOUND) for a version that there never was.
@@ -113,7 +115,9 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_service_pb2.ListEarnersRequest,
         context: _aio.ServicerContext[_scoring_service_pb2.ListEarnersRequest, _abc.Awaitable[_scoring_service_pb2.ListEarnersResponse]],
     ) -> _abc.Awaitable[_scoring_service_pb2.ListEarnersResponse]:
-        """Names the agents that brought most revenue, the first brought most. What each brought is in the answers about agents."""
+        """Names the agents that brought most revenue, the first brought most. Agents without revenue are not named: refunds may outweigh
+        what was paid, or money may have no exchange rate. What each brought is in the answers about agents.
+        """
 
     @_abc_1.abstractmethod
     def GetScoringPolicy(
