@@ -13,6 +13,7 @@ from rapport.metrics.v1 import agent_pb2
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert
 from services.alerting.log import Bookmark, Created, Message, Told
+from services.alerting.matchers import Matcher
 from services.alerting.rules import SubjectKind
 from services.alerting.uptime import Probes, uptime
 
@@ -26,7 +27,18 @@ def filter_from_proto(wanted: alert_pb2.AlertFilter) -> AlertFilter:
         customer_ids=frozenset(wanted.customer_ids),
         rule_ids=frozenset(wanted.rule_ids),
         states=frozenset(wanted.states),
+        matchers=tuple(map(matcher_from_proto, wanted.matchers)),
+        acknowledged=wanted.acknowledged if wanted.HasField("acknowledged") else None,
+        suppressed=wanted.suppressed if wanted.HasField("suppressed") else None,
     )
+
+
+def matcher_from_proto(told: alert_pb2.Matcher) -> Matcher:
+    return Matcher(told.name, frozenset(told.values), told.negated)
+
+
+def matcher_to_proto(matcher: Matcher) -> alert_pb2.Matcher:
+    return alert_pb2.Matcher(name=matcher.name, values=sorted(matcher.values), negated=matcher.negated)
 
 
 def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
@@ -48,12 +60,38 @@ def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
         resolved_at=_timestamp(alert.resolved_at),
         revision=alert.revision,
         episode=alert.episode,
+        subject_id=alert.subject_id,
+        labels=alert.labels,
+        baseline=alert.baseline,
+        active_since=_timestamp(alert.active_since),
+        recovering_since=_timestamp(alert.recovering_since),
+        acknowledgement=_acknowledgement(alert),
+        silence_ids=alert.silence_ids,
+        inhibited_by=str(alert.inhibited_by) if alert.inhibited_by else None,
+        flapping=alert.is_flapping,
+        resolved_by=alert.resolved_by,
+    )
+
+
+def _acknowledgement(alert: Alert) -> alert_pb2.Acknowledgement | None:
+    if alert.acknowledged_at is None:
+        return None
+    return alert_pb2.Acknowledgement(
+        author=alert.acknowledged_by,
+        acknowledged_at=_timestamp(alert.acknowledged_at),
+        comment=alert.acknowledged_comment,
     )
 
 
 def told_to_proto(told: Told) -> alert_pb2.AlertEvent:
     """Return what a stream tells of an alert."""
-    return alert_pb2.AlertEvent(kind=_number(told.kind), alert=alert_to_proto(told.alert), event_time=_timestamp(told.at))
+    return alert_pb2.AlertEvent(
+        kind=_number(told.kind),
+        alert=alert_to_proto(told.alert),
+        event_time=_timestamp(told.at),
+        author=told.author,
+        comment=told.comment,
+    )
 
 
 def created_to_proto(created: Created) -> alerting_service_pb2.Created:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import store
-from services.alerting.lifecycle import Change, Finding, Fingerprint, decide
+from services.alerting import rule_store, store
+from services.alerting.lifecycle import Change, Finding, Fingerprint, Past, decide
 from services.alerting.rules import Subject
 
 
@@ -27,10 +27,12 @@ async def evaluate(
     number of subjects.
     """
     findings = await _find(conn, subjects, now)
-    beginning = [finding.fingerprint for finding in findings if finding.begins]
-    episodes = await store.count_episodes(conn, beginning) if beginning else {}
-    decided = (decide(finding, now, episodes.get(finding.fingerprint, 0), new_id) for finding in findings)
-    return await append(conn, [change for change in decided if change is not None], traces, now, new_id)
+    beginning = [finding.fingerprint for finding in findings if finding.fires(now)]
+    past = await store.count_episodes(conn, beginning, now) if beginning else {}
+    decided = [(each, decide(each, now, past.get(each.fingerprint, Past()), new_id)) for each in findings]
+    remembered = {each.fingerprint: made.waiting for each, made in decided if made.waiting != each.waiting}
+    await rule_store.save_waiting(conn, remembered)
+    return await append(conn, [made.change for _, made in decided if made.change is not None], traces, now, new_id)
 
 
 async def append(
@@ -53,12 +55,15 @@ async def append(
 async def _find(conn: AsyncConnection, subjects: Collection[Subject], now: datetime) -> list[Finding]:
     """Return a finding for each rule and each subject of its kind."""
     opened = await store.lock_open_alerts(conn, subjects)
+    waiting = await rule_store.list_waiting(conn, subjects)
     by_kind: defaultdict[int, list[Subject]] = defaultdict(list)
     for subject in sorted(subjects):
         by_kind[subject.kind].append(subject)
     findings: list[Finding] = []
-    for rule in await store.list_rules(conn):
-        concerned = by_kind[rule.subject_kind]
+    for rule in await rule_store.list_rules(conn):
+        concerned = [s for s in by_kind[rule.subject_kind] if rule.concerns(s)]
         readings = await store.read_measure(conn, rule, [s.id for s in concerned], now) if concerned else {}
-        findings += (Finding(rule, s, readings.get(s.id), opened.get(Fingerprint(rule.rule_id, s))) for s in concerned)
+        for subject in concerned:
+            key = Fingerprint(rule.rule_id, subject)
+            findings.append(Finding(rule, subject, readings.get(subject.id), opened.get(key), waiting.get(key)))
     return findings

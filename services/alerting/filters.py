@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
+from typing import Any
 
 from services.alerting.lifecycle import Alert, Change, EventKind
+from services.alerting.matchers import Matcher, satisfies
 from services.alerting.rules import SubjectKind
 
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """The alerts wanted: an alert must be in every set that is not empty."""
+    """The alerts wanted: an alert must be in every set that is not empty, satisfy all matchers, and be as it is said to be."""
 
     types: frozenset[int] = frozenset()
     severities: frozenset[int] = frozenset()
@@ -20,6 +22,9 @@ class AlertFilter:
     customer_ids: frozenset[str] = frozenset()
     rule_ids: frozenset[str] = frozenset()
     states: frozenset[int] = frozenset()
+    matchers: tuple[Matcher, ...] = ()
+    acknowledged: bool | None = None
+    suppressed: bool | None = None
 
     def matches(self, alert: Alert) -> bool:
         """Tell whether an alert is wanted."""
@@ -30,6 +35,9 @@ class AlertFilter:
             and (not self.states or alert.state in self.states)
             and _concerns(alert, SubjectKind.AGENT, self.agent_ids)
             and _concerns(alert, SubjectKind.CUSTOMER, self.customer_ids)
+            and self.acknowledged in {None, alert.acknowledged_at is not None}
+            and self.suppressed in {None, alert.is_suppressed}
+            and (not self.matchers or satisfies(alert.names, self.matchers))
         )
 
     def event_kind(self, change: Change) -> int | None:
@@ -42,8 +50,19 @@ class AlertFilter:
 
     def fingerprint(self) -> str:
         """Return the same short text for filters that want the same."""
-        wanted = {f.name: sorted(getattr(self, f.name)) for f in fields(self)}
+        told = {f.name: getattr(self, f.name) for f in fields(self)}
+        # What came later than the first tokens is left out where nothing is said of it, so that these stay good.
+        wanted = {name: _plain(value) for name, value in told.items() if value is not None and value != ()}
         return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:32]
+
+
+def _plain(value: Any) -> Any:
+    """Return a part of a filter as JSON has it, in an order of its own."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return sorted([m.name, sorted(m.values), m.negated] for m in value)
+    return value
 
 
 def _concerns(alert: Alert, kind: int, ids: frozenset[str]) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 from uuid import UUID
 
-from services.alerting.rules import Reading, Rule, Subject
+from services.alerting.rules import AlertType, Reading, Rule, Severity, Subject, SubjectKind
+
+#: Episodes within an hour from which the next one is said to flap.
+FLAPS = 3
 
 
 class AlertState(IntEnum):
@@ -26,6 +30,11 @@ class EventKind(IntEnum):
     UPDATED = 3
     RESOLVED = 4
     LEFT_FILTER = 5
+    ACKNOWLEDGED = 6
+    UNACKNOWLEDGED = 7
+    NOTED = 8
+    SUPPRESSED = 9
+    UNSUPPRESSED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,41 @@ class Alert:
     fired_at: datetime
     resolved_at: datetime | None = None
     revision: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    baseline: float | None = None
+    active_since: datetime | None = None
+    recovering_since: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    acknowledged_comment: str = ""
+    silence_ids: tuple[str, ...] = ()
+    inhibited_by: UUID | None = None
+    is_flapping: bool = False
+    resolved_by: str | None = None
 
     @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.rule_id, Subject(self.subject_kind, self.subject_id))
+
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether its notifications are held back."""
+        return bool(self.silence_ids) or self.inhibited_by is not None
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Return what matchers pick it by: its labels, and what every alert has."""
+        found = {
+            **self.labels,
+            "rule_id": self.rule_id,
+            "type": AlertType(self.type).name.lower(),
+            "severity": Severity(self.severity).name.lower(),
+            "subject_kind": SubjectKind(self.subject_kind).name.lower(),
+            "subject_id": self.subject_id,
+        }
+        if self.subject_kind in {SubjectKind.AGENT, SubjectKind.CUSTOMER}:
+            found[f"{found['subject_kind']}_id"] = self.subject_id
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,91 +102,146 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a rule remembers of a subject without an open alert.
+
+    Since when it is broken, while an alert waits for that to last; or that somebody resolved the alert by hand (`is_held`), so
+    that the next one waits until the rule was right in between.
+    """
+
+    since: datetime | None = None
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule, one of its subjects, what was measured now, and the alert that is open."""
+    """A rule, one of its subjects, what was found of it now, the alert that is open, and what waits without one."""
 
     rule: Rule
     subject: Subject
     reading: Reading | None
     current: Alert | None
+    waiting: Waiting | None = None
 
     @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.rule.rule_id, self.subject)
 
     @property
-    def begins(self) -> bool:
-        """Whether the rule is broken now and was not before."""
-        return self.current is None and self.rule.is_broken_by(self.reading)
+    def is_broken(self) -> bool:
+        """Whether the rule is broken now."""
+        return self.rule.is_broken_by(self.reading, was_broken=self.current is not None or self.waiting is not None)
+
+    def fires(self, now: datetime) -> bool:
+        """Tell whether an alert begins now."""
+        if self.current is not None or not self.is_broken or (self.waiting and self.waiting.is_held):
+            return False
+        return now - self.broken_since(now) >= timedelta(seconds=self.rule.for_s)
+
+    def broken_since(self, now: datetime) -> datetime:
+        """Return since when the rule is broken, which it is."""
+        return (self.waiting.since if self.waiting else None) or now
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """How many alerts a fingerprint had, and how many of these began in the last hour."""
+
+    episodes: int = 0
+    lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to one alert: its state before, absent for a new one, and after."""
+    """What happened to one alert: its state before, absent for a new one, and after; who did it and what was said."""
 
     kind: int
     before: Alert | None
     after: Alert
+    author: str = ""
+    comment: str = ""
 
     def numbered(self, revision: int) -> Change:
         """Return the change as the log's `revision`."""
         return replace(self, after=replace(self.after, revision=revision))
 
 
-def decide(finding: Finding, now: datetime, past_episodes: int, new_id: Callable[[], UUID]) -> Change | None:
-    """Return what a finding does to the subject's alert, or None when it changes nothing.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a finding does: the change of an alert, if any, and what is remembered without an open alert, if anything."""
 
-    `past_episodes` counts the alerts that the same fingerprint had before.
-    """
-    broken = finding.rule.is_broken_by(finding.reading)
-    if finding.current is None:
-        return _fired(finding, now, past_episodes + 1, new_id()) if broken else None
-    return _updated(finding, finding.current) if broken else _resolved(finding, finding.current, now)
+    change: Change | None
+    waiting: Waiting | None = None
 
 
-def _fired(finding: Finding, now: datetime, episode: int, alert_id: UUID) -> Change:
+def decide(finding: Finding, now: datetime, past: Past, new_id: Callable[[], UUID]) -> Decision:
+    """Return what a finding does to the subject's alert and to what is remembered of it."""
+    if finding.current is not None:
+        return Decision(_continued(finding, finding.current, now))
+    if not finding.is_broken:
+        return Decision(None)
+    if finding.fires(now):
+        return Decision(_fired(finding, now, past, new_id()))
+    held = finding.waiting is not None and finding.waiting.is_held
+    return Decision(None, Waiting(None if held else finding.broken_since(now), held))
+
+
+def withdrawn(current: Alert, now: datetime) -> Change:
+    """Return the end of an alert whose rule or subject is not there any more."""
+    after = replace(current, state=AlertState.RESOLVED, value=None, recovering_since=None, resolved_at=now)
+    return Change(EventKind.RESOLVED, current, after)
+
+
+def _fired(finding: Finding, now: datetime, past: Past, alert_id: UUID) -> Change:
     rule = finding.rule
     alert = Alert(
         alert_id=alert_id,
         rule_id=rule.rule_id,
         rule_version=rule.version,
-        episode=episode,
+        episode=past.episodes + 1,
         type=rule.type,
         severity=rule.severity,
         subject_kind=finding.subject.kind,
         subject_id=finding.subject.id,
         state=AlertState.FIRING,
         message=rule.message,
-        value=_value(finding),
-        threshold=rule.fire_at,
         fired_at=now,
+        active_since=finding.broken_since(now),
+        is_flapping=past.lately >= FLAPS,
+        threshold=rule.fire_at,
+        labels=dict(rule.labels),
+        **_measured(finding),
     )
     return Change(EventKind.FIRED, None, alert)
 
 
-def _updated(finding: Finding, current: Alert) -> Change | None:
+def _continued(finding: Finding, current: Alert, now: datetime) -> Change | None:
+    """Return what a finding does to an open alert: it goes on, recovers for as long as the rule says, or ends."""
+    if not finding.is_broken:
+        since = current.recovering_since or now
+        if now - since >= timedelta(seconds=finding.rule.keep_firing_s):
+            after = replace(current, state=AlertState.RESOLVED, recovering_since=None, resolved_at=now, **_measured(finding))
+            return Change(EventKind.RESOLVED, current, after)
+        return _updated(finding, current, since)
+    return _updated(finding, current, None)
+
+
+def _updated(finding: Finding, current: Alert, recovering_since: datetime | None) -> Change | None:
     rule = finding.rule
     after = replace(
         current,
         rule_version=rule.version,
+        type=rule.type,
         severity=rule.severity,
         message=rule.message,
-        value=_value(finding),
         threshold=rule.fire_at,
+        labels=dict(rule.labels),
+        recovering_since=recovering_since,
+        **_measured(finding),
     )
     return None if after == current else Change(EventKind.UPDATED, current, after)
 
 
-def _resolved(finding: Finding, current: Alert, now: datetime) -> Change:
-    after = replace(current, state=AlertState.RESOLVED, value=_value(finding), resolved_at=now)
-    return Change(EventKind.RESOLVED, current, after)
-
-
-def withdrawn(current: Alert, now: datetime) -> Change:
-    """Return the end of an alert whose subject is not there to be measured any more."""
-    return Change(EventKind.RESOLVED, current, replace(current, state=AlertState.RESOLVED, value=None, resolved_at=now))
-
-
-def _value(finding: Finding) -> float | None:
+def _measured(finding: Finding) -> dict[str, Any]:
     judged = finding.rule.usable(finding.reading)
-    return None if judged is None else judged.value
+    return {"value": judged.value if judged else None, "baseline": judged.baseline if judged else None}

@@ -61,11 +61,13 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An alert of the snapshot, which has no time of its own, or a change of an alert."""
+    """An alert of the snapshot, which has no time of its own, or a change of an alert: who did it and what was said."""
 
     kind: int
     alert: Alert
     at: datetime | None
+    author: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

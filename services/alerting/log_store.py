@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, not_, or_, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert, Change
 from services.alerting.log import Entry, Head
-from services.alerting.rules import SubjectKind
+from services.alerting.matchers import Matcher
+from services.alerting.rules import AlertType, Severity, SubjectKind
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_log, log_head
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
-_ENTRY = (alert_log.c.revision, alert_log.c.kind, alert_log.c.before, alert_log.c.after, alert_log.c.at)
+_ENTRY = [c for c in alert_log.c if c.name not in {"tenant_id", "alert_id", "trace"}]
+_TIMES = ("fired_at", "resolved_at", "active_since", "recovering_since", "acknowledged_at")
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_TIMES, datetime.fromisoformat),
+    **dict.fromkeys(("alert_id", "inhibited_by"), UUID),
+    "silence_ids": tuple,
+}
 
 
 def to_json(state: Alert) -> dict[str, Any]:
     """Return an alert as the log stores it."""
-    stored = asdict(state) | {"alert_id": str(state.alert_id), "fired_at": state.fired_at.isoformat()}
-    return stored | {"resolved_at": None if state.resolved_at is None else state.resolved_at.isoformat()}
+    return {name: _plain(value) for name, value in asdict(state).items()}
 
 
 def from_json(stored: Mapping[str, Any]) -> Alert:
-    """Return the alert that the log stores."""
-    resolved_at = stored["resolved_at"]
-    times = {
-        "fired_at": datetime.fromisoformat(stored["fired_at"]),
-        "resolved_at": None if resolved_at is None else datetime.fromisoformat(resolved_at),
-    }
-    return Alert(**{**stored, **times, "alert_id": UUID(stored["alert_id"])})
+    """Return the alert that the log stores; what older versions did not know is as it is by default."""
+    read = {name: _READ[name](value) for name, value in stored.items() if name in _READ and value is not None}
+    return Alert(**{**stored, **read})
 
 
 async def get_head(conn: AsyncConnection) -> Head | None:
@@ -72,11 +74,16 @@ async def delete_entries(conn: AsyncConnection, before: int) -> None:
     await conn.execute(update(log_head).where(log_head.c.tenant_id == THIS_TENANT).values(first_revision=first))
 
 
+def alert_of(row: RowMapping) -> Alert:
+    """Return the alert of a row of its table."""
+    return Alert(**{**row, "silence_ids": tuple(row["silence_ids"])})
+
+
 async def list_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> list[Alert]:
     """Return the open alerts that match a filter, the oldest first."""
     found = select(*_ALERT).where(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None), _matching(wanted))
     rows = await conn.execute(found.order_by(alert.c.fired_at, alert.c.alert_id))
-    return [Alert(**row) for row in rows.mappings()]
+    return [alert_of(row) for row in rows.mappings()]
 
 
 async def list_alerts(
@@ -87,7 +94,7 @@ async def list_alerts(
     if before is not None:
         found = found.where(tuple_(alert.c.fired_at, alert.c.alert_id) < tuple_(*before))
     rows = await conn.execute(found.order_by(alert.c.fired_at.desc(), alert.c.alert_id.desc()).limit(limit))
-    return [Alert(**row) for row in rows.mappings()]
+    return [alert_of(row) for row in rows.mappings()]
 
 
 def _matching(wanted: AlertFilter) -> ColumnElement[bool]:
@@ -106,9 +113,38 @@ def _matching(wanted: AlertFilter) -> ColumnElement[bool]:
     for kind, ids in ((SubjectKind.AGENT, wanted.agent_ids), (SubjectKind.CUSTOMER, wanted.customer_ids)):
         if ids:
             conditions.append(and_(a.subject_kind == kind, a.subject_id.in_(sorted(ids))))
-    return and_(true(), *conditions)
+    if wanted.acknowledged is not None:
+        conditions.append(a.acknowledged_at.is_not(None) == wanted.acknowledged)
+    if wanted.suppressed is not None:
+        conditions.append(or_(func.cardinality(a.silence_ids) > 0, a.inhibited_by.is_not(None)) == wanted.suppressed)
+    return and_(true(), *conditions, *(_picked(each) for each in wanted.matchers))
+
+
+def _picked(matcher: Matcher) -> ColumnElement[bool]:
+    """Return Matcher.is_satisfied_by as SQL."""
+    a = alert.c
+    words = {"type": (a.type, AlertType), "severity": (a.severity, Severity), "subject_kind": (a.subject_kind, SubjectKind)}
+    of_subject = {"agent_id": SubjectKind.AGENT, "customer_id": SubjectKind.CUSTOMER}
+    if matcher.name in words:
+        column, numbers = words[matcher.name]
+        value: ColumnElement[Any] = case({each.value: each.name.lower() for each in numbers}, value=column, else_="")
+    elif matcher.name in {"rule_id", "subject_id"}:
+        value = a[matcher.name]
+    elif matcher.name in of_subject:
+        own = a.labels[matcher.name].astext
+        value = case((a.subject_kind == of_subject[matcher.name], a.subject_id), else_=func.coalesce(own, ""))
+    else:
+        value = func.coalesce(a.labels[matcher.name].astext, "")
+    picked = value.in_(sorted(matcher.values))
+    return not_(picked) if matcher.negated else picked
 
 
 def _entry(row: Any) -> Entry:
     before = None if row.before is None else from_json(row.before)
-    return Entry(row.revision, Change(row.kind, before, from_json(row.after)), row.at)
+    return Entry(row.revision, Change(row.kind, before, from_json(row.after), row.author, row.comment), row.at)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value

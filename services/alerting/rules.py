@@ -1,10 +1,14 @@
-"""What is wrong: rules, the readings that they look at, and which of these break them."""
+"""What is wrong when: rules, and what they say of what is measured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import IntEnum, StrEnum
+from enum import IntEnum
+
+from services.alerting.conditions import Condition, Threshold
+from services.alerting.matchers import Matcher
 
 #: How far in the future a conversation may begin and still count as recent: the clocks of producers differ.
 CLOCK_ALLOWANCE = timedelta(minutes=15)
@@ -34,27 +38,29 @@ class SubjectKind(IntEnum):
     AGENT = 1
     CUSTOMER = 2
     TENANT = 3
+    PLATFORM = 4
+    SERVICE = 5
+    SOURCE = 6
 
 
-class Measure(StrEnum):
-    """What a rule measures of its subject, over the rule's window."""
+class Comparison(IntEnum):
+    """On which side of a value it is wrong, by the contract's numbers. The value itself is right."""
 
-    #: Mean response time of an agent's conversations, in milliseconds. The window begins on a quarter of an hour.
-    MEAN_RESPONSE_TIME = "mean_response_time_ms"
-    #: The score that a customer gave in the latest conversation that has one, 1 to 5.
-    LATEST_SATISFACTION = "latest_satisfaction"
+    ABOVE = 1
+    BELOW = 2
 
 
-class Comparison(StrEnum):
-    """On which side of the threshold a value is wrong. The threshold itself is right."""
+class NoData(IntEnum):
+    """What it means that there is no value, by the contract's numbers."""
 
-    ABOVE = "above"
-    BELOW = "below"
+    RIGHT = 1
+    UNCHANGED = 2
+    WRONG = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """One agent or one customer."""
+    """One agent, customer, platform, service or source, or the whole tenant, whose id is empty."""
 
     kind: int
     id: str
@@ -62,72 +68,59 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was measured of a subject: the value, in the measure's unit, and how many facts it rests on."""
+    """What was found of a subject: the value that a rule compares, and how many facts it rests on.
+
+    `measured` is the measure itself, in its unit, and `baseline` what it was compared with, where the rule's condition makes the
+    value of these.
+    """
 
     value: float
     samples: int
+    measured: float | None = None
+    baseline: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A tenant's rule: the measure of each subject of a kind is compared with a threshold."""
+    """A tenant's rule: the measure of each subject of a kind, looked at over a window, is past a value. Durations are seconds."""
 
     rule_id: str
-    version: int
+    version: int = 1
+    message: str
     type: int
     severity: int
     subject_kind: int
+    subject_ids: tuple[str, ...] = ()
     measure: str
-    comparison: str
+    comparison: int
     fire_at: float
-    window_s: int
-    min_samples: int
-    message: str
+    clear_at: float | None = None
+    window_s: int = 24 * 60 * 60
+    for_s: int = 0
+    keep_firing_s: int = 0
+    min_samples: int = 1
+    no_data: int = NoData.RIGHT
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_disabled: bool = False
+    inhibits: tuple[Matcher, ...] = ()
+    condition: Condition = field(default_factory=Threshold)
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """Return the period [since, until) in which a conversation must begin to be measured."""
         return now - timedelta(seconds=self.window_s), now + CLOCK_ALLOWANCE
 
+    def concerns(self, subject: Subject) -> bool:
+        """Tell whether a subject is one of those that are measured."""
+        return subject.kind == self.subject_kind and (not self.subject_ids or subject.id in self.subject_ids)
+
     def usable(self, reading: Reading | None) -> Reading | None:
         """Return the reading, or None when it rests on too little to be judged."""
         return reading if reading is not None and reading.samples >= self.min_samples else None
 
-    def is_broken_by(self, reading: Reading | None) -> bool:
-        """Tell whether a reading is past the threshold. No reading breaks no rule."""
+    def is_broken_by(self, reading: Reading | None, *, was_broken: bool = False) -> bool:
+        """Tell whether a reading is past the value at which the rule fires or, once broken, at which it is right again."""
         judged = self.usable(reading)
         if judged is None:
-            return False
-        return judged.value > self.fire_at if self.comparison == Comparison.ABOVE else judged.value < self.fire_at
-
-
-_DAY_S = 24 * 60 * 60
-
-#: The rules that every tenant begins with.
-DEFAULT_RULES = (
-    Rule(
-        rule_id="agent-response-time",
-        version=1,
-        type=AlertType.PERFORMANCE,
-        severity=Severity.MEDIUM,
-        subject_kind=SubjectKind.AGENT,
-        measure=Measure.MEAN_RESPONSE_TIME,
-        comparison=Comparison.ABOVE,
-        fire_at=30_000.0,
-        window_s=_DAY_S,
-        min_samples=1,
-        message="Agent response time above threshold",
-    ),
-    Rule(
-        rule_id="customer-satisfaction",
-        version=1,
-        type=AlertType.SATISFACTION,
-        severity=Severity.HIGH,
-        subject_kind=SubjectKind.CUSTOMER,
-        measure=Measure.LATEST_SATISFACTION,
-        comparison=Comparison.BELOW,
-        fire_at=3.0,
-        window_s=_DAY_S,
-        min_samples=1,
-        message="Customer satisfaction below 3.0",
-    ),
-)
+            return self.no_data == NoData.WRONG or (was_broken and self.no_data == NoData.UNCHANGED)
+        limit = self.clear_at if was_broken and self.clear_at is not None else self.fire_at
+        return judged.value > limit if self.comparison == Comparison.ABOVE else judged.value < limit

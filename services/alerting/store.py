@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, func, select, text, union, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.erase_store import ERASED
-from services.alerting.lifecycle import Alert, Change, Fingerprint
-from services.alerting.log_store import to_json
-from services.alerting.rules import Measure, Reading, Rule, Subject
+from services.alerting.lifecycle import Alert, Change, Fingerprint, Past
+from services.alerting.log_store import alert_of, to_json
+from services.alerting.rules import Reading, Rule, Subject
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.runtime.windows import floor_to_quarter
-from services.storage.schema import agent_interval, alert, alert_log, contribution, evaluation, log_head, rule, touched
+from services.storage.schema import agent_interval, alert, alert_log, contribution, evaluation, log_head, touched
 
 #: The kind of contribution that a conversation makes.
 _CONVERSATION = 1
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
-_RULE = [c for c in rule.c if c.name != "tenant_id"]
 _OPEN = and_(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None))
 _AMONG_SUBJECTS = text("(subject_kind, subject_id) IN (SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:ids AS text[])))")
 _AMONG_FINGERPRINTS = text(
@@ -42,11 +41,10 @@ async def list_evaluated_tenants(conn: AsyncConnection) -> list[str]:
     return sorted((await conn.execute(select(evaluation.c.tenant_id))).scalars())
 
 
-async def register_tenant(conn: AsyncConnection, now: datetime, rules: Iterable[Rule]) -> None:
-    """Make the tenant's lease and give it its first rules, unless it has a lease."""
+async def register_tenant(conn: AsyncConnection, now: datetime) -> None:
+    """Make the tenant's lease, unless it has one."""
     lease = insert(evaluation).values(tenant_id=current_tenant(), evaluated_at=now)
-    if (await conn.execute(lease.on_conflict_do_nothing().returning(evaluation.c.tenant_id))).first():
-        await conn.execute(insert(rule).on_conflict_do_nothing(), [{"tenant_id": current_tenant(), **asdict(r)} for r in rules])
+    await conn.execute(lease.on_conflict_do_nothing())
 
 
 async def take_lease(conn: AsyncConnection) -> datetime | None:
@@ -72,12 +70,6 @@ async def drain_touched(conn: AsyncConnection, limit: int) -> dict[Subject, str 
     return {Subject(row.subject_kind, row.subject_id): row.trace for row in sorted(rows)}
 
 
-async def list_rules(conn: AsyncConnection) -> list[Rule]:
-    """Return the tenant's rules."""
-    rows = await conn.execute(select(*_RULE).where(rule.c.tenant_id == THIS_TENANT).order_by(rule.c.rule_id))
-    return [Rule(**row) for row in rows.mappings()]
-
-
 async def list_open_subjects(conn: AsyncConnection) -> set[Subject]:
     """Return every subject that has an open alert."""
     found = await conn.execute(select(alert.c.subject_kind, alert.c.subject_id).where(_OPEN))
@@ -88,22 +80,24 @@ async def lock_open_alerts(conn: AsyncConnection, subjects: Collection[Subject])
     """Lock the open alerts of some subjects, in the order of their ids, and return them."""
     found = select(*_ALERT).where(_OPEN, _AMONG_SUBJECTS).order_by(alert.c.alert_id).with_for_update()
     rows = await conn.execute(found, {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]})
-    alerts = [Alert(**row) for row in rows.mappings()]
+    alerts = [alert_of(row) for row in rows.mappings()]
     return {a.fingerprint: a for a in alerts}
 
 
-async def count_episodes(conn: AsyncConnection, fingerprints: Collection[Fingerprint]) -> dict[Fingerprint, int]:
-    """Return how many alerts each fingerprint had; one that had none is left out."""
+async def count_episodes(conn: AsyncConnection, fingerprints: Collection[Fingerprint], now: datetime) -> dict[Fingerprint, Past]:
+    """Return how many alerts each fingerprint had, and how many of them began in the last hour; one that had none is left out."""
     key = (alert.c.rule_id, alert.c.subject_kind, alert.c.subject_id)
-    found = select(*key, func.max(alert.c.episode).label("episodes")).where(alert.c.tenant_id == THIS_TENANT, _AMONG_FINGERPRINTS)
+    lately = func.count().filter(alert.c.fired_at > now - timedelta(hours=1)).label("lately")
+    found = select(*key, func.max(alert.c.episode).label("episodes"), lately)
     subjects = [f.subject for f in fingerprints]
     parameters = {
         "rules": [f.rule_id for f in fingerprints],
         "kinds": [s.kind for s in subjects],
         "ids": [s.id for s in subjects],
     }
-    rows = await conn.execute(found.group_by(*key), parameters)
-    return {Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id)): row.episodes for row in rows}
+    mine = alert.c.tenant_id == THIS_TENANT
+    rows = await conn.execute(found.where(mine, _AMONG_FINGERPRINTS).group_by(*key), parameters)
+    return {Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id)): Past(row.episodes, row.lately) for row in rows}
 
 
 async def read_measure(conn: AsyncConnection, measured: Rule, ids: Sequence[str], now: datetime) -> dict[str, Reading]:
@@ -142,8 +136,8 @@ async def _read_latest_satisfaction(
 
 
 _MEASURES: Mapping[str, Callable[[AsyncConnection, Sequence[str], datetime, datetime], Awaitable[dict[str, Reading]]]] = {
-    Measure.MEAN_RESPONSE_TIME: _read_mean_response_time,
-    Measure.LATEST_SATISFACTION: _read_latest_satisfaction,
+    "averageResponseTime": _read_mean_response_time,
+    "latestSatisfaction": _read_latest_satisfaction,
 }
 
 
@@ -163,7 +157,7 @@ async def save_alerts(conn: AsyncConnection, alerts: Iterable[Alert]) -> None:
     new = insert(alert)
     replaced = {c.name: new.excluded[c.name] for c in _ALERT if c.name != "alert_id"}
     upsert = new.on_conflict_do_update(index_elements=["tenant_id", "alert_id"], set_=replaced)
-    await conn.execute(upsert, [{"tenant_id": current_tenant(), **asdict(a)} for a in alerts])
+    await conn.execute(upsert, [{"tenant_id": current_tenant(), **asdict(a), "silence_ids": list(a.silence_ids)} for a in alerts])
 
 
 async def append_log(
@@ -180,6 +174,8 @@ async def append_log(
             "after": to_json(change.after),
             "trace": traces.get(change.after.fingerprint.subject),
             "at": now,
+            "author": change.author,
+            "comment": change.comment,
         }
         for change in changes
     ]

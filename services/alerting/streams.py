@@ -139,7 +139,8 @@ class _Stream:
             kind = self.wanted.event_kind(entry.change)
             if kind is not None:
                 token = self._token(Position(entry.revision, epoch))
-                yield Message(entry.revision, token, Told(kind, entry.change.after, entry.at))
+                told = Told(kind, entry.change.after, entry.at, entry.change.author, entry.change.comment)
+                yield Message(entry.revision, token, told)
 
     def bookmark(self, reason: BookmarkReason, position: Position) -> Message:
         return Message(position.revision, self._token(position), Bookmark(reason))

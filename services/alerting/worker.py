@@ -11,11 +11,12 @@ from uuid import UUID
 from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import store
+from services.alerting import rule_store, store
+from services.alerting.defaults import DEFAULT_RULES, defaults_after
 from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
 from services.alerting.lifecycle import Change, EventKind
-from services.alerting.rules import DEFAULT_RULES, Subject
+from services.alerting.rules import Subject
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
@@ -88,10 +89,12 @@ class Worker:
             swept_at = await self._take_lease(conn, now)
             if swept_at is None:
                 return False
+            given = await rule_store.take_defaults(conn, len(DEFAULT_RULES))
+            await rule_store.install_rules(conn, defaults_after(given), now)
             touched = await store.drain_touched(conn, BATCH)
             subjects = set(touched)
             if now - swept_at >= SWEEP_EVERY:
-                subjects |= await store.list_open_subjects(conn)
+                subjects |= await store.list_open_subjects(conn) | await rule_store.list_waiting_subjects(conn)
                 await store.mark_swept(conn, now)
             changes = await evaluate(conn, subjects, touched, now, self._new_id) if subjects else []
             ended = await erase(conn, now, self._new_id)
@@ -102,7 +105,7 @@ class Worker:
         swept_at = await store.take_lease(conn)
         if swept_at is not None:
             return swept_at
-        await store.register_tenant(conn, now, DEFAULT_RULES)
+        await store.register_tenant(conn, now)
         return await store.take_lease(conn)
 
     def _trace(self, changes: Iterable[Change], traces: Mapping[Subject, str | None]) -> None:

@@ -270,7 +270,7 @@ follow_up = _table(
     Index("follow_up_open_idx", "tenant_id", "due", "follow_up_id", postgresql_where=text("status = 1")),
     Index(None, "tenant_id", "customer_id"),
     Index(None, "tenant_id", "conversation_id"),
-    readers="scoring query",
+    readers="scoring query alerting",
 )
 
 #: What was erased or deleted, as keyed digests: whoever sends it again is refused. Kept for good.
@@ -307,7 +307,7 @@ horizon = _table(
     Column("previous_day", Date),
     Column("after_change", BigInteger, nullable=False),
     Column("cleared_day", Date, comment="the day before which everything is deleted that nothing later needs"),
-    readers="scoring query",
+    readers="scoring query alerting",
 )
 
 #: What scoring still has to count. It deletes what it has counted, in the transaction that counts it.
@@ -338,6 +338,7 @@ sync_quarter = _table(
     _count("rejected"),
     _time("last_event"),
     _time("last_received", nullable=False),
+    readers="alerting",
 )
 
 # --- scoring: what facts amount to -------------------------------------------------------------------------------------
@@ -641,7 +642,7 @@ grade_day = _table(
     Column("n", Integer, nullable=False),
     Column("coverage", Double),
     Column("policy_version", Integer, nullable=False),
-    readers="query",
+    readers="query alerting",
 )
 
 #: Versions of a tenant's customer models: parameters, fit and back-test.
@@ -699,23 +700,49 @@ touched = _table(
 
 # --- alerting ------------------------------------------------------------------------------------------------------------
 
-#: One row a tenant; who locks it evaluates the tenant's rules.
-evaluation = _table("alerting", "evaluation", _time("evaluated_at"), tenant_policy=False)
-
-rule = _table(
+#: One row a tenant; who locks it evaluates the tenant's rules. `defaults` tells which of the rules that every tenant begins with
+#: it was given: those of later versions are added, what was changed or deleted since stays so.
+evaluation = _table(
     "alerting",
-    "rule",
+    "evaluation",
+    _time("evaluated_at"),
+    _time("swept_at"),
+    Column("defaults", Integer, nullable=False, server_default=text("0")),
+    tenant_policy=False,
+)
+
+
+def _put(name: str, *columns: Any) -> Table:
+    """Return a table of what somebody put: what it says as the service's own JSON, who put it, why and when."""
+    said = (
+        Column("body", JSONB, nullable=False),
+        Column("author", Text, nullable=False),
+        Column("comment", Text, nullable=False),
+    )
+    return _table("alerting", name, *columns, *said, _time("put_at", nullable=False))
+
+
+rule = _put("rule", Column("rule_id", Text, primary_key=True), Column("version", Integer, nullable=False))
+
+#: Every version of every rule, deletions too. Rows are only added.
+rule_version = _put(
+    "rule_version",
     Column("rule_id", Text, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("type", SmallInteger, nullable=False),
-    Column("severity", SmallInteger, nullable=False),
-    Column("subject_kind", SmallInteger, nullable=False),
-    Column("measure", Text, nullable=False),
-    Column("comparison", Text, nullable=False),
-    Column("fire_at", Double, nullable=False),
-    Column("window_s", Integer, nullable=False),
-    Column("min_samples", Integer, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("version", Integer, primary_key=True),
+    Column("deleted", Boolean, nullable=False),
+)
+
+#: What a rule remembers of a subject without an open alert: since when it is broken and waits, or that somebody resolved one
+#: by hand (`is_held`), so that the next alert waits until the rule was right in between.
+rule_state = _table(
+    "alerting",
+    "rule_state",
+    Column("rule_id", Text, primary_key=True),
+    Column("subject_kind", SmallInteger, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    _time("pending_since"),
+    Column("is_held", Boolean, nullable=False, server_default=text("false")),
+    readers="ingest",
 )
 
 alert = _table(
@@ -736,6 +763,17 @@ alert = _table(
     _time("fired_at", nullable=False),
     _time("resolved_at"),
     Column("revision", BigInteger, nullable=False),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("baseline", Double),
+    _time("active_since"),
+    _time("recovering_since"),
+    _time("acknowledged_at"),
+    Column("acknowledged_by", Text, nullable=False, server_default=text("''")),
+    Column("acknowledged_comment", Text, nullable=False, server_default=text("''")),
+    _texts("silence_ids"),
+    Column("inhibited_by", UUID(as_uuid=True)),
+    Column("is_flapping", Boolean, nullable=False, server_default=text("false")),
+    Column("resolved_by", Text),
     # One open alert per fingerprint: the tenant, the rule and what it concerns.
     Index(
         "alert_open_key",
@@ -775,7 +813,119 @@ alert_log = _table(
     Column("after", JSONB, nullable=False),
     Column("trace", Text),
     _time("at", nullable=False),
+    Column("author", Text, nullable=False, server_default=text("''")),
+    Column("comment", Text, nullable=False, server_default=text("''")),
     readers="ingest",
+)
+
+#: What people did about alerts, kept as long as these; a request's id finds what it did before.
+act = _table(
+    "alerting",
+    "act",
+    Column("revision", BigInteger, primary_key=True),
+    Column("alert_id", UUID(as_uuid=True), nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    _time("at", nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("act_request_key", "tenant_id", "request_id", unique=True, postgresql_where=text("request_id <> ''")),
+    Index(None, "tenant_id", "alert_id", "revision"),
+)
+
+silence = _table(
+    "alerting",
+    "silence",
+    Column("silence_id", UUID(as_uuid=True), primary_key=True),
+    Column("matchers", JSONB, nullable=False),
+    _time("start_at", nullable=False),
+    _time("end_at", nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    _time("put_at", nullable=False),
+    Index(None, "tenant_id", "end_at"),
+)
+
+#: Revenue to be reached in the month that begins on a day, in the reporting currency; without an agent, by the whole tenant.
+target = _table(
+    "alerting",
+    "target",
+    Column("agent_id", Text, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("amount", Numeric, nullable=False),
+    Column("currency", Text, nullable=False),
+)
+
+#: Where notifications go. `config` has secrets in it.
+channel = _table(
+    "alerting",
+    "channel",
+    Column("channel_id", Text, primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("config", JSONB, nullable=False),
+    Column("tells_resolved", Boolean, nullable=False),
+    _time("put_at", nullable=False),
+)
+
+route = _table(
+    "alerting",
+    "route",
+    Column("place", Integer, primary_key=True),
+    Column("route_id", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Index(None, "tenant_id", "route_id", unique=True),
+)
+
+#: One row a tenant with channels: up to which revision of which log alerts were put into groups. Who locks it does so.
+notified = _table(
+    "alerting",
+    "notified",
+    Column("revision", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    _time("due_at"),
+    tenant_policy=False,
+)
+
+#: Alerts that are told together: those that fire, and what was told of them last. `due_at` is when to tell next.
+alert_group = _table(
+    "alerting",
+    "alert_group",
+    Column("route_id", Text, primary_key=True),
+    Column("group_key", Text, primary_key=True),
+    Column("names", JSONB, nullable=False),
+    Column("alerts", JSONB, nullable=False),
+    Column("told", JSONB, nullable=False),
+    _time("told_at"),
+    _time("due_at"),
+    Index(None, "tenant_id", "due_at"),
+)
+
+#: 1 is to be sent, 2 was delivered, 3 failed.
+notification = _table(
+    "alerting",
+    "notification",
+    Column("notification_id", UUID(as_uuid=True), primary_key=True),
+    Column("channel_id", Text, nullable=False),
+    Column("route_id", Text, nullable=False),
+    Column("names", JSONB, nullable=False),
+    Column("alert_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    _time("created_at", nullable=False),
+    _time("next_at"),
+    Index(None, "tenant_id", "created_at", "notification_id"),
+    Index("notification_due_idx", "tenant_id", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+)
+
+attempt = _table(
+    "alerting",
+    "attempt",
+    Column("notification_id", UUID(as_uuid=True), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _time("at", nullable=False),
+    Column("took_ms", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
 )
 
 #: Health probes of the services, counted by quarter of an hour; those answered well are `good`, the last found `state`.

@@ -6,60 +6,148 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from services.alerting.lifecycle import AlertState, EventKind, Finding, decide
-from services.alerting.rules import DEFAULT_RULES, Reading, Subject, SubjectKind
+import pytest
+
+from services.alerting.defaults import DEFAULT_RULES
+from services.alerting.lifecycle import Alert, AlertState, Decision, EventKind, Finding, Past, Waiting, decide, withdrawn
+from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-RULE = DEFAULT_RULES[1]
+RULE = DEFAULT_RULES[0][1]
 SUBJECT = Subject(SubjectKind.CUSTOMER, "c")
 ID = UUID(int=7)
+MINUTE = timedelta(minutes=1)
 
 
-def finding(score, current=None, rule=RULE):
-    return Finding(rule, SUBJECT, None if score is None else Reading(score, 1), current)
+def finding(score: float | None, current: Alert | None = None, rule: Rule = RULE, waiting: Waiting | None = None) -> Finding:
+    return Finding(rule, SUBJECT, None if score is None else Reading(score, 1), current, waiting)
 
 
-def fired(score=2.0):
-    return decide(finding(score), NOW, 0, lambda: ID)
+def decided(found: Finding, now: datetime = NOW, past: Past | None = None) -> Decision:
+    return decide(found, now, past or Past(), lambda: ID)
 
 
-def test_a_broken_rule_fires_once():
-    change = fired()
-    assert (change.kind, change.before) == (EventKind.FIRED, None)
+def fired(score: float = 2.0, rule: Rule = RULE) -> Alert:
+    change = decided(finding(score, rule=rule)).change
+    assert change is not None
+    return change.after
+
+
+def test_a_broken_rule_fires_once() -> None:
+    made = decided(finding(2.0))
+    change = made.change
+    assert change is not None
+    assert (change.kind, change.before, made.waiting) == (EventKind.FIRED, None, None)
     assert (change.after.alert_id, change.after.value, change.after.threshold, change.after.fired_at) == (ID, 2.0, 3.0, NOW)
     assert (change.after.state, change.after.episode, change.after.message) == (AlertState.FIRING, 1, RULE.message)
-    assert decide(finding(2.0, change.after), NOW + timedelta(hours=1), 1, uuid4) is None
+    assert decided(finding(2.0, change.after), NOW + timedelta(hours=1)) == Decision(None)
 
 
-def test_a_kept_rule_does_nothing():
-    assert decide(finding(3.0), NOW, 0, uuid4) is None
-    assert decide(finding(None), NOW, 0, uuid4) is None
+def test_a_kept_rule_does_nothing() -> None:
+    assert decided(finding(3.0)) == decided(finding(None)) == Decision(None)
 
 
-def test_another_value_updates_the_same_alert():
-    before = fired().after
-    change = decide(finding(1.0, before), NOW, 1, uuid4)
-    assert (change.kind, change.before) == (EventKind.UPDATED, before)
-    assert change.after == replace(before, value=1.0)
+def test_another_value_updates_the_same_alert() -> None:
+    before = fired()
+    change = decided(finding(1.0, before)).change
+    assert change is not None
+    assert (change.kind, change.before, change.after) == (EventKind.UPDATED, before, replace(before, value=1.0))
 
 
-def test_a_changed_rule_updates_the_alert_though_its_value_stays():
-    before = fired().after
-    change = decide(finding(2.0, before, replace(RULE, version=2, severity=4, message="worse")), NOW, 1, uuid4)
+def test_a_changed_rule_updates_the_alert_though_its_value_stays() -> None:
+    worse = replace(RULE, version=2, severity=4, message="worse", labels={"team": "a"})
+    change = decided(finding(2.0, fired(), worse)).change
+    assert change is not None
     assert change.kind == EventKind.UPDATED
     assert (change.after.rule_version, change.after.severity, change.after.message) == (2, 4, "worse")
+    assert change.after.labels == {"team": "a"}
 
 
-def test_a_good_value_and_no_value_resolve():
-    before = fired().after
+def test_a_good_value_and_no_value_resolve() -> None:
+    before = fired()
     later = NOW + timedelta(hours=1)
     for score in (4.0, None):
-        change = decide(finding(score, before), later, 1, uuid4)
+        change = decided(finding(score, before), later).change
+        assert change is not None
         assert (change.kind, change.before) == (EventKind.RESOLVED, before)
         assert change.after == replace(before, state=AlertState.RESOLVED, resolved_at=later, value=score)
 
 
-def test_firing_again_is_another_episode_of_another_alert():
-    again = decide(finding(2.0), NOW, 3, uuid4).after
-    assert again.episode == 4
-    assert again.alert_id != ID
+def test_firing_again_is_another_episode_of_another_alert() -> None:
+    change = decide(finding(2.0), NOW, Past(3), uuid4).change
+    assert change is not None
+    assert change.after.episode == 4
+    assert change.after.alert_id != ID
+
+
+@pytest.mark.parametrize(("lately", "flaps"), [(2, False), (3, True)])
+def test_what_comes_and_goes_is_said_to_flap(lately: int, *, flaps: bool) -> None:
+    change = decided(finding(2.0), past=Past(9, lately)).change
+    assert change is not None
+    assert change.after.is_flapping is flaps
+
+
+def test_a_rule_that_waits_fires_when_it_was_broken_for_so_long() -> None:
+    rule = replace(RULE, for_s=300)
+    made = decided(finding(2.0, rule=rule))
+    assert made == Decision(None, Waiting(NOW))
+    soon = decided(finding(1.0, rule=rule, waiting=made.waiting), NOW + 4 * MINUTE)
+    assert soon == Decision(None, Waiting(NOW))
+    then = decided(finding(2.5, rule=rule, waiting=soon.waiting), NOW + 5 * MINUTE)
+    assert then.change is not None
+    assert (then.change.after.active_since, then.change.after.fired_at, then.waiting) == (NOW, NOW + 5 * MINUTE, None)
+    assert decided(finding(4.0, rule=rule, waiting=soon.waiting), NOW + 5 * MINUTE) == Decision(None)
+
+
+def test_an_alert_that_recovers_ends_when_it_was_right_for_so_long() -> None:
+    rule = replace(RULE, keep_firing_s=300)
+    before = fired(rule=rule)
+    first = decided(finding(4.0, before, rule), NOW + MINUTE).change
+    assert first is not None
+    assert (first.kind, first.after.state, first.after.recovering_since) == (EventKind.UPDATED, AlertState.FIRING, NOW + MINUTE)
+    assert decided(finding(4.0, first.after, rule), NOW + 5 * MINUTE) == Decision(None)
+    again = decided(finding(2.0, first.after, rule), NOW + 5 * MINUTE).change
+    assert again is not None
+    assert again.after.recovering_since is None
+    ended = decided(finding(4.0, first.after, rule), NOW + 6 * MINUTE).change
+    assert ended is not None
+    assert (ended.kind, ended.after.recovering_since, ended.after.resolved_at) == (EventKind.RESOLVED, None, NOW + 6 * MINUTE)
+
+
+def test_an_open_alert_ends_at_the_value_at_which_it_is_right_again() -> None:
+    rule = replace(RULE, clear_at=3.5)
+    before = fired(rule=rule)
+    for score, kind in ((3.0, EventKind.UPDATED), (3.4, EventKind.UPDATED), (3.5, EventKind.RESOLVED)):
+        change = decided(finding(score, before, rule)).change
+        assert change is not None
+        assert change.kind == kind
+    assert decided(finding(3.4, rule=rule)) == Decision(None)
+
+
+@pytest.mark.parametrize(
+    ("no_data", "begins", "kind"),
+    [
+        (NoData.RIGHT, False, EventKind.RESOLVED),
+        (NoData.UNCHANGED, False, EventKind.UPDATED),
+        (NoData.WRONG, True, EventKind.UPDATED),
+    ],
+)
+def test_no_value_means_what_the_rule_says(no_data: NoData, kind: EventKind, *, begins: bool) -> None:
+    rule = replace(RULE, no_data=no_data)
+    change = decided(finding(None, fired(rule=rule), rule)).change
+    assert change is not None
+    assert (change.kind, change.after.value) == (kind, None)
+    assert (decided(finding(None, rule=rule)).change is not None) is begins
+
+
+def test_what_was_resolved_by_hand_fires_again_only_once_it_was_right() -> None:
+    held = Waiting(is_held=True)
+    assert decided(finding(2.0, waiting=held)) == Decision(None, held)
+    assert decided(finding(4.0, waiting=held)) == Decision(None)
+
+
+def test_what_is_not_there_any_more_ends() -> None:
+    before = fired()
+    change = withdrawn(before, NOW + MINUTE)
+    assert change.kind == EventKind.RESOLVED
+    assert change.after == replace(before, state=AlertState.RESOLVED, value=None, resolved_at=NOW + MINUTE)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rapport.alerting.v1 import alert_pb2, alerting_service_pb2
+from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, rule_pb2
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
 
+from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.lifecycle import AlertState, EventKind
 from services.alerting.log import BookmarkReason
-from services.alerting.rules import DEFAULT_RULES, AlertType, Reading, Severity, SubjectKind
+from services.alerting.rules import AlertType, Comparison, NoData, Reading, Severity, SubjectKind
 from services.alerting.uptime import HealthState
 
-RESPONSE_TIME, SATISFACTION = DEFAULT_RULES
+RESPONSE_TIME, SATISFACTION = DEFAULT_RULES[0]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,8 @@ def test_the_window_is_the_last_day_with_room_for_clocks_that_differ():
         (AlertType, vocabulary_pb2.AlertType.Value, ""),
         (Severity, vocabulary_pb2.Severity.Value, ""),
         (SubjectKind, alert_pb2.SubjectKind, "SUBJECT_KIND_"),
+        (Comparison, rule_pb2.Comparison, "COMPARISON_"),
+        (NoData, rule_pb2.NoData, "NO_DATA_"),
         (AlertState, alert_pb2.AlertState, "ALERT_STATE_"),
         (EventKind, alert_pb2.AlertEventKind, "ALERT_EVENT_KIND_"),
         (BookmarkReason, alerting_service_pb2.BookmarkReason, "BOOKMARK_REASON_"),

@@ -213,7 +213,7 @@ async def test_streams_say_goodbye_when_the_service_ends_and_go_on_elsewhere(hou
 async def test_a_reader_that_does_not_read_is_cut_and_delays_nobody(house: House):
     await house.score("c", 1)
     # Alerts so large that few of them fill what the transport holds.
-    await house.facts.rows("UPDATE alerting.rule SET message = repeat('long ', 20000)")
+    await house.facts.rows("UPDATE alerting.rule SET body = jsonb_set(body, '{message}', to_jsonb(repeat('long ', 20000)))")
     async with house.serving(write_timeout_seconds=1) as running, AsyncExitStack() as stack:
         small = await stack.enter_async_context(grpc.aio.insecure_channel(running.address, options=SMALL_WINDOW))
         stalled = Reader(house.stub_of(small).WatchAlerts(pb.WatchAlertsRequest()))

@@ -100,7 +100,7 @@ async def test_open_alerts_are_looked_at_every_30_seconds_only(house: House):
 async def test_a_tenant_keeps_the_rules_that_it_has(house: House):
     await house.score("c", 5)
     await house.facts.rows("DELETE FROM alerting.rule WHERE rule_id = 'agent-response-time'")
-    await house.facts.rows("UPDATE alerting.rule SET fire_at = 1.5")
+    await house.facts.rows("UPDATE alerting.rule SET body = jsonb_set(body, '{fire_at}', '1.5')")
     await house.score("c", 2)
     assert await house.facts.rows(ALERTS) == []
     assert await house.facts.rows("SELECT rule_id FROM alerting.rule") == [("customer-satisfaction",)]

@@ -59,6 +59,12 @@ class _SubjectKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubjectKi
     """A customer."""
     SUBJECT_KIND_TENANT: _SubjectKind.ValueType  # 3
     """The whole tenant."""
+    SUBJECT_KIND_PLATFORM: _SubjectKind.ValueType  # 4
+    """A platform."""
+    SUBJECT_KIND_SERVICE: _SubjectKind.ValueType  # 5
+    """One of the services of this installation."""
+    SUBJECT_KIND_SOURCE: _SubjectKind.ValueType  # 6
+    """A source of events."""
 
 class SubjectKind(_SubjectKind, metaclass=_SubjectKindEnumTypeWrapper):
     """What kind of thing an alert concerns."""
@@ -71,6 +77,12 @@ SUBJECT_KIND_CUSTOMER: SubjectKind.ValueType  # 2
 """A customer."""
 SUBJECT_KIND_TENANT: SubjectKind.ValueType  # 3
 """The whole tenant."""
+SUBJECT_KIND_PLATFORM: SubjectKind.ValueType  # 4
+"""A platform."""
+SUBJECT_KIND_SERVICE: SubjectKind.ValueType  # 5
+"""One of the services of this installation."""
+SUBJECT_KIND_SOURCE: SubjectKind.ValueType  # 6
+"""A source of events."""
 Global___SubjectKind: _TypeAlias = SubjectKind  # noqa: Y015
 
 class _AlertEventKind:
@@ -86,11 +98,21 @@ class _AlertEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertE
     ALERT_EVENT_KIND_FIRED: _AlertEventKind.ValueType  # 2
     """It began to fire."""
     ALERT_EVENT_KIND_UPDATED: _AlertEventKind.ValueType  # 3
-    """Its value, message or severity changed."""
+    """Its value, message or severity changed, or it recovers, or does no longer."""
     ALERT_EVENT_KIND_RESOLVED: _AlertEventKind.ValueType  # 4
     """It is over."""
     ALERT_EVENT_KIND_LEFT_FILTER: _AlertEventKind.ValueType  # 5
     """It changed so that the stream's filter no longer takes it."""
+    ALERT_EVENT_KIND_ACKNOWLEDGED: _AlertEventKind.ValueType  # 6
+    """Somebody takes care of it."""
+    ALERT_EVENT_KIND_UNACKNOWLEDGED: _AlertEventKind.ValueType  # 7
+    """Nobody takes care of it any more."""
+    ALERT_EVENT_KIND_NOTED: _AlertEventKind.ValueType  # 8
+    """Somebody noted something."""
+    ALERT_EVENT_KIND_SUPPRESSED: _AlertEventKind.ValueType  # 9
+    """A silence or another alert holds its notifications back from now on."""
+    ALERT_EVENT_KIND_UNSUPPRESSED: _AlertEventKind.ValueType  # 10
+    """Nothing holds its notifications back any more."""
 
 class AlertEventKind(_AlertEventKind, metaclass=_AlertEventKindEnumTypeWrapper):
     """What happened to an alert."""
@@ -102,11 +124,21 @@ ALERT_EVENT_KIND_SNAPSHOT: AlertEventKind.ValueType  # 1
 ALERT_EVENT_KIND_FIRED: AlertEventKind.ValueType  # 2
 """It began to fire."""
 ALERT_EVENT_KIND_UPDATED: AlertEventKind.ValueType  # 3
-"""Its value, message or severity changed."""
+"""Its value, message or severity changed, or it recovers, or does no longer."""
 ALERT_EVENT_KIND_RESOLVED: AlertEventKind.ValueType  # 4
 """It is over."""
 ALERT_EVENT_KIND_LEFT_FILTER: AlertEventKind.ValueType  # 5
 """It changed so that the stream's filter no longer takes it."""
+ALERT_EVENT_KIND_ACKNOWLEDGED: AlertEventKind.ValueType  # 6
+"""Somebody takes care of it."""
+ALERT_EVENT_KIND_UNACKNOWLEDGED: AlertEventKind.ValueType  # 7
+"""Nobody takes care of it any more."""
+ALERT_EVENT_KIND_NOTED: AlertEventKind.ValueType  # 8
+"""Somebody noted something."""
+ALERT_EVENT_KIND_SUPPRESSED: AlertEventKind.ValueType  # 9
+"""A silence or another alert holds its notifications back from now on."""
+ALERT_EVENT_KIND_UNSUPPRESSED: AlertEventKind.ValueType  # 10
+"""Nothing holds its notifications back any more."""
 Global___AlertEventKind: _TypeAlias = AlertEventKind  # noqa: Y015
 
 @_typing.final
@@ -114,6 +146,26 @@ class Alert(_message.Message):
     """Something that is, or was, wrong. One alert is one episode: when the same thing goes wrong again, it is another alert."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ALERT_ID_FIELD_NUMBER: _builtins.int
     RULE_ID_FIELD_NUMBER: _builtins.int
@@ -131,6 +183,16 @@ class Alert(_message.Message):
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     EPISODE_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
+    ACTIVE_SINCE_FIELD_NUMBER: _builtins.int
+    RECOVERING_SINCE_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
+    SILENCE_IDS_FIELD_NUMBER: _builtins.int
+    INHIBITED_BY_FIELD_NUMBER: _builtins.int
+    FLAPPING_FIELD_NUMBER: _builtins.int
+    RESOLVED_BY_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
     """The alert's identity."""
     rule_id: _builtins.str
@@ -159,6 +221,16 @@ class Alert(_message.Message):
     """The log's revision that changed it last."""
     episode: _builtins.int
     """How many episodes of the same thing there were before, plus one."""
+    subject_id: _builtins.str
+    """What it concerns: an agent's, customer's or source's id, a platform's word, a service's name; empty for the whole tenant."""
+    baseline: _builtins.float
+    """What the value is compared with, where a rule compares it with the past or a target. Absent for other rules."""
+    inhibited_by: _builtins.str
+    """The open alert that explains this one, whose notifications are held back meanwhile. Absent when none does."""
+    flapping: _builtins.bool
+    """The same thing went wrong and right again several times in the last hour when this episode began."""
+    resolved_by: _builtins.str
+    """Who resolved it by hand. Absent while it is open, and when it ended by itself."""
     @_builtins.property
     def fired_at(self) -> _timestamp_pb2.Timestamp:
         """When it began to fire."""
@@ -166,6 +238,26 @@ class Alert(_message.Message):
     @_builtins.property
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
         """When it was over. Absent while it is not."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The rule's labels."""
+
+    @_builtins.property
+    def active_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the rule was broken: before fired_at by as long as the rule waits. Absent in alerts of older versions."""
+
+    @_builtins.property
+    def recovering_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the rule is not broken any more, while the alert keeps firing for the time that the rule says. Absent otherwise."""
+
+    @_builtins.property
+    def acknowledgement(self) -> Global___Acknowledgement:
+        """Who takes care of it. Absent while nobody does."""
+
+    @_builtins.property
+    def silence_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Silences that hold its notifications back now."""
 
     def __init__(
         self,
@@ -186,25 +278,111 @@ class Alert(_message.Message):
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
         episode: _builtins.int = ...,
+        subject_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        baseline: _builtins.float | None = ...,
+        active_since: _timestamp_pb2.Timestamp | None = ...,
+        recovering_since: _timestamp_pb2.Timestamp | None = ...,
+        acknowledgement: Global___Acknowledgement | None = ...,
+        silence_ids: _abc.Iterable[_builtins.str] | None = ...,
+        inhibited_by: _builtins.str | None = ...,
+        flapping: _builtins.bool = ...,
+        resolved_by: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_customer_id", b"_customer_id", "_value", b"_value", "agent_id", b"agent_id", "customer_id", b"customer_id", "fired_at", b"fired_at", "resolved_at", b"resolved_at", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_resolved_by", b"_resolved_by", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "baseline", b"baseline", "customer_id", b"customer_id", "fired_at", b"fired_at", "inhibited_by", b"inhibited_by", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_customer_id", b"_customer_id", "_value", b"_value", "agent_id", b"agent_id", "alert_id", b"alert_id", "customer_id", b"customer_id", "episode", b"episode", "fired_at", b"fired_at", "message", b"message", "resolved_at", b"resolved_at", "revision", b"revision", "rule_id", b"rule_id", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "subject_kind", b"subject_kind", "threshold", b"threshold", "type", b"type", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_resolved_by", b"_resolved_by", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "alert_id", b"alert_id", "baseline", b"baseline", "customer_id", b"customer_id", "episode", b"episode", "fired_at", b"fired_at", "flapping", b"flapping", "inhibited_by", b"inhibited_by", "labels", b"labels", "message", b"message", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "revision", b"revision", "rule_id", b"rule_id", "rule_version", b"rule_version", "severity", b"severity", "silence_ids", b"silence_ids", "state", b"state", "subject_id", b"subject_id", "subject_kind", b"subject_kind", "threshold", b"threshold", "type", b"type", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__baseline: _TypeAlias = _typing.Literal["baseline"]  # noqa: Y015
+    _WhichOneofArgType__baseline: _TypeAlias = _typing.Literal["_baseline", b"_baseline"]  # noqa: Y015
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__inhibited_by: _TypeAlias = _typing.Literal["inhibited_by"]  # noqa: Y015
+    _WhichOneofArgType__inhibited_by: _TypeAlias = _typing.Literal["_inhibited_by", b"_inhibited_by"]  # noqa: Y015
+    _WhichOneofReturnType__resolved_by: _TypeAlias = _typing.Literal["resolved_by"]  # noqa: Y015
+    _WhichOneofArgType__resolved_by: _TypeAlias = _typing.Literal["_resolved_by", b"_resolved_by"]  # noqa: Y015
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__baseline) -> _WhichOneofReturnType__baseline | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__inhibited_by) -> _WhichOneofReturnType__inhibited_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved_by) -> _WhichOneofReturnType__resolved_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015
+
+@_typing.final
+class Acknowledgement(_message.Message):
+    """Somebody takes care of an alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_AT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    author: _builtins.str
+    """Who. Empty: not told."""
+    comment: _builtins.str
+    """What was said. Empty: nothing."""
+    @_builtins.property
+    def acknowledged_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        author: _builtins.str = ...,
+        acknowledged_at: _timestamp_pb2.Timestamp | None = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged_at", b"acknowledged_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_at", b"acknowledged_at", "author", b"author", "comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acknowledgement: _TypeAlias = Acknowledgement  # noqa: Y015
+
+@_typing.final
+class Matcher(_message.Message):
+    """Picks alerts by a label, or by type, severity, rule_id, subject_kind, subject_id, agent_id or customer_id as if these were labels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    NEGATED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The label's name."""
+    negated: _builtins.bool
+    """The label must have none of the values instead. Default false."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of which the label must have one; an alert without the label has the empty value."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+        negated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "negated", b"negated", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Matcher: _TypeAlias = Matcher  # noqa: Y015
 
 @_typing.final
 class AlertFilter(_message.Message):
@@ -218,6 +396,13 @@ class AlertFilter(_message.Message):
     CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
     RULE_IDS_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    MATCHERS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    acknowledged: _builtins.bool
+    """Only alerts that somebody takes care of, or only others. Absent: both."""
+    suppressed: _builtins.bool
+    """Only alerts whose notifications are held back by a silence or another alert, or only others. Absent: both."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.AlertType.Value.ValueType]:
         """Types wanted."""
@@ -242,6 +427,10 @@ class AlertFilter(_message.Message):
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___AlertState.ValueType]:
         """States wanted. Alerts that leave them send LEFT_FILTER."""
 
+    @_builtins.property
+    def matchers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Matcher]:
+        """Matchers of which an alert must satisfy all, at most 20."""
+
     def __init__(
         self,
         *,
@@ -251,12 +440,22 @@ class AlertFilter(_message.Message):
         customer_ids: _abc.Iterable[_builtins.str] | None = ...,
         rule_ids: _abc.Iterable[_builtins.str] | None = ...,
         states: _abc.Iterable[Global___AlertState.ValueType] | None = ...,
+        matchers: _abc.Iterable[Global___Matcher] | None = ...,
+        acknowledged: _builtins.bool | None = ...,
+        suppressed: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledged", b"_acknowledged", "_suppressed", b"_suppressed", "acknowledged", b"acknowledged", "suppressed", b"suppressed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "customer_ids", b"customer_ids", "rule_ids", b"rule_ids", "severities", b"severities", "states", b"states", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledged", b"_acknowledged", "_suppressed", b"_suppressed", "acknowledged", b"acknowledged", "agent_ids", b"agent_ids", "customer_ids", b"customer_ids", "matchers", b"matchers", "rule_ids", b"rule_ids", "severities", b"severities", "states", b"states", "suppressed", b"suppressed", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__acknowledged: _TypeAlias = _typing.Literal["acknowledged"]  # noqa: Y015
+    _WhichOneofArgType__acknowledged: _TypeAlias = _typing.Literal["_acknowledged", b"_acknowledged"]  # noqa: Y015
+    _WhichOneofReturnType__suppressed: _TypeAlias = _typing.Literal["suppressed"]  # noqa: Y015
+    _WhichOneofArgType__suppressed: _TypeAlias = _typing.Literal["_suppressed", b"_suppressed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledged) -> _WhichOneofReturnType__acknowledged | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suppressed) -> _WhichOneofReturnType__suppressed | None: ...
 
 Global___AlertFilter: _TypeAlias = AlertFilter  # noqa: Y015
 
@@ -269,8 +468,14 @@ class AlertEvent(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ALERT_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     kind: Global___AlertEventKind.ValueType
     """What happened."""
+    author: _builtins.str
+    """Who did it. Empty: the service itself, or not told."""
+    comment: _builtins.str
+    """What was said. Empty: nothing."""
     @_builtins.property
     def alert(self) -> Global___Alert:
         """The alert after the change."""
@@ -285,10 +490,12 @@ class AlertEvent(_message.Message):
         kind: Global___AlertEventKind.ValueType = ...,
         alert: Global___Alert | None = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event_time", b"event_time", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "author", b"author", "comment", b"comment", "event_time", b"event_time", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

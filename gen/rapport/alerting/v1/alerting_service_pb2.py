@@ -26,12 +26,15 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rapport.alerting.v1 import act_pb2 as rapport_dot_alerting_dot_v1_dot_act__pb2
 from rapport.alerting.v1 import alert_pb2 as rapport_dot_alerting_dot_v1_dot_alert__pb2
+from rapport.alerting.v1 import notification_pb2 as rapport_dot_alerting_dot_v1_dot_notification__pb2
+from rapport.alerting.v1 import rule_pb2 as rapport_dot_alerting_dot_v1_dot_rule__pb2
 from rapport.auth.v1 import scope_pb2 as rapport_dot_auth_dot_v1_dot_scope__pb2
 from rapport.metrics.v1 import agent_pb2 as rapport_dot_metrics_dot_v1_dot_agent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*rapport/alerting/v1/alerting_service.proto\x12\x13rapport.alerting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frapport/alerting/v1/alert.proto\x1a\x1brapport/auth/v1/scope.proto\x1a\x1erapport/metrics/v1/agent.proto\"\x82\x01\n\x11ListAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x12ListAlertsResponse\x12*\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x12WatchAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1b\n\x08snapshot\x18\x02 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\"\n\x0cresume_token\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08H\x00\x12\x16\n\x03now\x18\x04 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x07\n\x05start\"\xdd\x01\n\x13WatchAlertsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12/\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x1c.rapport.alerting.v1.CreatedH\x00\x12\x32\n\x06\x65vents\x18\x04 \x01(\x0b\x32 .rapport.alerting.v1.AlertEventsH\x00\x12\x31\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1d.rapport.alerting.v1.BookmarkH\x00\x42\x06\n\x04\x62ody\"B\n\x07\x43reated\x12 \n\x18\x66irst_available_revision\x18\x01 \x01(\x03\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\">\n\x0b\x41lertEvents\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.rapport.alerting.v1.AlertEvent\"?\n\x08\x42ookmark\x12\x33\n\x06reason\x18\x01 \x01(\x0e\x32#.rapport.alerting.v1.BookmarkReason\"g\n\x13StreamAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xa6\x01\n\x16GetSystemHealthRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\"[\n\x17GetSystemHealthResponse\x12\x30\n\x06health\x18\x01 \x01(\x0b\x32 .rapport.metrics.v1.SystemHealth\x12\x0e\n\x06probes\x18\x02 \x01(\x05*\x94\x01\n\x0e\x42ookmarkReason\x12\x1f\n\x1b\x42OOKMARK_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42OOKMARK_REASON_HEARTBEAT\x10\x01\x12 \n\x1c\x42OOKMARK_REASON_SNAPSHOT_END\x10\x02\x12 \n\x1c\x42OOKMARK_REASON_BEFORE_CLOSE\x10\x03\x32\x93\x04\n\x0f\x41lertingService\x12\x80\x01\n\nListAlerts\x12&.rapport.alerting.v1.ListAlertsRequest\x1a\'.rapport.alerting.v1.ListAlertsResponse\"!\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/alerts\x12h\n\x0bWatchAlerts\x12\'.rapport.alerting.v1.WatchAlertsRequest\x1a(.rapport.alerting.v1.WatchAlertsResponse\"\x04\xc8\xf3\x18\x04\x30\x01\x12z\n\x0cStreamAlerts\x12(.rapport.alerting.v1.StreamAlertsRequest\x1a\x14.google.api.HttpBody\"(\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/alerts/stream0\x01\x12\x96\x01\n\x0fGetSystemHealth\x12+.rapport.alerting.v1.GetSystemHealthRequest\x1a,.rapport.alerting.v1.GetSystemHealthResponse\"(\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/system/healthb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*rapport/alerting/v1/alerting_service.proto\x12\x13rapport.alerting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drapport/alerting/v1/act.proto\x1a\x1frapport/alerting/v1/alert.proto\x1a&rapport/alerting/v1/notification.proto\x1a\x1erapport/alerting/v1/rule.proto\x1a\x1brapport/auth/v1/scope.proto\x1a\x1erapport/metrics/v1/agent.proto\"\x82\x01\n\x11ListAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x12ListAlertsResponse\x12*\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x12WatchAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1b\n\x08snapshot\x18\x02 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\"\n\x0cresume_token\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08H\x00\x12\x16\n\x03now\x18\x04 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x07\n\x05start\"\xdd\x01\n\x13WatchAlertsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12/\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x1c.rapport.alerting.v1.CreatedH\x00\x12\x32\n\x06\x65vents\x18\x04 \x01(\x0b\x32 .rapport.alerting.v1.AlertEventsH\x00\x12\x31\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1d.rapport.alerting.v1.BookmarkH\x00\x42\x06\n\x04\x62ody\"B\n\x07\x43reated\x12 \n\x18\x66irst_available_revision\x18\x01 \x01(\x03\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\">\n\x0b\x41lertEvents\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.rapport.alerting.v1.AlertEvent\"?\n\x08\x42ookmark\x12\x33\n\x06reason\x18\x01 \x01(\x0e\x32#.rapport.alerting.v1.BookmarkReason\"g\n\x13StreamAlertsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32 .rapport.alerting.v1.AlertFilter\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xa6\x01\n\x16GetSystemHealthRequest\x12\x46\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\"\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\"[\n\x17GetSystemHealthResponse\x12\x30\n\x06health\x18\x01 \x01(\x0b\x32 .rapport.metrics.v1.SystemHealth\x12\x0e\n\x06probes\x18\x02 \x01(\x05*\x94\x01\n\x0e\x42ookmarkReason\x12\x1f\n\x1b\x42OOKMARK_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42OOKMARK_REASON_HEARTBEAT\x10\x01\x12 \n\x1c\x42OOKMARK_REASON_SNAPSHOT_END\x10\x02\x12 \n\x1c\x42OOKMARK_REASON_BEFORE_CLOSE\x10\x03\x32\xfb\x1f\n\x0f\x41lertingService\x12\x80\x01\n\nListAlerts\x12&.rapport.alerting.v1.ListAlertsRequest\x1a\'.rapport.alerting.v1.ListAlertsResponse\"!\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/alerts\x12h\n\x0bWatchAlerts\x12\'.rapport.alerting.v1.WatchAlertsRequest\x1a(.rapport.alerting.v1.WatchAlertsResponse\"\x04\xc8\xf3\x18\x04\x30\x01\x12z\n\x0cStreamAlerts\x12(.rapport.alerting.v1.StreamAlertsRequest\x1a\x14.google.api.HttpBody\"(\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/alerts/stream0\x01\x12\x96\x01\n\x0fGetSystemHealth\x12+.rapport.alerting.v1.GetSystemHealthRequest\x1a,.rapport.alerting.v1.GetSystemHealthResponse\"(\xc8\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/system/health\x12\x85\x01\n\x08GetAlert\x12$.rapport.alerting.v1.GetAlertRequest\x1a%.rapport.alerting.v1.GetAlertResponse\",\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\"\x12 /api/analytics/alerts/{alert_id}\x12\xac\x01\n\x10\x41\x63knowledgeAlert\x12,.rapport.alerting.v1.AcknowledgeAlertRequest\x1a-.rapport.alerting.v1.AcknowledgeAlertResponse\";\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x31\",/api/analytics/alerts/{alert_id}/acknowledge:\x01*\x12\xb4\x01\n\x12UnacknowledgeAlert\x12..rapport.alerting.v1.UnacknowledgeAlertRequest\x1a/.rapport.alerting.v1.UnacknowledgeAlertResponse\"=\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x33\"./api/analytics/alerts/{alert_id}/unacknowledge:\x01*\x12\x9c\x01\n\x0cResolveAlert\x12(.rapport.alerting.v1.ResolveAlertRequest\x1a).rapport.alerting.v1.ResolveAlertResponse\"7\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02-\"(/api/analytics/alerts/{alert_id}/resolve:\x01*\x12\x9a\x01\n\x0c\x41\x64\x64\x41lertNote\x12(.rapport.alerting.v1.AddAlertNoteRequest\x1a).rapport.alerting.v1.AddAlertNoteResponse\"5\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02+\"&/api/analytics/alerts/{alert_id}/notes:\x01*\x12\x85\x01\n\nPutSilence\x12&.rapport.alerting.v1.PutSilenceRequest\x1a\'.rapport.alerting.v1.PutSilenceResponse\"&\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x1c\"\x17/api/analytics/silences:\x01*\x12\x96\x01\n\nEndSilence\x12&.rapport.alerting.v1.EndSilenceRequest\x1a\'.rapport.alerting.v1.EndSilenceResponse\"7\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02-\"(/api/analytics/silences/{silence_id}/end:\x01*\x12\x88\x01\n\x0cListSilences\x12(.rapport.alerting.v1.ListSilencesRequest\x1a).rapport.alerting.v1.ListSilencesResponse\"#\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/silences\x12\x88\x01\n\x07PutRule\x12#.rapport.alerting.v1.PutRuleRequest\x1a$.rapport.alerting.v1.PutRuleResponse\"2\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02(\x1a#/api/analytics/rules/{rule.rule_id}:\x01*\x12\x89\x01\n\nDeleteRule\x12&.rapport.alerting.v1.DeleteRuleRequest\x1a\'.rapport.alerting.v1.DeleteRuleResponse\"*\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02 *\x1e/api/analytics/rules/{rule_id}\x12|\n\tListRules\x12%.rapport.alerting.v1.ListRulesRequest\x1a&.rapport.alerting.v1.ListRulesResponse\" \xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x16\x12\x14/api/analytics/rules\x12\xa4\x01\n\x10ListRuleVersions\x12,.rapport.alerting.v1.ListRuleVersionsRequest\x1a-.rapport.alerting.v1.ListRuleVersionsResponse\"3\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02)\x12\'/api/analytics/rules/{rule_id}/versions\x12\x9d\x01\n\x11ListAlertMeasures\x12-.rapport.alerting.v1.ListAlertMeasuresRequest\x1a..rapport.alerting.v1.ListAlertMeasuresResponse\")\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/analytics/rules/measures\x12\x91\x01\n\x0c\x42\x61\x63ktestRule\x12(.rapport.alerting.v1.BacktestRuleRequest\x1a).rapport.alerting.v1.BacktestRuleResponse\",\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\"\"\x1d/api/analytics/rules/backtest:\x01*\x12\x81\x01\n\tPutTarget\x12%.rapport.alerting.v1.PutTargetRequest\x1a&.rapport.alerting.v1.PutTargetResponse\"%\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x1b\"\x16/api/analytics/targets:\x01*\x12\x8f\x01\n\x0c\x44\x65leteTarget\x12(.rapport.alerting.v1.DeleteTargetRequest\x1a).rapport.alerting.v1.DeleteTargetResponse\"*\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02 *\x1e/api/analytics/targets/{month}\x12\x84\x01\n\x0bListTargets\x12\'.rapport.alerting.v1.ListTargetsRequest\x1a(.rapport.alerting.v1.ListTargetsResponse\"\"\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x18\x12\x16/api/analytics/targets\x12\x9a\x01\n\nPutChannel\x12&.rapport.alerting.v1.PutChannelRequest\x1a\'.rapport.alerting.v1.PutChannelResponse\";\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x31\x1a,/api/analytics/channels/{channel.channel_id}:\x01*\x12\x98\x01\n\rDeleteChannel\x12).rapport.alerting.v1.DeleteChannelRequest\x1a*.rapport.alerting.v1.DeleteChannelResponse\"0\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02&*$/api/analytics/channels/{channel_id}\x12\x88\x01\n\x0cListChannels\x12(.rapport.alerting.v1.ListChannelsRequest\x1a).rapport.alerting.v1.ListChannelsResponse\"#\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x19\x12\x17/api/analytics/channels\x12\x9a\x01\n\x0bTestChannel\x12\'.rapport.alerting.v1.TestChannelRequest\x1a(.rapport.alerting.v1.TestChannelResponse\"8\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02.\")/api/analytics/channels/{channel_id}/test:\x01*\x12\x80\x01\n\tPutRoutes\x12%.rapport.alerting.v1.PutRoutesRequest\x1a&.rapport.alerting.v1.PutRoutesResponse\"$\xc8\xf3\x18\x06\x82\xd3\xe4\x93\x02\x1a\x1a\x15/api/analytics/routes:\x01*\x12\x80\x01\n\nListRoutes\x12&.rapport.alerting.v1.ListRoutesRequest\x1a\'.rapport.alerting.v1.ListRoutesResponse\"!\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/api/analytics/routes\x12\x9c\x01\n\x11ListNotifications\x12-.rapport.alerting.v1.ListNotificationsRequest\x1a..rapport.alerting.v1.ListNotificationsResponse\"(\xc8\xf3\x18\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/analytics/notificationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,28 +65,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALERTINGSERVICE'].methods_by_name['StreamAlerts']._serialized_options = b'\310\363\030\004\202\323\344\223\002\036\022\034/api/analytics/alerts/stream'
   _globals['_ALERTINGSERVICE'].methods_by_name['GetSystemHealth']._loaded_options = None
   _globals['_ALERTINGSERVICE'].methods_by_name['GetSystemHealth']._serialized_options = b'\310\363\030\003\202\323\344\223\002\036\022\034/api/analytics/system/health'
-  _globals['_BOOKMARKREASON']._serialized_start=1464
-  _globals['_BOOKMARKREASON']._serialized_end=1612
-  _globals['_LISTALERTSREQUEST']._serialized_start=281
-  _globals['_LISTALERTSREQUEST']._serialized_end=411
-  _globals['_LISTALERTSRESPONSE']._serialized_start=413
-  _globals['_LISTALERTSRESPONSE']._serialized_end=502
-  _globals['_WATCHALERTSREQUEST']._serialized_start=505
-  _globals['_WATCHALERTSREQUEST']._serialized_end=673
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=676
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=897
-  _globals['_CREATED']._serialized_start=899
-  _globals['_CREATED']._serialized_end=965
-  _globals['_ALERTEVENTS']._serialized_start=967
-  _globals['_ALERTEVENTS']._serialized_end=1029
-  _globals['_BOOKMARK']._serialized_start=1031
-  _globals['_BOOKMARK']._serialized_end=1094
-  _globals['_STREAMALERTSREQUEST']._serialized_start=1096
-  _globals['_STREAMALERTSREQUEST']._serialized_end=1199
-  _globals['_GETSYSTEMHEALTHREQUEST']._serialized_start=1202
-  _globals['_GETSYSTEMHEALTHREQUEST']._serialized_end=1368
-  _globals['_GETSYSTEMHEALTHRESPONSE']._serialized_start=1370
-  _globals['_GETSYSTEMHEALTHRESPONSE']._serialized_end=1461
-  _globals['_ALERTINGSERVICE']._serialized_start=1615
-  _globals['_ALERTINGSERVICE']._serialized_end=2146
+  _globals['_ALERTINGSERVICE'].methods_by_name['GetAlert']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['GetAlert']._serialized_options = b'\310\363\030\004\202\323\344\223\002\"\022 /api/analytics/alerts/{alert_id}'
+  _globals['_ALERTINGSERVICE'].methods_by_name['AcknowledgeAlert']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['AcknowledgeAlert']._serialized_options = b'\310\363\030\006\202\323\344\223\0021\",/api/analytics/alerts/{alert_id}/acknowledge:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['UnacknowledgeAlert']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['UnacknowledgeAlert']._serialized_options = b'\310\363\030\006\202\323\344\223\0023\"./api/analytics/alerts/{alert_id}/unacknowledge:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ResolveAlert']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ResolveAlert']._serialized_options = b'\310\363\030\006\202\323\344\223\002-\"(/api/analytics/alerts/{alert_id}/resolve:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['AddAlertNote']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['AddAlertNote']._serialized_options = b'\310\363\030\006\202\323\344\223\002+\"&/api/analytics/alerts/{alert_id}/notes:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutSilence']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutSilence']._serialized_options = b'\310\363\030\006\202\323\344\223\002\034\"\027/api/analytics/silences:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['EndSilence']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['EndSilence']._serialized_options = b'\310\363\030\006\202\323\344\223\002-\"(/api/analytics/silences/{silence_id}/end:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListSilences']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListSilences']._serialized_options = b'\310\363\030\004\202\323\344\223\002\031\022\027/api/analytics/silences'
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutRule']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutRule']._serialized_options = b'\310\363\030\006\202\323\344\223\002(\032#/api/analytics/rules/{rule.rule_id}:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteRule']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteRule']._serialized_options = b'\310\363\030\006\202\323\344\223\002 *\036/api/analytics/rules/{rule_id}'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRules']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRules']._serialized_options = b'\310\363\030\004\202\323\344\223\002\026\022\024/api/analytics/rules'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRuleVersions']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRuleVersions']._serialized_options = b'\310\363\030\004\202\323\344\223\002)\022\'/api/analytics/rules/{rule_id}/versions'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListAlertMeasures']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListAlertMeasures']._serialized_options = b'\310\363\030\004\202\323\344\223\002\037\022\035/api/analytics/rules/measures'
+  _globals['_ALERTINGSERVICE'].methods_by_name['BacktestRule']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['BacktestRule']._serialized_options = b'\310\363\030\004\202\323\344\223\002\"\"\035/api/analytics/rules/backtest:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutTarget']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutTarget']._serialized_options = b'\310\363\030\006\202\323\344\223\002\033\"\026/api/analytics/targets:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteTarget']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteTarget']._serialized_options = b'\310\363\030\006\202\323\344\223\002 *\036/api/analytics/targets/{month}'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListTargets']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListTargets']._serialized_options = b'\310\363\030\004\202\323\344\223\002\030\022\026/api/analytics/targets'
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutChannel']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutChannel']._serialized_options = b'\310\363\030\006\202\323\344\223\0021\032,/api/analytics/channels/{channel.channel_id}:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteChannel']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['DeleteChannel']._serialized_options = b'\310\363\030\006\202\323\344\223\002&*$/api/analytics/channels/{channel_id}'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListChannels']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListChannels']._serialized_options = b'\310\363\030\004\202\323\344\223\002\031\022\027/api/analytics/channels'
+  _globals['_ALERTINGSERVICE'].methods_by_name['TestChannel']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['TestChannel']._serialized_options = b'\310\363\030\006\202\323\344\223\002.\")/api/analytics/channels/{channel_id}/test:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutRoutes']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['PutRoutes']._serialized_options = b'\310\363\030\006\202\323\344\223\002\032\032\025/api/analytics/routes:\001*'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRoutes']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListRoutes']._serialized_options = b'\310\363\030\004\202\323\344\223\002\027\022\025/api/analytics/routes'
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
+  _globals['_ALERTINGSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\310\363\030\004\202\323\344\223\002\036\022\034/api/analytics/notifications'
+  _globals['_BOOKMARKREASON']._serialized_start=1567
+  _globals['_BOOKMARKREASON']._serialized_end=1715
+  _globals['_LISTALERTSREQUEST']._serialized_start=384
+  _globals['_LISTALERTSREQUEST']._serialized_end=514
+  _globals['_LISTALERTSRESPONSE']._serialized_start=516
+  _globals['_LISTALERTSRESPONSE']._serialized_end=605
+  _globals['_WATCHALERTSREQUEST']._serialized_start=608
+  _globals['_WATCHALERTSREQUEST']._serialized_end=776
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=779
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=1000
+  _globals['_CREATED']._serialized_start=1002
+  _globals['_CREATED']._serialized_end=1068
+  _globals['_ALERTEVENTS']._serialized_start=1070
+  _globals['_ALERTEVENTS']._serialized_end=1132
+  _globals['_BOOKMARK']._serialized_start=1134
+  _globals['_BOOKMARK']._serialized_end=1197
+  _globals['_STREAMALERTSREQUEST']._serialized_start=1199
+  _globals['_STREAMALERTSREQUEST']._serialized_end=1302
+  _globals['_GETSYSTEMHEALTHREQUEST']._serialized_start=1305
+  _globals['_GETSYSTEMHEALTHREQUEST']._serialized_end=1471
+  _globals['_GETSYSTEMHEALTHRESPONSE']._serialized_start=1473
+  _globals['_GETSYSTEMHEALTHRESPONSE']._serialized_end=1564
+  _globals['_ALERTINGSERVICE']._serialized_start=1718
+  _globals['_ALERTINGSERVICE']._serialized_end=5809
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,10 @@ import grpc
 import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from rapport.alerting.v1 import act_pb2 as rapport_dot_alerting_dot_v1_dot_act__pb2
 from rapport.alerting.v1 import alerting_service_pb2 as rapport_dot_alerting_dot_v1_dot_alerting__service__pb2
+from rapport.alerting.v1 import notification_pb2 as rapport_dot_alerting_dot_v1_dot_notification__pb2
+from rapport.alerting.v1 import rule_pb2 as rapport_dot_alerting_dot_v1_dot_rule__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -56,6 +59,126 @@ class AlertingServiceStub:
                 request_serializer=rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthRequest.SerializeToString,
                 response_deserializer=rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthResponse.FromString,
                 _registered_method=True)
+        self.GetAlert = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/GetAlert',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeAlert = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/AcknowledgeAlert',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertResponse.FromString,
+                _registered_method=True)
+        self.UnacknowledgeAlert = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/UnacknowledgeAlert',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertResponse.FromString,
+                _registered_method=True)
+        self.ResolveAlert = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ResolveAlert',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertResponse.FromString,
+                _registered_method=True)
+        self.AddAlertNote = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/AddAlertNote',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteResponse.FromString,
+                _registered_method=True)
+        self.PutSilence = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/PutSilence',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceResponse.FromString,
+                _registered_method=True)
+        self.EndSilence = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/EndSilence',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceResponse.FromString,
+                _registered_method=True)
+        self.ListSilences = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListSilences',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesResponse.FromString,
+                _registered_method=True)
+        self.PutRule = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/PutRule',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleResponse.FromString,
+                _registered_method=True)
+        self.DeleteRule = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/DeleteRule',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleResponse.FromString,
+                _registered_method=True)
+        self.ListRules = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListRules',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesResponse.FromString,
+                _registered_method=True)
+        self.ListRuleVersions = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListRuleVersions',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsResponse.FromString,
+                _registered_method=True)
+        self.ListAlertMeasures = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListAlertMeasures',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresResponse.FromString,
+                _registered_method=True)
+        self.BacktestRule = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/BacktestRule',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleResponse.FromString,
+                _registered_method=True)
+        self.PutTarget = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/PutTarget',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetResponse.FromString,
+                _registered_method=True)
+        self.DeleteTarget = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/DeleteTarget',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetResponse.FromString,
+                _registered_method=True)
+        self.ListTargets = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListTargets',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsResponse.FromString,
+                _registered_method=True)
+        self.PutChannel = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/PutChannel',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelResponse.FromString,
+                _registered_method=True)
+        self.DeleteChannel = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/DeleteChannel',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelResponse.FromString,
+                _registered_method=True)
+        self.ListChannels = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListChannels',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsResponse.FromString,
+                _registered_method=True)
+        self.TestChannel = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/TestChannel',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelResponse.FromString,
+                _registered_method=True)
+        self.PutRoutes = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/PutRoutes',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesResponse.FromString,
+                _registered_method=True)
+        self.ListRoutes = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListRoutes',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesResponse.FromString,
+                _registered_method=True)
+        self.ListNotifications = channel.unary_unary(
+                '/rapport.alerting.v1.AlertingService/ListNotifications',
+                request_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsRequest.SerializeToString,
+                response_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsResponse.FromString,
+                _registered_method=True)
 
 
 class AlertingServiceServicer:
@@ -97,6 +220,176 @@ class AlertingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAlert(self, request, context):
+        """Reads an alert with what people did about it. Errors: NOT_FOUND (ALERT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeAlert(self, request, context):
+        """Says that somebody takes care of an alert: its notifications are not repeated. Errors: NOT_FOUND (ALERT_NOT_FOUND);
+        FAILED_PRECONDITION (ALERT_RESOLVED); ABORTED (VERSION_CONFLICT) when it changed since the revision that the caller saw.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnacknowledgeAlert(self, request, context):
+        """Says that nobody takes care of an alert any more. Errors: like AcknowledgeAlert.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveAlert(self, request, context):
+        """Ends an alert by hand. Errors: like AcknowledgeAlert.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddAlertNote(self, request, context):
+        """Notes something about an alert. Errors: NOT_FOUND (ALERT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutSilence(self, request, context):
+        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSilence(self, request, context):
+        """Ends a silence. Errors: NOT_FOUND (SILENCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSilences(self, request, context):
+        """Lists silences.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRule(self, request, context):
+        """Puts a rule, which is evaluated at once. Errors: INVALID_ARGUMENT (INVALID_RULE) when its parts do not fit each other; ABORTED
+        (VERSION_CONFLICT); RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRule(self, request, context):
+        """Deletes a rule; its open alerts are over. Errors: NOT_FOUND (RULE_NOT_FOUND); ABORTED (VERSION_CONFLICT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRules(self, request, context):
+        """Lists the rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRuleVersions(self, request, context):
+        """Lists the versions of a rule. Errors: NOT_FOUND (RULE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlertMeasures(self, request, context):
+        """Lists what rules can measure.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BacktestRule(self, request, context):
+        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutTarget(self, request, context):
+        """Puts a revenue target. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for another currency than the reporting one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTarget(self, request, context):
+        """Deletes a revenue target. Errors: NOT_FOUND (TARGET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTargets(self, request, context):
+        """Lists revenue targets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutChannel(self, request, context):
+        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteChannel(self, request, context):
+        """Deletes a channel. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); FAILED_PRECONDITION (CHANNEL_IN_USE) while a route names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChannels(self, request, context):
+        """Lists channels, without their secrets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestChannel(self, request, context):
+        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRoutes(self, request, context):
+        """Puts all routes. Errors: NOT_FOUND (CHANNEL_NOT_FOUND) for a channel that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoutes(self, request, context):
+        """Lists the routes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNotifications(self, request, context):
+        """Lists notifications, the newest first, with every attempt to deliver them. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AlertingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -119,6 +412,126 @@ def add_AlertingServiceServicer_to_server(servicer, server):
                     servicer.GetSystemHealth,
                     request_deserializer=rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthRequest.FromString,
                     response_serializer=rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthResponse.SerializeToString,
+            ),
+            'GetAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAlert,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertResponse.SerializeToString,
+            ),
+            'AcknowledgeAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeAlert,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertResponse.SerializeToString,
+            ),
+            'UnacknowledgeAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnacknowledgeAlert,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertResponse.SerializeToString,
+            ),
+            'ResolveAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveAlert,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertResponse.SerializeToString,
+            ),
+            'AddAlertNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddAlertNote,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteResponse.SerializeToString,
+            ),
+            'PutSilence': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutSilence,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceResponse.SerializeToString,
+            ),
+            'EndSilence': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSilence,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceResponse.SerializeToString,
+            ),
+            'ListSilences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSilences,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesResponse.SerializeToString,
+            ),
+            'PutRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRule,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleResponse.SerializeToString,
+            ),
+            'DeleteRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRule,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleResponse.SerializeToString,
+            ),
+            'ListRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRules,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesResponse.SerializeToString,
+            ),
+            'ListRuleVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuleVersions,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsResponse.SerializeToString,
+            ),
+            'ListAlertMeasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlertMeasures,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresResponse.SerializeToString,
+            ),
+            'BacktestRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.BacktestRule,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleResponse.SerializeToString,
+            ),
+            'PutTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutTarget,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetResponse.SerializeToString,
+            ),
+            'DeleteTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTarget,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetResponse.SerializeToString,
+            ),
+            'ListTargets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTargets,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsResponse.SerializeToString,
+            ),
+            'PutChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutChannel,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelResponse.SerializeToString,
+            ),
+            'DeleteChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteChannel,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelResponse.SerializeToString,
+            ),
+            'ListChannels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChannels,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsResponse.SerializeToString,
+            ),
+            'TestChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestChannel,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelResponse.SerializeToString,
+            ),
+            'PutRoutes': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRoutes,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesResponse.SerializeToString,
+            ),
+            'ListRoutes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoutes,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesResponse.SerializeToString,
+            ),
+            'ListNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotifications,
+                    request_deserializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsRequest.FromString,
+                    response_serializer=rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -230,6 +643,654 @@ class AlertingService:
             '/rapport.alerting.v1.AlertingService/GetSystemHealth',
             rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthRequest.SerializeToString,
             rapport_dot_alerting_dot_v1_dot_alerting__service__pb2.GetSystemHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/GetAlert',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.GetAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/AcknowledgeAlert',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.AcknowledgeAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnacknowledgeAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/UnacknowledgeAlert',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.UnacknowledgeAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ResolveAlert',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.ResolveAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddAlertNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/AddAlertNote',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.AddAlertNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutSilence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/PutSilence',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.PutSilenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSilence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/EndSilence',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.EndSilenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSilences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListSilences',
+            rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_act__pb2.ListSilencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/PutRule',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.PutRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/DeleteRule',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListRules',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuleVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListRuleVersions',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListRuleVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlertMeasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListAlertMeasures',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListAlertMeasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BacktestRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/BacktestRule',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.BacktestRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/PutTarget',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.PutTargetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/DeleteTarget',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.DeleteTargetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTargets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListTargets',
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_rule__pb2.ListTargetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/PutChannel',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.PutChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/DeleteChannel',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.DeleteChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChannels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListChannels',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/TestChannel',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.TestChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRoutes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/PutRoutes',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.PutRoutesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoutes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListRoutes',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListRoutesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rapport.alerting.v1.AlertingService/ListNotifications',
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsRequest.SerializeToString,
+            rapport_dot_alerting_dot_v1_dot_notification__pb2.ListNotificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,7 +6,10 @@ Alerts, and whether the services work."""
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
+from rapport.alerting.v1 import act_pb2 as _act_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as _alerting_service_pb2
+from rapport.alerting.v1 import notification_pb2 as _notification_pb2
+from rapport.alerting.v1 import rule_pb2 as _rule_pb2
 import abc as _abc_1
 
 
@@ -35,6 +38,58 @@ class AlertingServiceStub:
     """Whether the services work, and how much of a period they did, by the quarters of an hour (UTC) that touch it. Errors:
     INVALID_ARGUMENT (UNSUPPORTED_WINDOW) when the period is empty.
     """
+    GetAlert: _aio.UnaryUnaryMultiCallable[_act_pb2.GetAlertRequest, _act_pb2.GetAlertResponse]
+    """Reads an alert with what people did about it. Errors: NOT_FOUND (ALERT_NOT_FOUND)."""
+    AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_act_pb2.AcknowledgeAlertRequest, _act_pb2.AcknowledgeAlertResponse]
+    """Says that somebody takes care of an alert: its notifications are not repeated. Errors: NOT_FOUND (ALERT_NOT_FOUND);
+    FAILED_PRECONDITION (ALERT_RESOLVED); ABORTED (VERSION_CONFLICT) when it changed since the revision that the caller saw.
+    """
+    UnacknowledgeAlert: _aio.UnaryUnaryMultiCallable[_act_pb2.UnacknowledgeAlertRequest, _act_pb2.UnacknowledgeAlertResponse]
+    """Says that nobody takes care of an alert any more. Errors: like AcknowledgeAlert."""
+    ResolveAlert: _aio.UnaryUnaryMultiCallable[_act_pb2.ResolveAlertRequest, _act_pb2.ResolveAlertResponse]
+    """Ends an alert by hand. Errors: like AcknowledgeAlert."""
+    AddAlertNote: _aio.UnaryUnaryMultiCallable[_act_pb2.AddAlertNoteRequest, _act_pb2.AddAlertNoteResponse]
+    """Notes something about an alert. Errors: NOT_FOUND (ALERT_NOT_FOUND)."""
+    PutSilence: _aio.UnaryUnaryMultiCallable[_act_pb2.PutSilenceRequest, _act_pb2.PutSilenceResponse]
+    """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED)."""
+    EndSilence: _aio.UnaryUnaryMultiCallable[_act_pb2.EndSilenceRequest, _act_pb2.EndSilenceResponse]
+    """Ends a silence. Errors: NOT_FOUND (SILENCE_NOT_FOUND)."""
+    ListSilences: _aio.UnaryUnaryMultiCallable[_act_pb2.ListSilencesRequest, _act_pb2.ListSilencesResponse]
+    """Lists silences."""
+    PutRule: _aio.UnaryUnaryMultiCallable[_rule_pb2.PutRuleRequest, _rule_pb2.PutRuleResponse]
+    """Puts a rule, which is evaluated at once. Errors: INVALID_ARGUMENT (INVALID_RULE) when its parts do not fit each other; ABORTED
+    (VERSION_CONFLICT); RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 rules.
+    """
+    DeleteRule: _aio.UnaryUnaryMultiCallable[_rule_pb2.DeleteRuleRequest, _rule_pb2.DeleteRuleResponse]
+    """Deletes a rule; its open alerts are over. Errors: NOT_FOUND (RULE_NOT_FOUND); ABORTED (VERSION_CONFLICT)."""
+    ListRules: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListRulesRequest, _rule_pb2.ListRulesResponse]
+    """Lists the rules."""
+    ListRuleVersions: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListRuleVersionsRequest, _rule_pb2.ListRuleVersionsResponse]
+    """Lists the versions of a rule. Errors: NOT_FOUND (RULE_NOT_FOUND)."""
+    ListAlertMeasures: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListAlertMeasuresRequest, _rule_pb2.ListAlertMeasuresResponse]
+    """Lists what rules can measure."""
+    BacktestRule: _aio.UnaryUnaryMultiCallable[_rule_pb2.BacktestRuleRequest, _rule_pb2.BacktestRuleResponse]
+    """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW)."""
+    PutTarget: _aio.UnaryUnaryMultiCallable[_rule_pb2.PutTargetRequest, _rule_pb2.PutTargetResponse]
+    """Puts a revenue target. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for another currency than the reporting one."""
+    DeleteTarget: _aio.UnaryUnaryMultiCallable[_rule_pb2.DeleteTargetRequest, _rule_pb2.DeleteTargetResponse]
+    """Deletes a revenue target. Errors: NOT_FOUND (TARGET_NOT_FOUND)."""
+    ListTargets: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListTargetsRequest, _rule_pb2.ListTargetsResponse]
+    """Lists revenue targets."""
+    PutChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.PutChannelRequest, _notification_pb2.PutChannelResponse]
+    """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called."""
+    DeleteChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.DeleteChannelRequest, _notification_pb2.DeleteChannelResponse]
+    """Deletes a channel. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); FAILED_PRECONDITION (CHANNEL_IN_USE) while a route names it."""
+    ListChannels: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListChannelsRequest, _notification_pb2.ListChannelsResponse]
+    """Lists channels, without their secrets."""
+    TestChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.TestChannelRequest, _notification_pb2.TestChannelResponse]
+    """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND)."""
+    PutRoutes: _aio.UnaryUnaryMultiCallable[_notification_pb2.PutRoutesRequest, _notification_pb2.PutRoutesResponse]
+    """Puts all routes. Errors: NOT_FOUND (CHANNEL_NOT_FOUND) for a channel that is not there."""
+    ListRoutes: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListRoutesRequest, _notification_pb2.ListRoutesResponse]
+    """Lists the routes."""
+    ListNotifications: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListNotificationsRequest, _notification_pb2.ListNotificationsResponse]
+    """Lists notifications, the newest first, with every attempt to deliver them. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
 
 class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells what is wrong, and streams every change of it: ordered, without gaps, and resumable."""
@@ -80,5 +135,201 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Whether the services work, and how much of a period they did, by the quarters of an hour (UTC) that touch it. Errors:
         INVALID_ARGUMENT (UNSUPPORTED_WINDOW) when the period is empty.
         """
+
+    @_abc_1.abstractmethod
+    def GetAlert(
+        self,
+        request: _act_pb2.GetAlertRequest,
+        context: _aio.ServicerContext[_act_pb2.GetAlertRequest, _abc.Awaitable[_act_pb2.GetAlertResponse]],
+    ) -> _abc.Awaitable[_act_pb2.GetAlertResponse]:
+        """Reads an alert with what people did about it. Errors: NOT_FOUND (ALERT_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeAlert(
+        self,
+        request: _act_pb2.AcknowledgeAlertRequest,
+        context: _aio.ServicerContext[_act_pb2.AcknowledgeAlertRequest, _abc.Awaitable[_act_pb2.AcknowledgeAlertResponse]],
+    ) -> _abc.Awaitable[_act_pb2.AcknowledgeAlertResponse]:
+        """Says that somebody takes care of an alert: its notifications are not repeated. Errors: NOT_FOUND (ALERT_NOT_FOUND);
+        FAILED_PRECONDITION (ALERT_RESOLVED); ABORTED (VERSION_CONFLICT) when it changed since the revision that the caller saw.
+        """
+
+    @_abc_1.abstractmethod
+    def UnacknowledgeAlert(
+        self,
+        request: _act_pb2.UnacknowledgeAlertRequest,
+        context: _aio.ServicerContext[_act_pb2.UnacknowledgeAlertRequest, _abc.Awaitable[_act_pb2.UnacknowledgeAlertResponse]],
+    ) -> _abc.Awaitable[_act_pb2.UnacknowledgeAlertResponse]:
+        """Says that nobody takes care of an alert any more. Errors: like AcknowledgeAlert."""
+
+    @_abc_1.abstractmethod
+    def ResolveAlert(
+        self,
+        request: _act_pb2.ResolveAlertRequest,
+        context: _aio.ServicerContext[_act_pb2.ResolveAlertRequest, _abc.Awaitable[_act_pb2.ResolveAlertResponse]],
+    ) -> _abc.Awaitable[_act_pb2.ResolveAlertResponse]:
+        """Ends an alert by hand. Errors: like AcknowledgeAlert."""
+
+    @_abc_1.abstractmethod
+    def AddAlertNote(
+        self,
+        request: _act_pb2.AddAlertNoteRequest,
+        context: _aio.ServicerContext[_act_pb2.AddAlertNoteRequest, _abc.Awaitable[_act_pb2.AddAlertNoteResponse]],
+    ) -> _abc.Awaitable[_act_pb2.AddAlertNoteResponse]:
+        """Notes something about an alert. Errors: NOT_FOUND (ALERT_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def PutSilence(
+        self,
+        request: _act_pb2.PutSilenceRequest,
+        context: _aio.ServicerContext[_act_pb2.PutSilenceRequest, _abc.Awaitable[_act_pb2.PutSilenceResponse]],
+    ) -> _abc.Awaitable[_act_pb2.PutSilenceResponse]:
+        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED)."""
+
+    @_abc_1.abstractmethod
+    def EndSilence(
+        self,
+        request: _act_pb2.EndSilenceRequest,
+        context: _aio.ServicerContext[_act_pb2.EndSilenceRequest, _abc.Awaitable[_act_pb2.EndSilenceResponse]],
+    ) -> _abc.Awaitable[_act_pb2.EndSilenceResponse]:
+        """Ends a silence. Errors: NOT_FOUND (SILENCE_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListSilences(
+        self,
+        request: _act_pb2.ListSilencesRequest,
+        context: _aio.ServicerContext[_act_pb2.ListSilencesRequest, _abc.Awaitable[_act_pb2.ListSilencesResponse]],
+    ) -> _abc.Awaitable[_act_pb2.ListSilencesResponse]:
+        """Lists silences."""
+
+    @_abc_1.abstractmethod
+    def PutRule(
+        self,
+        request: _rule_pb2.PutRuleRequest,
+        context: _aio.ServicerContext[_rule_pb2.PutRuleRequest, _abc.Awaitable[_rule_pb2.PutRuleResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.PutRuleResponse]:
+        """Puts a rule, which is evaluated at once. Errors: INVALID_ARGUMENT (INVALID_RULE) when its parts do not fit each other; ABORTED
+        (VERSION_CONFLICT); RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 rules.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteRule(
+        self,
+        request: _rule_pb2.DeleteRuleRequest,
+        context: _aio.ServicerContext[_rule_pb2.DeleteRuleRequest, _abc.Awaitable[_rule_pb2.DeleteRuleResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.DeleteRuleResponse]:
+        """Deletes a rule; its open alerts are over. Errors: NOT_FOUND (RULE_NOT_FOUND); ABORTED (VERSION_CONFLICT)."""
+
+    @_abc_1.abstractmethod
+    def ListRules(
+        self,
+        request: _rule_pb2.ListRulesRequest,
+        context: _aio.ServicerContext[_rule_pb2.ListRulesRequest, _abc.Awaitable[_rule_pb2.ListRulesResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.ListRulesResponse]:
+        """Lists the rules."""
+
+    @_abc_1.abstractmethod
+    def ListRuleVersions(
+        self,
+        request: _rule_pb2.ListRuleVersionsRequest,
+        context: _aio.ServicerContext[_rule_pb2.ListRuleVersionsRequest, _abc.Awaitable[_rule_pb2.ListRuleVersionsResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.ListRuleVersionsResponse]:
+        """Lists the versions of a rule. Errors: NOT_FOUND (RULE_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListAlertMeasures(
+        self,
+        request: _rule_pb2.ListAlertMeasuresRequest,
+        context: _aio.ServicerContext[_rule_pb2.ListAlertMeasuresRequest, _abc.Awaitable[_rule_pb2.ListAlertMeasuresResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.ListAlertMeasuresResponse]:
+        """Lists what rules can measure."""
+
+    @_abc_1.abstractmethod
+    def BacktestRule(
+        self,
+        request: _rule_pb2.BacktestRuleRequest,
+        context: _aio.ServicerContext[_rule_pb2.BacktestRuleRequest, _abc.Awaitable[_rule_pb2.BacktestRuleResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.BacktestRuleResponse]:
+        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW)."""
+
+    @_abc_1.abstractmethod
+    def PutTarget(
+        self,
+        request: _rule_pb2.PutTargetRequest,
+        context: _aio.ServicerContext[_rule_pb2.PutTargetRequest, _abc.Awaitable[_rule_pb2.PutTargetResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.PutTargetResponse]:
+        """Puts a revenue target. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for another currency than the reporting one."""
+
+    @_abc_1.abstractmethod
+    def DeleteTarget(
+        self,
+        request: _rule_pb2.DeleteTargetRequest,
+        context: _aio.ServicerContext[_rule_pb2.DeleteTargetRequest, _abc.Awaitable[_rule_pb2.DeleteTargetResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.DeleteTargetResponse]:
+        """Deletes a revenue target. Errors: NOT_FOUND (TARGET_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListTargets(
+        self,
+        request: _rule_pb2.ListTargetsRequest,
+        context: _aio.ServicerContext[_rule_pb2.ListTargetsRequest, _abc.Awaitable[_rule_pb2.ListTargetsResponse]],
+    ) -> _abc.Awaitable[_rule_pb2.ListTargetsResponse]:
+        """Lists revenue targets."""
+
+    @_abc_1.abstractmethod
+    def PutChannel(
+        self,
+        request: _notification_pb2.PutChannelRequest,
+        context: _aio.ServicerContext[_notification_pb2.PutChannelRequest, _abc.Awaitable[_notification_pb2.PutChannelResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.PutChannelResponse]:
+        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called."""
+
+    @_abc_1.abstractmethod
+    def DeleteChannel(
+        self,
+        request: _notification_pb2.DeleteChannelRequest,
+        context: _aio.ServicerContext[_notification_pb2.DeleteChannelRequest, _abc.Awaitable[_notification_pb2.DeleteChannelResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.DeleteChannelResponse]:
+        """Deletes a channel. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); FAILED_PRECONDITION (CHANNEL_IN_USE) while a route names it."""
+
+    @_abc_1.abstractmethod
+    def ListChannels(
+        self,
+        request: _notification_pb2.ListChannelsRequest,
+        context: _aio.ServicerContext[_notification_pb2.ListChannelsRequest, _abc.Awaitable[_notification_pb2.ListChannelsResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.ListChannelsResponse]:
+        """Lists channels, without their secrets."""
+
+    @_abc_1.abstractmethod
+    def TestChannel(
+        self,
+        request: _notification_pb2.TestChannelRequest,
+        context: _aio.ServicerContext[_notification_pb2.TestChannelRequest, _abc.Awaitable[_notification_pb2.TestChannelResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.TestChannelResponse]:
+        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def PutRoutes(
+        self,
+        request: _notification_pb2.PutRoutesRequest,
+        context: _aio.ServicerContext[_notification_pb2.PutRoutesRequest, _abc.Awaitable[_notification_pb2.PutRoutesResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.PutRoutesResponse]:
+        """Puts all routes. Errors: NOT_FOUND (CHANNEL_NOT_FOUND) for a channel that is not there."""
+
+    @_abc_1.abstractmethod
+    def ListRoutes(
+        self,
+        request: _notification_pb2.ListRoutesRequest,
+        context: _aio.ServicerContext[_notification_pb2.ListRoutesRequest, _abc.Awaitable[_notification_pb2.ListRoutesResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.ListRoutesResponse]:
+        """Lists the routes."""
+
+    @_abc_1.abstractmethod
+    def ListNotifications(
+        self,
+        request: _notification_pb2.ListNotificationsRequest,
+        context: _aio.ServicerContext[_notification_pb2.ListNotificationsRequest, _abc.Awaitable[_notification_pb2.ListNotificationsResponse]],
+    ) -> _abc.Awaitable[_notification_pb2.ListNotificationsResponse]:
+        """Lists notifications, the newest first, with every attempt to deliver them. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN)."""
 
 def add_AlertingServiceServicer_to_server(servicer: AlertingServiceServicer, server: _aio.Server) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brapport/auth/v1/scope.proto\x12\x0frapport.auth.v1\x1a google/protobuf/descriptor.proto*\x98\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12SCOPE_INGEST_WRITE\x10\x01\x12\x18\n\x14SCOPE_SETTINGS_ADMIN\x10\x02\x12\x16\n\x12SCOPE_METRICS_READ\x10\x03\x12\x15\n\x11SCOPE_ALERTS_READ\x10\x04\x12\x17\n\x13SCOPE_PRIVACY_ADMIN\x10\x05:G\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0e\x32\x16.rapport.auth.v1.Scopeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brapport/auth/v1/scope.proto\x12\x0frapport.auth.v1\x1a google/protobuf/descriptor.proto*\xb0\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12SCOPE_INGEST_WRITE\x10\x01\x12\x18\n\x14SCOPE_SETTINGS_ADMIN\x10\x02\x12\x16\n\x12SCOPE_METRICS_READ\x10\x03\x12\x15\n\x11SCOPE_ALERTS_READ\x10\x04\x12\x17\n\x13SCOPE_PRIVACY_ADMIN\x10\x05\x12\x16\n\x12SCOPE_ALERTS_WRITE\x10\x06:G\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0e\x32\x16.rapport.auth.v1.Scopeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rapport.auth.v1.scope_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCOPE']._serialized_start=83
-  _globals['_SCOPE']._serialized_end=235
+  _globals['_SCOPE']._serialized_end=259
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Read alerts and follow the alert stream."""
     SCOPE_PRIVACY_ADMIN: _Scope.ValueType  # 5
     """Export and erase what is held about a person, and delete conversations."""
+    SCOPE_ALERTS_WRITE: _Scope.ValueType  # 6
+    """Act on alerts, and change rules, silences, targets, channels and routes."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a caller must be allowed to do to call a method."""
@@ -52,6 +54,8 @@ SCOPE_ALERTS_READ: Scope.ValueType  # 4
 """Read alerts and follow the alert stream."""
 SCOPE_PRIVACY_ADMIN: Scope.ValueType  # 5
 """Export and erase what is held about a person, and delete conversations."""
+SCOPE_ALERTS_WRITE: Scope.ValueType  # 6
+"""Act on alerts, and change rules, silences, targets, channels and routes."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 SCOPE_FIELD_NUMBER: _builtins.int

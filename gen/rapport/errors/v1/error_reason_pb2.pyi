@@ -90,6 +90,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the question asks for more than is answered at once. The message says what the limit is."""
     ERROR_REASON_INVALID_EXPORT_TOKEN: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT: an export token was changed, or belongs to another tenant, dataset or window."""
+    ERROR_REASON_ALERT_NOT_FOUND: _ErrorReason.ValueType  # 32
+    """NOT_FOUND: there is no such alert."""
+    ERROR_REASON_ALERT_RESOLVED: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION: the alert is over."""
+    ERROR_REASON_RULE_NOT_FOUND: _ErrorReason.ValueType  # 34
+    """NOT_FOUND: there is no such rule."""
+    ERROR_REASON_INVALID_RULE: _ErrorReason.ValueType  # 35
+    """INVALID_ARGUMENT: the parts of a rule do not fit each other: its measure, what it is measured of, its window or its condition."""
+    ERROR_REASON_SILENCE_NOT_FOUND: _ErrorReason.ValueType  # 36
+    """NOT_FOUND: there is no such silence."""
+    ERROR_REASON_SILENCE_ENDED: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION: the silence has ended."""
+    ERROR_REASON_TARGET_NOT_FOUND: _ErrorReason.ValueType  # 38
+    """NOT_FOUND: there is no target of this agent and month."""
+    ERROR_REASON_CHANNEL_NOT_FOUND: _ErrorReason.ValueType  # 39
+    """NOT_FOUND: there is no such channel."""
+    ERROR_REASON_CHANNEL_IN_USE: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION: a route names the channel."""
+    ERROR_REASON_TOO_MANY: _ErrorReason.ValueType  # 41
+    """RESOURCE_EXHAUSTED: the tenant has as many of these as there may be."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. ErrorInfo.domain is "rapport"; ErrorInfo.reason is the value's name without ERROR_REASON_."""
@@ -162,4 +182,24 @@ ERROR_REASON_QUERY_TOO_LARGE: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT: the question asks for more than is answered at once. The message says what the limit is."""
 ERROR_REASON_INVALID_EXPORT_TOKEN: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT: an export token was changed, or belongs to another tenant, dataset or window."""
+ERROR_REASON_ALERT_NOT_FOUND: ErrorReason.ValueType  # 32
+"""NOT_FOUND: there is no such alert."""
+ERROR_REASON_ALERT_RESOLVED: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION: the alert is over."""
+ERROR_REASON_RULE_NOT_FOUND: ErrorReason.ValueType  # 34
+"""NOT_FOUND: there is no such rule."""
+ERROR_REASON_INVALID_RULE: ErrorReason.ValueType  # 35
+"""INVALID_ARGUMENT: the parts of a rule do not fit each other: its measure, what it is measured of, its window or its condition."""
+ERROR_REASON_SILENCE_NOT_FOUND: ErrorReason.ValueType  # 36
+"""NOT_FOUND: there is no such silence."""
+ERROR_REASON_SILENCE_ENDED: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION: the silence has ended."""
+ERROR_REASON_TARGET_NOT_FOUND: ErrorReason.ValueType  # 38
+"""NOT_FOUND: there is no target of this agent and month."""
+ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 39
+"""NOT_FOUND: there is no such channel."""
+ERROR_REASON_CHANNEL_IN_USE: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION: a route names the channel."""
+ERROR_REASON_TOO_MANY: ErrorReason.ValueType  # 41
+"""RESOURCE_EXHAUSTED: the tenant has as many of these as there may be."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
