@@ -1,4 +1,6 @@
-"""What the sibling services are asked for: scoring, without which there is no answer, and alerting, without which there is."""
+"""What the sibling services are asked for: scoring, without whose grades and scores there is no answer; alerting, without which
+there is; and what only saves reading.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,16 @@ from services.runtime.windows import Window
 
 _log = logging.getLogger(__name__)
 
-#: Longest wait for scoring and for alerting, in seconds; and the share of the caller's time that alerting may take.
+#: Longest wait in seconds for what an answer needs, and for what it does not; and the share of the caller's time for the latter.
 _SCORING_S = 10.0
 _ALERTING_S = 2.0
 _ALERTING_SHARE = 0.5
 _QUARTERS = (1, 2, 3, 4)
 #: Alerts asked for: as many as alerting tells at once.
 _MOST_ALERTS = 1000
+
+#: An alert that always fires tells that alerting works, not that something is wrong.
+_NO_WATCHDOG = alert_pb2.Matcher(name="purpose", values=["watchdog"], negated=True)
 
 Answer = TypeVar("Answer")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -87,7 +92,7 @@ class Siblings:
         self, context: Context | None, agent_ids: Sequence[str] = ()
     ) -> alerting_service_pb2.ListAlertsResponse | None:
         """Return the newest open alerts, of some agents only if they are named; None when alerting does not answer."""
-        wanted = alert_pb2.AlertFilter(states=[alert_pb2.ALERT_STATE_FIRING], agent_ids=agent_ids)
+        wanted = alert_pb2.AlertFilter(states=[alert_pb2.ALERT_STATE_FIRING], agent_ids=agent_ids, matchers=[_NO_WATCHDOG])
         request = alerting_service_pb2.ListAlertsRequest(filter=wanted, page_size=_MOST_ALERTS)
         return await _if_it_answers(self._alerting.ListAlerts(request, timeout=_patience(context)))
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
-from contextvars import Context
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from services.runtime.tenancy import current_tenant, set_tenant
+from services.runtime.tenancy import current_tenant, of_nobody
 
 #: Seconds between two looks at the revisions: also the least time between two updates.
 PROBE_S = 1.0
@@ -137,7 +136,7 @@ class Watches(Generic[Value]):
             agent.end(None)
             return agent
         self._agents[key] = agent
-        self._pollers[key] = asyncio.create_task(self._poll(key, agent), context=_of_nobody(key[0]))
+        self._pollers[key] = asyncio.create_task(self._poll(key, agent), context=of_nobody(key[0]))
         return agent
 
     def _forget(self, key: tuple[str, str]) -> None:
@@ -171,10 +170,3 @@ class Watches(Generic[Value]):
             if update.content != before or is_due:
                 agent.tell(update.value, Cause.CHANGED if update.content != before else Cause.HEARTBEAT)
                 told_at = clock()
-
-
-def _of_nobody(tenant: str) -> Context:
-    """Return a context with nothing but the tenant: the work is all watchers', so the first one's deadline and trace are not."""
-    context = Context()
-    context.run(set_tenant, tenant)
-    return context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
 from sqlalchemy import BindParameter, bindparam
 
@@ -25,3 +25,10 @@ def current_tenant() -> str:
 #: The current call's tenant as a statement's parameter: `table.c.tenant_id == THIS_TENANT`. Row-level security binds every
 #: statement to the tenant anyway; naming it lets a distributed database send the statement to the one node that has the rows.
 THIS_TENANT: BindParameter[str] = bindparam("this_tenant", callable_=current_tenant)
+
+
+def of_nobody(tenant_id: str) -> Context:
+    """Return a context with nothing but the tenant: for work that outlives the call that began it, and its deadline."""
+    context = Context()
+    context.run(set_tenant, tenant_id)
+    return context

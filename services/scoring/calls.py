@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from services.runtime.database import Database
 from services.runtime.errors import FieldViolation, NotFound
@@ -21,6 +23,7 @@ class Calls:
     ) -> None:
         self._teams = Teams()
         self._models = ModelsInUse()
+        self._reading: set[asyncio.Task[Any]] = set()
         self._database = database
         self._tokens = tokens
         self._pages = pages_signer

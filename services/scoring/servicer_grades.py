@@ -11,6 +11,7 @@ from rapport.scoring.v1 import scoring_service_pb2 as pb
 
 from services.runtime import windows
 from services.runtime.errors import FieldViolation, NotFound
+from services.runtime.tenancy import current_tenant, of_nobody
 from services.runtime.windows import Window, period_before
 from services.scoring import convert, convert_policy, grade_store, pages, policy_store, store, team_store
 from services.scoring.agents import explained, in_brief, mean_coverage
@@ -58,6 +59,13 @@ class GradeCalls(Calls):
         return answer
 
     async def ListEarners(self, request: pb.ListEarnersRequest, context: Any) -> pb.ListEarnersResponse:
+        # A caller that gives up early leaves what it began: sums that are read whole serve whoever asks next.
+        reading = asyncio.create_task(self._list_earners(request), context=of_nobody(current_tenant()))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reading)
+
+    async def _list_earners(self, request: pb.ListEarnersRequest) -> pb.ListEarnersResponse:
         now = self._clock()
         await self._teams.settle()
         async with self._database.snapshot() as conn:

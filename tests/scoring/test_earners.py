@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -133,3 +134,27 @@ def test_only_who_brought_revenue_is_named_most_first_equals_by_id() -> None:
     assert team.earners(9) == ["d", "b", "e", "g", "h"]
     assert team.earners(2) == ["d", "b"]
     assert team_of([]).earners(3) == []
+
+
+async def test_a_caller_that_gives_up_leaves_what_it_began(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or sums that take longer to read than anybody waits for would never be there."""
+    await a_payer(house)
+    began, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    get = Teams.get
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        began.set()
+        await go_on.wait()
+        found = await get(*args, **kwargs)
+        done.set()
+        return found
+
+    monkeypatch.setattr(Teams, "get", slowly)
+    asked = asyncio.create_task(earners(house, DAYS))
+    await began.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    go_on.set()
+    async with asyncio.timeout(5):
+        await done.wait()
