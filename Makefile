@@ -67,6 +67,14 @@ bench-scoring: $(READY)  ## how fast facts become numbers, beside how fast they 
 bench-query: $(READY)  ## how fast questions are answered, beside SQL of the raw table and DuckDB of the exported Parquet
 	@$(BIN)/python -m tests.benchmarks.query
 
+.PHONY: bench-alerting
+bench-alerting: $(READY)  ## how fast alerts reach 1, 100 and 1,000 subscribers, beside a bare fan-out, and how fast rules are evaluated
+	@$(BIN)/python -m tests.benchmarks.alerting
+
+.PHONY: backtests
+backtests: $(READY)  ## draw docs/backtest-*.svg from real files: make backtests DATA=folder
+	@$(BIN)/python tools/backtests.py $(DATA)
+
 .PHONY: chaos-ingest
 chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged
 	@$(BIN)/python -m tests.chaos.ingest
@@ -74,6 +82,10 @@ chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) ti
 .PHONY: chaos-scoring
 chaos-scoring: $(READY)  ## kill scoring and PostgreSQL under changes, ROUNDS (20) times; recompute every number
 	@$(BIN)/python -m tests.chaos.scoring
+
+.PHONY: chaos-alerting
+chaos-alerting: $(READY)  ## kill alerting, PostgreSQL and Envoy under 20 readers, ROUNDS (20) times; compare what each was told with the log
+	@$(BIN)/python -m tests.chaos.alerting
 
 .PHONY: check
 check: $(READY) lint types contracts gen-check test  ## all that CI checks

@@ -1,4 +1,4 @@
-"""Runs the alerting service: settings, telemetry, database, worker, probes, streams, servicer, server."""
+"""Runs the alerting service: settings, telemetry, database, worker, notifier, probes, streams, servicer, server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from uuid import uuid4
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 from rapport.auth.v1 import scope_pb2
 
+from services.alerting.delivery import Delivery
 from services.alerting.log_reader import LogReader
+from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention
 from services.alerting.servicer import AlertingServicer
@@ -44,9 +46,11 @@ async def main() -> None:
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
-    servicer = AlertingServicer(database, streams, Signer("page", keys), clock)
+    delivery = Delivery(settings.receivers(), clock)
+    servicer = AlertingServicer(database, streams, Signer("page", keys), clock, delivery=delivery)
     worker = Worker(database, observed.tracer, clock, uuid4)
     prober = Prober(database, settings.probed(), clock)
+    notifier = Notifier(database, delivery, clock, uuid4)
     retention = Retention(database, clock)
     registration = Registration(
         "rapport.alerting.v1.AlertingService", alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server, servicer
@@ -57,7 +61,7 @@ async def main() -> None:
         scope_extension=scope_pb2.scope,
         telemetry=observed,
         database=database,
-        background=[worker.run, prober.run, retention.run],
+        background=[worker.run, notifier.run, prober.run, retention.run],
         on_drain=[streams.close],
     )
 

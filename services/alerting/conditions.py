@@ -18,7 +18,10 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """By how many percent the measure differs from the same hours of the same weekdays in the `weeks` before, together."""
+    """By how many percent the measure differs from the same hours of the same weekdays in the `weeks` before, together.
+
+    Where these reach back for 35 days or more, whole days are compared, up to yesterday: the window must then be of whole days.
+    """
 
     KIND: ClassVar[str] = "change"
 
@@ -67,7 +70,8 @@ class BurnRate:
 class Anomaly:
     """The cumulative sum of how far each day was from what the same weekday before lets expect, less the allowance.
 
-    In standard deviations (Page 1954).
+    In standard deviations (Page 1954), over the last 28 days that are over, whatever the window. The sum of falls is positive,
+    too: a rule fires above its value, whether it compares with what is above (rises) or below (falls).
     """
 
     KIND: ClassVar[str] = "anomaly"

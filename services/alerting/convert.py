@@ -118,6 +118,11 @@ def message_to_proto(message: Message) -> alerting_service_pb2.WatchAlertsRespon
     return answer
 
 
+def message_to_bytes(message: Message) -> bytes:
+    """Return one message of a stream as it is sent."""
+    return message_to_proto(message).SerializeToString()
+
+
 def health_to_proto(found: Iterable[Probes]) -> alerting_service_pb2.GetSystemHealthResponse:
     """Return how the services are and how much of a period they worked."""
     services = list(found)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.rules import SubjectKind
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import alert, log_head, touched
+from services.storage.schema import act, alert, log_head, rule_state, touched
 
 #: Marks touched rows of customers who were erased. It is no kind of subject.
 ERASED = 102
 
+#: What was said about the alerts goes with the customers' ids: it may name them.
 _RENAME_ALERTS = text(
     """
     WITH new AS (SELECT * FROM unnest(CAST(:customers AS text[]), CAST(:pseudonyms AS text[])) AS n(customer_id, pseudonym))
-    UPDATE alerting.alert AS a SET subject_id = new.pseudonym FROM new
+    UPDATE alerting.alert AS a SET subject_id = new.pseudonym, acknowledged_comment = '' FROM new
     WHERE a.tenant_id = :tenant AND a.subject_kind = :kind AND a.subject_id = new.customer_id
     RETURNING a.alert_id, new.pseudonym
     """
@@ -26,11 +28,14 @@ _RENAME_ALERTS = text(
 #: A state that an alert did not have yet is no object.
 _RENAME_LOGGED = text(
     """
-    WITH new AS (SELECT * FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[])) AS n(alert_id, pseudonym))
+    WITH new AS (
+        SELECT alert_id, jsonb_build_object('subject_id', pseudonym, 'acknowledged_comment', '') AS said
+        FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[])) AS n(alert_id, pseudonym)
+    )
     UPDATE alerting.alert_log AS l SET
-        before = CASE WHEN jsonb_typeof(l.before) = 'object'
-                      THEN jsonb_set(l.before, '{subject_id}', to_jsonb(new.pseudonym)) ELSE l.before END,
-        after = jsonb_set(l.after, '{subject_id}', to_jsonb(new.pseudonym))
+        before = CASE WHEN jsonb_typeof(l.before) = 'object' THEN l.before || new.said ELSE l.before END,
+        after = l.after || new.said,
+        comment = ''
     FROM new WHERE l.tenant_id = :tenant AND l.alert_id = new.alert_id
     """
 )
@@ -43,6 +48,25 @@ async def list_erased(conn: AsyncConnection, limit: int) -> dict[str, str | None
     return {row.subject_id: row.trace for row in await conn.execute(found.order_by(t.touched_id).limit(limit))}
 
 
+async def lock_free_alerts(conn: AsyncConnection, customers: Collection[str]) -> list[UUID]:
+    """Lock those of the customers' alerts, open or over, that nobody else has locked, and return their ids.
+
+    To wait for others would be a deadlock where the log's counter is locked already.
+    """
+    a = alert.c
+    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
+    found = select(a.alert_id).where(*mine).order_by(a.alert_id).with_for_update(skip_locked=True)
+    return list((await conn.execute(found)).scalars())
+
+
+async def list_others(conn: AsyncConnection, customers: Collection[str], alert_ids: Collection[UUID]) -> set[str]:
+    """Return those of the customers who have other alerts than these."""
+    a = alert.c
+    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
+    found = select(a.subject_id).where(*mine, a.alert_id != func.all(list(alert_ids))).distinct()
+    return set((await conn.execute(found)).scalars())
+
+
 async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> dict[str, datetime]:
     """Return when the customers' last alerts ended; who had none is left out."""
     a = alert.c
@@ -52,14 +76,27 @@ async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> di
 
 
 async def rename(conn: AsyncConnection, pseudonyms: Mapping[str, str]) -> None:
-    """Put pseudonyms in the place of customers in alerts and in the log, and tell its readers that it was rewritten."""
+    """Put pseudonyms in the place of customers in alerts, in what was done about them and in the log.
+
+    Take out what was said about them, and tell the log's readers that it was rewritten.
+    """
     names = {"customers": list(pseudonyms), "pseudonyms": list(pseudonyms.values()), "kind": int(SubjectKind.CUSTOMER)}
     renamed = (await conn.execute(_RENAME_ALERTS, {"tenant": current_tenant()} | names)).all()
     if renamed:
-        logged = {"alerts": [row.alert_id for row in renamed], "pseudonyms": [row.pseudonym for row in renamed]}
+        alerts = [row.alert_id for row in renamed]
+        logged = {"alerts": alerts, "pseudonyms": [row.pseudonym for row in renamed]}
         await conn.execute(_RENAME_LOGGED, {"tenant": current_tenant()} | logged)
+        of_them = update(act).where(act.c.tenant_id == THIS_TENANT, act.c.alert_id == func.any(alerts))
+        await conn.execute(of_them.values(comment=""))
         told = update(log_head).where(log_head.c.tenant_id == THIS_TENANT)
         await conn.execute(told.values(rewrites=log_head.c.rewrites + 1))
+
+
+async def forget_waiting(conn: AsyncConnection, customers: Collection[str]) -> None:
+    """Delete what rules remember of the customers."""
+    s = rule_state.c
+    theirs = (s.subject_kind == int(SubjectKind.CUSTOMER), s.subject_id == func.any(list(customers)))
+    await conn.execute(delete(rule_state).where(s.tenant_id == THIS_TENANT, *theirs))
 
 
 async def forget(conn: AsyncConnection, customers: Collection[str]) -> None:

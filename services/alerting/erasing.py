@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import erase_store, store
+from services.alerting import erase_store, naming_store, store, told_naming_store
 from services.alerting.evaluation import append
 from services.alerting.lifecycle import Change, withdrawn
 from services.alerting.rules import Subject, SubjectKind
@@ -22,17 +22,30 @@ BATCH = 100
 async def erase(conn: AsyncConnection, now: datetime, new_id: Callable[[], UUID]) -> list[Change]:
     """End the alerts of customers who were erased, and take out those whose alerts have ended; return what ended.
 
-    The caller holds the tenant's lease and commits. A customer whose alert has just ended is taken out by a later call.
+    The caller holds the tenant's lease and commits. A later call takes out a customer whose alert has just ended, or about
+    one of whose alerts somebody says something at this moment: what is said goes, too.
     """
-    erased = await erase_store.list_erased(conn, BATCH)
-    if not erased:
+    traces = await erase_store.list_erased(conn, BATCH)
+    if not traces:
         return []
-    subjects = {Subject(SubjectKind.CUSTOMER, customer): trace for customer, trace in erased.items()}
+    locked = await erase_store.lock_free_alerts(conn, traces)
+    erased = traces.keys() - await erase_store.list_others(conn, traces, locked)
+    subjects = {Subject(SubjectKind.CUSTOMER, customer): traces[customer] for customer in erased}
     opened = await store.lock_open_alerts(conn, subjects)
     ended = await append(conn, [withdrawn(alert, now) for alert in opened.values()], subjects, now, new_id)
     ends = await erase_store.get_last_ends(conn, erased)
-    ready = [customer for customer in erased if customer not in ends or ends[customer] <= now - GRACE]
-    if ready:
-        await erase_store.rename(conn, {customer: f"erased-{new_id().hex}" for customer in ready})
-        await erase_store.forget(conn, ready)
+    await _take_out(conn, [c for c in traces if c in erased and (c not in ends or ends[c] <= now - GRACE)], new_id)
     return ended
+
+
+async def _take_out(conn: AsyncConnection, customers: Collection[str], new_id: Callable[[], UUID]) -> None:
+    if not customers:
+        return
+    pseudonyms = {customer: f"erased-{new_id().hex}" for customer in customers}
+    await erase_store.rename(conn, pseudonyms)
+    await erase_store.forget_waiting(conn, customers)
+    await naming_store.rename_in_silences(conn, pseudonyms)
+    await naming_store.rename_in_rules(conn, pseudonyms)
+    await told_naming_store.rename_in_routes(conn, pseudonyms)
+    await told_naming_store.rename_in_notifications(conn, pseudonyms)
+    await erase_store.forget(conn, customers)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import rule_store, store
-from services.alerting.lifecycle import Change, Finding, Fingerprint, Past, decide
-from services.alerting.rules import Subject
+from services.alerting import fact_store, rule_store, store
+from services.alerting.lifecycle import Alert, Change, Finding, Fingerprint, Past, Waiting, decide, withdrawn
+from services.alerting.measuring import Question, measure
+from services.alerting.rounds import Round
+from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
+from services.storage.reading import get_settings
 
 
-async def evaluate(
-    conn: AsyncConnection,
-    subjects: Collection[Subject],
-    traces: Mapping[Subject, str | None],
-    now: datetime,
-    new_id: Callable[[], UUID],
-) -> list[Change]:
-    """Evaluate every rule of the subjects' kinds, store what changes, and return the changes with their revisions.
+async def evaluate(conn: AsyncConnection, looked_at: Round, now: datetime, new_id: Callable[[], UUID]) -> list[Change]:
+    """Evaluate what a round looks at, store what changes, and return the changes with their revisions.
 
-    Locks the subjects' open alerts first and the log's counter last. The number of statements does not depend on the
-    number of subjects.
+    Locks open alerts first and the log's counter last. The number of statements depends neither on the number of subjects nor
+    on that of rules. What is open, or waits, of rules and subjects that do not go together any more, ends.
     """
-    findings = await _find(conn, subjects, now)
+    opened = await store.lock_open_alerts(conn, looked_at.subjects)
+    waiting = await rule_store.list_waiting(conn, looked_at.subjects)
+    rules = await rule_store.list_rules(conn)
+    findings = await _find(conn, looked_at, rules, _GoingOn(opened, waiting), now)
     beginning = [finding.fingerprint for finding in findings if finding.fires(now)]
     past = await store.count_episodes(conn, beginning, now) if beginning else {}
     decided = [(each, decide(each, now, past.get(each.fingerprint, Past()), new_id)) for each in findings]
     remembered = {each.fingerprint: made.waiting for each, made in decided if made.waiting != each.waiting}
+    remembered |= dict.fromkeys(_without_rule(rules, waiting))
     await rule_store.save_waiting(conn, remembered)
-    return await append(conn, [made.change for _, made in decided if made.change is not None], traces, now, new_id)
+    ended = [withdrawn(opened[each], now) for each in _without_rule(rules, opened)]
+    changes = [*ended, *(made.change for _, made in decided if made.change is not None)]
+    return await append(conn, changes, looked_at.touched, now, new_id)
 
 
 async def append(
@@ -52,18 +57,59 @@ async def append(
     return numbered
 
 
-async def _find(conn: AsyncConnection, subjects: Collection[Subject], now: datetime) -> list[Finding]:
-    """Return a finding for each rule and each subject of its kind."""
-    opened = await store.lock_open_alerts(conn, subjects)
-    waiting = await rule_store.list_waiting(conn, subjects)
-    by_kind: defaultdict[int, list[Subject]] = defaultdict(list)
-    for subject in sorted(subjects):
-        by_kind[subject.kind].append(subject)
+@dataclass(frozen=True, slots=True)
+class _GoingOn:
+    """Alerts that are open, and what waits without one."""
+
+    opened: Mapping[Fingerprint, Alert]
+    waiting: Mapping[Fingerprint, Waiting]
+
+    def subjects(self) -> defaultdict[str, set[str]]:
+        """Return the ids of the subjects of each rule of which something goes on."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for each in (*self.opened, *self.waiting):
+            found[each.rule_id].add(each.subject.id)
+        return found
+
+
+async def _find(
+    conn: AsyncConnection, looked_at: Round, rules: Iterable[Rule], going_on: _GoingOn, now: datetime
+) -> list[Finding]:
+    """Return a finding for each rule and each subject of it where something goes on, or begins."""
+    busy = going_on.subjects()
+    questions = [Question(rule, looked_at.asks(rule, busy[rule.rule_id])) for rule in rules]
+    questions = [each for each in questions if each.ids is None or each.ids]
+    measured = await measure(conn, questions, now, await get_settings(conn))
+    known = await _list_known(conn, questions)
     findings: list[Finding] = []
-    for rule in await rule_store.list_rules(conn):
-        concerned = [s for s in by_kind[rule.subject_kind] if rule.concerns(s)]
-        readings = await store.read_measure(conn, rule, [s.id for s in concerned], now) if concerned else {}
-        for subject in concerned:
-            key = Fingerprint(rule.rule_id, subject)
-            findings.append(Finding(rule, subject, readings.get(subject.id), opened.get(key), waiting.get(key)))
+    for each, readings in zip(questions, measured, strict=True):
+        named = readings.keys() | known if _must_have_data(each) else readings.keys()
+        going = busy[each.rule.rule_id]
+        wrong = {subject for subject in {*named, *(each.ids or ())} if each.rule.is_broken_by(readings.get(subject))}
+        findings += _findings(each.rule, wrong | going, readings, going_on)
+        # Thousands of subjects take a while, and streams are not to wait for all rules.
+        await asyncio.sleep(0)
     return findings
+
+
+def _findings(rule: Rule, subjects: Collection[str], readings: Mapping[str, Reading], going_on: _GoingOn) -> Iterator[Finding]:
+    for subject in (Subject(rule.subject_kind, each) for each in sorted(subjects)):
+        if rule.concerns(subject):
+            key = Fingerprint(rule.rule_id, subject)
+            yield Finding(rule, subject, readings.get(subject.id), going_on.opened.get(key), going_on.waiting.get(key))
+
+
+def _must_have_data(question: Question) -> bool:
+    """Tell whether all agents are asked for, and it is wrong to have no data."""
+    rule = question.rule
+    return question.ids is None and rule.no_data == NoData.WRONG and rule.subject_kind == SubjectKind.AGENT
+
+
+async def _list_known(conn: AsyncConnection, questions: Iterable[Question]) -> Collection[str]:
+    return await fact_store.list_agents(conn) if any(map(_must_have_data, questions)) else set()
+
+
+def _without_rule(rules: Iterable[Rule], among: Iterable[Fingerprint]) -> list[Fingerprint]:
+    """Return the fingerprints of rules that are not there, or rest, or do not concern the subject any more."""
+    by_id = {rule.rule_id: rule for rule in rules}
+    return [each for each in among if each.rule_id not in by_id or not by_id[each.rule_id].concerns(each.subject)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from services.alerting import log_store
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert
 from services.alerting.log import Entry, Head
+from services.alerting.shared_reads import SharedReads
 from services.runtime.database import Database
 from services.runtime.errors import OutOfRange
 
@@ -30,22 +32,24 @@ class Opening:
 
 
 class LogReader:
-    """Reads logs of alerts. Whoever reads while too many do waits for its turn."""
+    """Reads logs of alerts. Whoever reads while too many do waits for its turn; streams that ask the same at once share it."""
 
     def __init__(self, database: Database, new_id: Callable[[], UUID]) -> None:
         self._database = database
         self._new_id = new_id
-        self._stream_reads = asyncio.Semaphore(_STREAM_READS)
+        self._stream_reads = SharedReads(_STREAM_READS)
         self._tail_reads = asyncio.Semaphore(_TAIL_READS)
 
     async def open(self, tenant_id: str, wanted: AlertFilter | None) -> Opening:
         """Return where the tenant's log stands and, given a filter, the matching open alerts of that same moment."""
-        async with self._stream_reads:
+        return await self._stream_reads.share(("open", tenant_id, wanted), partial(self._open, tenant_id, wanted))
+
+    async def _open(self, tenant_id: str, wanted: AlertFilter | None) -> Opening:
+        opening = await self._look(tenant_id, wanted)
+        if opening is None:
+            async with self._database.transaction(tenant_id) as conn:
+                await log_store.create_log(conn, epoch=str(self._new_id()))
             opening = await self._look(tenant_id, wanted)
-            if opening is None:
-                async with self._database.transaction(tenant_id) as conn:
-                    await log_store.create_log(conn, epoch=str(self._new_id()))
-                opening = await self._look(tenant_id, wanted)
         assert opening is not None, "a log is never deleted"
         return opening
 
@@ -58,11 +62,15 @@ class LogReader:
     async def entries(self, tenant_id: str, after: int, limit: int) -> list[Entry]:
         """Return the entries after a revision, at most `limit`, of which there must be some.
 
-        Raises OutOfRange (RESUME_TOKEN_EXPIRED) when the next one is not kept any more.
+        Raises OutOfRange (RESUME_TOKEN_EXPIRED) when one of them is not kept any more.
         """
-        async with self._stream_reads, self._database.transaction(tenant_id) as conn:
+        read = partial(self._entries, tenant_id, after, limit)
+        return await self._stream_reads.share(("entries", tenant_id, after, limit), read)
+
+    async def _entries(self, tenant_id: str, after: int, limit: int) -> list[Entry]:
+        async with self._database.transaction(tenant_id) as conn:
             entries = await log_store.list_entries(conn, after, limit)
-            if entries and entries[0].revision == after + 1:
+            if entries and is_gapless(after, entries):
                 return entries
             head = await log_store.get_head(conn)
         raise expired(head)
@@ -79,6 +87,11 @@ class LogReader:
             if known is None or known >= head.revision:
                 return head, []
             return head, await log_store.list_entries(conn, known, _PAGE)
+
+
+def is_gapless(after: int, entries: list[Entry]) -> bool:
+    """Tell whether entries, which are in order, are all that follow a revision."""
+    return not entries or (entries[0].revision, entries[-1].revision) == (after + 1, after + len(entries))
 
 
 def expired(head: Head | None) -> OutOfRange:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.alerting import log_store, probe_store, store
 from services.runtime import process
 from services.runtime.database import Database
+from services.runtime.failures import as_service_error
 
 #: How long a change of an alert is kept, and so how long a resume token is good for. Alerts themselves are kept.
 LOG_KEPT = timedelta(hours=72)
@@ -18,6 +20,10 @@ PROBES_KEPT = timedelta(days=35)
 BATCH = 5000
 
 _EVERY_S = 600.0
+#: How soon it is tried again when the database was away.
+_AGAIN_S = 30.0
+
+_log = logging.getLogger(__name__)
 
 
 def first_kept(oldest: Sequence[tuple[int, datetime]], since: datetime) -> int | None:
@@ -37,10 +43,23 @@ class Retention:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._is_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Delete what is due now and every ten minutes until `stop` is set."""
-        await process.repeat(self.delete_old, stop, lambda: _EVERY_S)
+        """Delete what is due now and every ten minutes until `stop` is set; a database that is away is waited for."""
+        await process.repeat(self._delete_or_wait, stop, lambda: _AGAIN_S if self._is_away else _EVERY_S)
+
+    async def _delete_or_wait(self) -> None:
+        try:
+            await self.delete_old()
+        except Exception as exc:
+            if as_service_error(exc) is None:
+                raise
+            if not self._is_away:
+                _log.warning("old alerts wait for the database", extra={"fields": {"because": type(exc).__name__}})
+            self._is_away = True
+        else:
+            self._is_away = False
 
     async def delete_old(self) -> None:
         """Delete old entries of every tenant's log, and old probes."""

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.lifecycle import Fingerprint, Waiting
 from services.alerting.rule_json import from_json, to_json
+from services.alerting.rule_versions import RuleVersion, Standing
 from services.alerting.rules import Rule, Subject
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import evaluation, rule, rule_state, rule_version
@@ -51,18 +52,15 @@ async def install_rules(conn: AsyncConnection, rules: Sequence[Rule], now: datet
     await conn.execute(insert(rule_version).on_conflict_do_nothing(), [row | {"deleted": False} for row in rows])
 
 
-async def list_waiting(conn: AsyncConnection, subjects: Collection[Subject]) -> dict[Fingerprint, Waiting]:
-    """Return what is remembered of subjects without an open alert, by rule and subject."""
-    found = select(rule_state).where(rule_state.c.tenant_id == THIS_TENANT, _AMONG_SUBJECTS)
-    rows = await conn.execute(found, {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]})
+async def list_waiting(conn: AsyncConnection, subjects: Collection[Subject] | None) -> dict[Fingerprint, Waiting]:
+    """Return what is remembered of some subjects, or of all (None), without an open alert, by rule and subject."""
+    found = select(rule_state).where(rule_state.c.tenant_id == THIS_TENANT)
+    if subjects is None:
+        rows = await conn.execute(found)
+    else:
+        names = {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]}
+        rows = await conn.execute(found.where(_AMONG_SUBJECTS), names)
     return {_fingerprint(row): Waiting(row.pending_since, row.is_held) for row in rows}
-
-
-async def list_waiting_subjects(conn: AsyncConnection) -> set[Subject]:
-    """Return every subject of which a rule remembers something."""
-    s = rule_state.c
-    rows = await conn.execute(select(s.subject_kind, s.subject_id).where(s.tenant_id == THIS_TENANT).distinct())
-    return {Subject(row.subject_kind, row.subject_id) for row in rows}
 
 
 async def save_waiting(conn: AsyncConnection, remembered: Mapping[Fingerprint, Waiting | None]) -> None:
@@ -97,3 +95,69 @@ def _key(fingerprint: Fingerprint) -> dict[str, Any]:
 
 def _fingerprint(row: Any) -> Fingerprint:
     return Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id))
+
+
+async def begin_change(conn: AsyncConnection, now: datetime) -> None:
+    """Keep others from changing the tenant's rules until the transaction ends, and have all of them evaluated after it."""
+    lease = insert(evaluation).values(tenant_id=current_tenant(), evaluated_at=now)
+    await conn.execute(lease.on_conflict_do_update(index_elements=["tenant_id"], set_={"swept_at": None}))
+
+
+async def get_given(conn: AsyncConnection) -> int:
+    """Return which version of the defaults the tenant was given; 0 when none yet."""
+    found = select(evaluation.c.defaults).where(evaluation.c.tenant_id == THIS_TENANT)
+    given: int | None = (await conn.execute(found)).scalar_one_or_none()
+    return given or 0
+
+
+async def get_standing(conn: AsyncConnection, rule_id: str) -> Standing:
+    """Return which version of a rule is in force, which was the newest, and how many rules the tenant has."""
+    r, v = rule.c, rule_version.c
+    version = select(r.version).where(r.tenant_id == THIS_TENANT, r.rule_id == rule_id).scalar_subquery()
+    newest = select(func.max(v.version)).where(v.tenant_id == THIS_TENANT, v.rule_id == rule_id).scalar_subquery()
+    rules = select(func.count()).select_from(rule).where(r.tenant_id == THIS_TENANT).scalar_subquery()
+    row = (await conn.execute(select(func.coalesce(version, 0), func.coalesce(newest, 0), rules))).one()
+    return Standing(*row)
+
+
+async def get_rule(conn: AsyncConnection, rule_id: str) -> Rule | None:
+    """Return the rule that is in force or rests; None when there is none."""
+    r = rule.c
+    found = select(r.rule_id, r.version, r.body).where(r.tenant_id == THIS_TENANT, r.rule_id == rule_id)
+    row = (await conn.execute(found)).one_or_none()
+    return None if row is None else from_json(*row)
+
+
+async def list_newest(conn: AsyncConnection) -> list[RuleVersion]:
+    """Return the newest version of each rule that is not deleted, by id."""
+    found = select(rule).where(rule.c.tenant_id == THIS_TENANT).order_by(rule.c.rule_id)
+    return [_version(row) for row in await conn.execute(found)]
+
+
+async def list_versions(conn: AsyncConnection, rule_id: str, limit: int) -> list[RuleVersion]:
+    """Return the versions of a rule, the newest first, at most `limit`; none when there never was such a rule."""
+    v = rule_version.c
+    found = select(rule_version).where(v.tenant_id == THIS_TENANT, v.rule_id == rule_id).order_by(v.version.desc()).limit(limit)
+    return [_version(row, is_deleted=row.deleted) for row in await conn.execute(found)]
+
+
+async def put_rule(conn: AsyncConnection, put: RuleVersion, now: datetime) -> None:
+    """Put a rule in the place of the one with its id."""
+    new = insert(rule).values(_row(put.rule, put.author, put.comment, now))
+    replaced = {name: new.excluded[name] for name in ("version", "body", "author", "comment", "put_at")}
+    await conn.execute(new.on_conflict_do_update(index_elements=["tenant_id", "rule_id"], set_=replaced))
+
+
+async def delete_rule(conn: AsyncConnection, rule_id: str) -> None:
+    """Delete a rule; its versions stay."""
+    await conn.execute(delete(rule).where(rule.c.tenant_id == THIS_TENANT, rule.c.rule_id == rule_id))
+
+
+async def add_version(conn: AsyncConnection, made: RuleVersion, now: datetime) -> None:
+    """Keep a version of a rule, or its deletion."""
+    row = _row(made.rule, made.author, made.comment, now)
+    await conn.execute(insert(rule_version).values(row | {"deleted": made.is_deleted}))
+
+
+def _version(row: Any, *, is_deleted: bool = False) -> RuleVersion:
+    return RuleVersion(from_json(row.rule_id, row.version, row.body), row.author, row.comment, row.put_at, is_deleted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from services.alerting.conditions import Condition, Threshold
+from services.alerting.conditions import Anomaly, Condition, Threshold
 from services.alerting.matchers import Matcher
 
 #: How far in the future a conversation may begin and still count as recent: the clocks of producers differ.
@@ -123,4 +123,6 @@ class Rule:
         if judged is None:
             return self.no_data == NoData.WRONG or (was_broken and self.no_data == NoData.UNCHANGED)
         limit = self.clear_at if was_broken and self.clear_at is not None else self.fire_at
-        return judged.value > limit if self.comparison == Comparison.ABOVE else judged.value < limit
+        # The sum of an anomaly is of rises or of falls, and positive for both.
+        is_above = self.comparison == Comparison.ABOVE or isinstance(self.condition, Anomaly)
+        return judged.value > limit if is_above else judged.value < limit

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
-from google.api import httpbody_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from services.alerting import convert, log_store, pages, probe_store, sse
@@ -34,22 +32,15 @@ class AlertCalls(Calls):
         token = pages.token(self._pages, found[size - 1], bound_to) if len(found) > size else ""
         return pb.ListAlertsResponse(alerts=[convert.alert_to_proto(a) for a in found[:size]], next_page_token=token)
 
-    async def WatchAlerts(self, request: pb.WatchAlertsRequest, context: Any) -> AsyncIterator[pb.WatchAlertsResponse]:
+    def WatchAlerts(self, request: pb.WatchAlertsRequest, context: Any) -> AsyncIterator[Any]:
         wanted = convert.filter_from_proto(request.filter)
-        async with aclosing(self._streams.follow(current_tenant(), wanted, _start(request))) as messages:
-            async for message in messages:
-                yield convert.message_to_proto(message)
+        return self._streams.follow(current_tenant(), wanted, _start(request), convert.message_to_bytes)
 
-    async def StreamAlerts(self, request: pb.StreamAlertsRequest, context: Any) -> AsyncIterator[httpbody_pb2.HttpBody]:
+    def StreamAlerts(self, request: pb.StreamAlertsRequest, context: Any) -> AsyncIterator[Any]:
         wanted = convert.filter_from_proto(request.filter)
         token = request.resume_token or dict(context.invocation_metadata() or ()).get("last-event-id", "")
         start = FromToken(token) if token else FromSnapshot()
-        async with (
-            aclosing(self._streams.follow(current_tenant(), wanted, start)) as messages,
-            aclosing(sse.frames(messages)) as frames,
-        ):
-            async for frame in frames:
-                yield httpbody_pb2.HttpBody(content_type=sse.CONTENT_TYPE, data=frame)
+        return sse.bodies(self._streams.follow(current_tenant(), wanted, start, sse.body))
 
     async def GetSystemHealth(self, request: pb.GetSystemHealthRequest, context: Any) -> pb.GetSystemHealthResponse:
         until = convert.moment(request, "end_time") or self._clock()

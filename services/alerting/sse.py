@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
+from google.api import httpbody_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message as Proto
 from google.rpc import error_details_pb2
@@ -21,18 +23,29 @@ CONTENT_TYPE = "text/event-stream"
 _USELESS_ID = ("INVALID_RESUME_TOKEN", "RESUME_TOKEN_EXPIRED")
 
 
-async def frames(messages: AsyncIterator[Message]) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's messages as events; what ends it with an error is told as a last event, `error`.
+async def bodies(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield a stream's messages, which `body` made; what ends it with an error is told as a last event, `error`.
 
     A failure that is the service's own defect is told too, and raised.
     """
     try:
-        async for message in messages:
-            yield frame(message)
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
     except Exception as exc:
-        yield error_frame(exc)
+        yield _body(error_frame(exc))
         if as_service_error(exc) is None:
             raise
+
+
+def body(message: Message) -> bytes:
+    """Return one message as it is sent: the bytes of an HttpBody with its event."""
+    return _body(frame(message))
+
+
+def _body(data: bytes) -> bytes:
+    sent: bytes = httpbody_pb2.HttpBody(content_type=CONTENT_TYPE, data=data).SerializeToString()
+    return sent
 
 
 def frame(message: Message) -> bytes:

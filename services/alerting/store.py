@@ -1,25 +1,21 @@
-"""SQL of evaluation: the lease, what was touched, rules, readings, alerts and the log that they are written to."""
+"""SQL of evaluation: the lease, what was touched, alerts and the log that they are written to."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, select, text, union, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import and_, delete, func, or_, select, text, union, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.erase_store import ERASED
 from services.alerting.lifecycle import Alert, Change, Fingerprint, Past
 from services.alerting.log_store import alert_of, to_json
-from services.alerting.rules import Reading, Rule, Subject
+from services.alerting.rules import Subject
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.runtime.windows import floor_to_quarter
-from services.storage.schema import agent_interval, alert, alert_log, contribution, evaluation, log_head, touched
-
-#: The kind of contribution that a conversation makes.
-_CONVERSATION = 1
+from services.storage.schema import alert, alert_log, evaluation, log_head, touched
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _OPEN = and_(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None))
@@ -30,9 +26,18 @@ _AMONG_FINGERPRINTS = text(
 )
 
 
-async def list_tenants_with_work(conn: AsyncConnection, swept_before: datetime) -> list[str]:
-    """Return the tenants with touched subjects, or not swept since `swept_before`. Needs a transaction without a tenant."""
-    due = select(evaluation.c.tenant_id).where(evaluation.c.evaluated_at < swept_before)
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """When what is open was looked at last, and when everything was; None for what is to be looked at now."""
+
+    evaluated_at: datetime
+    swept_at: datetime | None
+
+
+async def list_tenants_with_work(conn: AsyncConnection, due_before: datetime) -> list[str]:
+    """Return the tenants with touched subjects, or something due. Needs a transaction without a tenant."""
+    e = evaluation.c
+    due = select(e.tenant_id).where(or_(e.evaluated_at < due_before, e.swept_at.is_(None)))
     return sorted((await conn.execute(union(select(touched.c.tenant_id), due))).scalars())
 
 
@@ -47,16 +52,17 @@ async def register_tenant(conn: AsyncConnection, now: datetime) -> None:
     await conn.execute(lease.on_conflict_do_nothing())
 
 
-async def take_lease(conn: AsyncConnection) -> datetime | None:
-    """Lock the tenant's lease and return when open alerts were last looked at; None when it is taken or not there."""
-    lease = select(evaluation.c.evaluated_at).where(evaluation.c.tenant_id == THIS_TENANT)
-    found: datetime | None = (await conn.execute(lease.with_for_update(skip_locked=True))).scalar_one_or_none()
-    return found
+async def take_lease(conn: AsyncConnection) -> Lease | None:
+    """Lock the tenant's lease and return it; None when it is taken or not there."""
+    lease = select(evaluation.c.evaluated_at, evaluation.c.swept_at).where(evaluation.c.tenant_id == THIS_TENANT)
+    found = (await conn.execute(lease.with_for_update(skip_locked=True))).one_or_none()
+    return None if found is None else Lease(*found)
 
 
-async def mark_swept(conn: AsyncConnection, now: datetime) -> None:
-    """Record that every open alert was looked at."""
-    await conn.execute(update(evaluation).where(evaluation.c.tenant_id == THIS_TENANT).values(evaluated_at=now))
+async def mark_evaluated(conn: AsyncConnection, evaluated: Lease) -> None:
+    """Record when what is open was looked at, and everything."""
+    values = {"evaluated_at": evaluated.evaluated_at, "swept_at": evaluated.swept_at}
+    await conn.execute(update(evaluation).where(evaluation.c.tenant_id == THIS_TENANT).values(values))
 
 
 async def drain_touched(conn: AsyncConnection, limit: int) -> dict[Subject, str | None]:
@@ -70,16 +76,14 @@ async def drain_touched(conn: AsyncConnection, limit: int) -> dict[Subject, str 
     return {Subject(row.subject_kind, row.subject_id): row.trace for row in sorted(rows)}
 
 
-async def list_open_subjects(conn: AsyncConnection) -> set[Subject]:
-    """Return every subject that has an open alert."""
-    found = await conn.execute(select(alert.c.subject_kind, alert.c.subject_id).where(_OPEN))
-    return {Subject(row.subject_kind, row.subject_id) for row in found}
-
-
-async def lock_open_alerts(conn: AsyncConnection, subjects: Collection[Subject]) -> dict[Fingerprint, Alert]:
-    """Lock the open alerts of some subjects, in the order of their ids, and return them."""
-    found = select(*_ALERT).where(_OPEN, _AMONG_SUBJECTS).order_by(alert.c.alert_id).with_for_update()
-    rows = await conn.execute(found, {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]})
+async def lock_open_alerts(conn: AsyncConnection, subjects: Collection[Subject] | None) -> dict[Fingerprint, Alert]:
+    """Lock the open alerts of some subjects, or of all (None), in the order of their ids, and return them."""
+    found = select(*_ALERT).where(_OPEN).order_by(alert.c.alert_id).with_for_update()
+    if subjects is None:
+        rows = await conn.execute(found)
+    else:
+        names = {"kinds": [s.kind for s in subjects], "ids": [s.id for s in subjects]}
+        rows = await conn.execute(found.where(_AMONG_SUBJECTS), names)
     alerts = [alert_of(row) for row in rows.mappings()]
     return {a.fingerprint: a for a in alerts}
 
@@ -98,47 +102,6 @@ async def count_episodes(conn: AsyncConnection, fingerprints: Collection[Fingerp
     mine = alert.c.tenant_id == THIS_TENANT
     rows = await conn.execute(found.where(mine, _AMONG_FINGERPRINTS).group_by(*key), parameters)
     return {Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id)): Past(row.episodes, row.lately) for row in rows}
-
-
-async def read_measure(conn: AsyncConnection, measured: Rule, ids: Sequence[str], now: datetime) -> dict[str, Reading]:
-    """Return what a rule's measure is now for each of the named subjects that have any data in its window."""
-    since, until = measured.window(now)
-    return await _MEASURES[measured.measure](conn, ids, since, until)
-
-
-async def _read_mean_response_time(
-    conn: AsyncConnection, ids: Sequence[str], since: datetime, until: datetime
-) -> dict[str, Reading]:
-    a = agent_interval.c
-    samples = func.sum(a.response_n)
-    # Rollups know a conversation's quarter of an hour, not its moment: the first quarter counts whole.
-    within = (a.bucket >= floor_to_quarter(since), a.bucket < until)
-    found = select(a.agent_id, (func.sum(a.response_ms) / samples).label("mean"), samples.label("samples"))
-    found = found.where(a.tenant_id == THIS_TENANT, a.agent_id == func.any(ids), *within).group_by(a.agent_id).having(samples > 0)
-    return {row.agent_id: Reading(float(row.mean), int(row.samples)) for row in await conn.execute(found)}
-
-
-async def _read_latest_satisfaction(
-    conn: AsyncConnection, ids: Sequence[str], since: datetime, until: datetime
-) -> dict[str, Reading]:
-    c = contribution.c
-    samples = func.count().over(partition_by=c.customer_id)
-    within = (c.at >= since, c.at < until)
-    found = (
-        select(c.customer_id, c.csat_x100, samples.label("samples"))
-        .where(
-            c.tenant_id == THIS_TENANT, c.kind == _CONVERSATION, c.customer_id == func.any(ids), c.csat_x100.is_not(None), *within
-        )
-        .ext(distinct_on(c.customer_id))
-        .order_by(c.customer_id, c.at.desc(), c.fact_id.desc())
-    )
-    return {row.customer_id: Reading(row.csat_x100 / 100, row.samples) for row in await conn.execute(found)}
-
-
-_MEASURES: Mapping[str, Callable[[AsyncConnection, Sequence[str], datetime, datetime], Awaitable[dict[str, Reading]]]] = {
-    "averageResponseTime": _read_mean_response_time,
-    "latestSatisfaction": _read_latest_satisfaction,
-}
 
 
 async def advance_log(conn: AsyncConnection, by: int, epoch: str) -> int:

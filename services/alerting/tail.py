@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from contextvars import Context
 
 from services.alerting.log import Entry, Head, Position
-from services.alerting.log_reader import LogReader, expired
+from services.alerting.log_reader import LogReader, expired, is_gapless
+from services.alerting.renditions import Renditions
 
 #: Entries that a tail keeps for its streams; a stream that is further behind reads the stored log.
 RING = 1024
+#: Stretches of the stored log that a tail keeps for streams that are further behind.
+STRETCHES = 20
 
 _BUSY_POLL_S = 0.005
 _IDLE_POLL_S = 0.1
@@ -39,9 +42,14 @@ class Ring:
         if len(self._entries) > 2 * self._capacity:
             del self._entries[: -self._capacity]
 
+    @property
+    def start(self) -> int:
+        """The revision that the entries follow."""
+        return self.newest - len(self._entries)
+
     def after(self, revision: int, limit: int) -> list[Entry] | None:
         """Return the first entries after a revision, at most `limit`, or None when the first of them is not here any more."""
-        at = len(self._entries) - (self.newest - revision)
+        at = revision - self.start
         return self._entries[at : at + limit] if at >= 0 else None
 
 
@@ -49,24 +57,22 @@ class Tail:
     """Polls one tenant's log, every 5 ms after news and less and less often, to every 100 ms, without."""
 
     def __init__(self, tenant_id: str, reader: LogReader, clock: Callable[[], float]) -> None:
-        self.watchers = 0
+        #: What wakes the streams that watch.
+        self.watchers: set[Callable[[], None]] = set()
+        #: What was made for streams of entries of this log. Take it before the entries: it is another for another log.
+        self.renditions = Renditions()
         self._tenant_id = tenant_id
         self._reader = reader
         self._clock = clock
         self._head: Head | None = None
         self._ring = Ring(0)
+        self._stretches: dict[tuple[int, int], list[Entry]] = {}
         self._polled_at = 0.0
-        self._moved = asyncio.Event()
-
-    @property
-    def moved(self) -> asyncio.Event:
-        """An event that is set by what happens next. Take it before looking, and nothing is missed."""
-        return self._moved
 
     def pulse(self) -> None:
         """Wake every stream."""
-        self._moved.set()
-        self._moved = asyncio.Event()
+        for wake in self.watchers:
+            wake()
 
     def has_told_all(self, position: Position) -> bool:
         """Tell whether a reader at a position has everything that there was a moment ago."""
@@ -84,7 +90,23 @@ class Tail:
         if position.revision >= self._ring.newest:
             return []
         known = self._ring.after(position.revision, limit)
-        return await self._reader.entries(self._tenant_id, position.revision, limit) if known is None else known
+        if known is not None:
+            return known
+        # To a multiple of the limit or to what is in memory, so that streams that are behind by different numbers soon ask for
+        # the same.
+        after = position.revision
+        return await self._stretch(after, min(limit - after % limit, self._ring.start - after))
+
+    async def _stretch(self, after: int, limit: int) -> list[Entry]:
+        """Return a stretch of the stored log, read once for many streams that are behind."""
+        stretches = self._stretches
+        found = stretches.get((after, limit))
+        if found is None:
+            found = await self._reader.entries(self._tenant_id, after, limit)
+            stretches[after, limit] = found
+            while len(stretches) > STRETCHES:
+                del stretches[next(iter(stretches))]
+        return found
 
     async def run(self) -> None:
         """Poll until cancelled; a database that is away is waited for."""
@@ -110,7 +132,7 @@ class Tail:
             moved = bool(entries)
         else:
             # The beginning, or another or a rewritten log, or what followed is not kept: who wants more reads the stored log.
-            self._ring = Ring(head.revision)
+            self._ring, self._stretches, self.renditions = Ring(head.revision), {}, Renditions()
             moved = True
         self._head, self._polled_at = head, asked_at
         if moved:
@@ -123,7 +145,7 @@ def _is_same_log(known: Head, head: Head) -> bool:
 
 
 def _follows(newest: int, head: Head, entries: list[Entry]) -> bool:
-    return entries[0].revision == newest + 1 if entries else head.revision <= newest
+    return is_gapless(newest, entries) if entries else head.revision <= newest
 
 
 class Tails:
@@ -134,19 +156,19 @@ class Tails:
         self._running: dict[str, tuple[Tail, asyncio.Task[None]]] = {}
 
     @contextmanager
-    def watched(self, tenant_id: str) -> Iterator[Tail]:
-        """Share the tenant's tail for the block; it runs as long as anybody does."""
+    def watched(self, tenant_id: str, wake: Callable[[], None]) -> Iterator[Tail]:
+        """Share the tenant's tail for the block, and have `wake` called when there is news; it runs as long as anybody does."""
         if tenant_id not in self._running:
             tail = Tail(tenant_id, self._reader, asyncio.get_running_loop().time)
             # In a context of its own: it outlives the call that begins it.
             self._running[tenant_id] = (tail, asyncio.create_task(tail.run(), context=Context()))
         tail, task = self._running[tenant_id]
-        tail.watchers += 1
+        tail.watchers.add(wake)
         try:
             yield tail
         finally:
-            tail.watchers -= 1
-            if tail.watchers == 0:
+            tail.watchers.remove(wake)
+            if not tail.watchers:
                 del self._running[tenant_id]
                 task.cancel()
 

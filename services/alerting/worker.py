@@ -1,4 +1,4 @@
-"""Goes round the tenants with work: evaluates the rules of what was touched, and of what is open as time passes."""
+"""Goes round the tenants with work: evaluates the rules of what was touched, and all rules as time passes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from services.alerting.defaults import DEFAULT_RULES, defaults_after
 from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
 from services.alerting.lifecycle import Change, EventKind
+from services.alerting.rounds import DUE_EVERY, round_at
 from services.alerting.rules import Subject
+from services.alerting.suppressing import suppress
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
@@ -24,8 +26,6 @@ from services.runtime.tracing import extract_trace
 
 #: Touched rows of one transaction.
 BATCH = 1000
-#: How often what is open is evaluated again though nothing touched it: windows slide.
-SWEEP_EVERY = timedelta(seconds=30)
 #: How long a tenant rests that could not be evaluated.
 REST = timedelta(seconds=1)
 
@@ -68,7 +68,7 @@ class Worker:
         """Evaluate one batch of each tenant that has work; tell whether there was any."""
         now = self._clock()
         async with self._database.probe() as conn:
-            tenants = await store.list_tenants_with_work(conn, swept_before=now - SWEEP_EVERY)
+            tenants = await store.list_tenants_with_work(conn, due_before=now - DUE_EVERY)
         self._resting = {tenant: until for tenant, until in self._resting.items() if until > now}
         # Each in a task of its own: the tenant that a task is bound to stays its tenant.
         worked = [await asyncio.create_task(self._visit(t)) for t in tenants if t not in self._resting]
@@ -86,25 +86,26 @@ class Worker:
         """Evaluate one batch of a tenant in one transaction; False when somebody else does or there was nothing to do."""
         now = self._clock()
         async with self._database.transaction(tenant) as conn:
-            swept_at = await self._take_lease(conn, now)
-            if swept_at is None:
+            lease = await self._take_lease(conn, now)
+            if lease is None:
                 return False
             given = await rule_store.take_defaults(conn, len(DEFAULT_RULES))
-            await rule_store.install_rules(conn, defaults_after(given), now)
+            new = defaults_after(given)
+            await rule_store.install_rules(conn, new, now)
             touched = await store.drain_touched(conn, BATCH)
-            subjects = set(touched)
-            if now - swept_at >= SWEEP_EVERY:
-                subjects |= await store.list_open_subjects(conn) | await rule_store.list_waiting_subjects(conn)
-                await store.mark_swept(conn, now)
-            changes = await evaluate(conn, subjects, touched, now, self._new_id) if subjects else []
+            looked_at = round_at(now, lease.evaluated_at, None if new else lease.swept_at, touched)
+            changes = await evaluate(conn, looked_at, now, self._new_id) if looked_at.has_work else []
+            if looked_at.is_due:
+                await store.mark_evaluated(conn, store.Lease(now, now if looked_at.is_sweep else lease.swept_at))
             ended = await erase(conn, now, self._new_id)
+            await suppress(conn, now, self._new_id, None if looked_at.is_due else [*changes, *ended])
         self._trace(changes, touched)
-        return bool(subjects or ended)
+        return looked_at.has_work or bool(ended)
 
-    async def _take_lease(self, conn: AsyncConnection, now: datetime) -> datetime | None:
-        swept_at = await store.take_lease(conn)
-        if swept_at is not None:
-            return swept_at
+    async def _take_lease(self, conn: AsyncConnection, now: datetime) -> store.Lease | None:
+        lease = await store.take_lease(conn)
+        if lease is not None:
+            return lease
         await store.register_tenant(conn, now)
         return await store.take_lease(conn)
 

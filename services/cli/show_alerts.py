@@ -1,45 +1,91 @@
-"""How alerts read on a terminal: as a table, as a live table, and as a line a change."""
+"""How alerts read on a terminal: as a table, as one alert in full, and as a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from rapport.alerting.v1.act_pb2 import AlertAct
 from rapport.alerting.v1.alert_pb2 import (
-    ALERT_EVENT_KIND_LEFT_FILTER,
-    ALERT_EVENT_KIND_RESOLVED,
     ALERT_STATE_FIRING,
+    SUBJECT_KIND_AGENT,
+    SUBJECT_KIND_CUSTOMER,
+    SUBJECT_KIND_TENANT,
+    SUBJECT_KIND_UNSPECIFIED,
     Alert,
-    AlertEvent,
     AlertEventKind,
     AlertState,
+    SubjectKind,
 )
-from rapport.alerting.v1.alerting_service_pb2 import BOOKMARK_REASON_SNAPSHOT_END, WatchAlertsResponse
 from rapport.insight.v1.vocabulary_pb2 import AlertType, Severity
-from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
-from rapport_client import Cut
-from services.cli.layout import moment, number, table
-from services.cli.watching import Seen, StartedAgain
+from services.cli.alert_ids import short
+from services.cli.filtering import word_of
+from services.cli.layout import NOTHING, OUT, moment, number, optional, pairs, span, table
 
 _COLOURS = {Severity.critical: "bold red", Severity.high: "red", Severity.medium: "yellow", Severity.low: ""}
+
+#: Subjects that an alert names by fields of their own, or that need no name.
+_NAMED = (SUBJECT_KIND_UNSPECIFIED, SUBJECT_KIND_AGENT, SUBJECT_KIND_CUSTOMER, SUBJECT_KIND_TENANT)
 
 
 def alert_table(title: str, alerts: Iterable[Alert]) -> Table:
     """Return a table of alerts, in the order given, two lines an alert where its message is short enough."""
-    made = table(title, "Since", "Severity", "Alert", wraps=["Alert"])
+    made = table(title, "ID", "Since", "Severity", "Alert", wraps=["Alert"])
     for alert in alerts:
-        firing = alert.state == ALERT_STATE_FIRING
-        state = AlertState.Name(alert.state).removeprefix("ALERT_STATE_").lower()
-        whom = about(alert.agent_id, alert.customer_id)
+        told = [
+            f"{AlertType.Value.Name(alert.type)}: {alert.message}",
+            f"{whom(alert)}{_value(alert)}".lstrip(),
+            _standing(alert),
+        ]
         made.add_row(
+            short(alert.alert_id),
             moment(alert.fired_at).replace(" ", "\n", 1),
-            f"{Severity.Value.Name(alert.severity)}\n{state}",
-            f"{AlertType.Value.Name(alert.type)}: {alert.message}\n{whom}{_value(alert)}".rstrip(),
-            style=_COLOURS.get(alert.severity, "") if firing else "dim",
+            f"{Severity.Value.Name(alert.severity)}\n{_state(alert)}",
+            "\n".join(filter(None, told)),
+            style=colour(alert),
         )
     return made
+
+
+def show_alert(alert: Alert, acts: Sequence[AlertAct]) -> None:
+    """Print an alert in full, and what people did about it."""
+    severity, type_ = Severity.Value.Name(alert.severity), AlertType.Value.Name(alert.type)
+    OUT.print(f"{severity} · {_state(alert)} · {type_}: {alert.message}", style=colour(alert) or "bold")
+    OUT.print(pairs("", [(name, told) for name, told in _told(alert) if told]))
+    if acts:
+        made = table("What people did", "When", "What", "Who", "Said", wraps=("Who", "Said"))
+        for act in acts:
+            made.add_row(moment(act.act_time), kind_word(act.kind), act.author or NOTHING, act.comment)
+        OUT.print(made)
+
+
+def alert_line(alert: Alert) -> str:
+    """Return an alert in a line: its id in short, how urgent it is, what is wrong, with whom, and what was measured."""
+    return f"{short(alert.alert_id)} {wrong(alert, _value(alert))}"
+
+
+def wrong(alert: Alert, value: str = "") -> str:
+    """Return how urgent an alert is, what is wrong, and with whom."""
+    told = f"{Severity.Value.Name(alert.severity)} {AlertType.Value.Name(alert.type)}: {alert.message}{value}"
+    return " · ".join(filter(None, (told, whom(alert))))
+
+
+def colour(alert: Alert) -> str:
+    """Return the style of an alert: that of its severity while it is open."""
+    return _COLOURS.get(alert.severity, "") if alert.state == ALERT_STATE_FIRING else "dim"
+
+
+def kind_word(kind: AlertEventKind.ValueType) -> str:
+    """Return what happened, in a word."""
+    return word_of(AlertEventKind.DESCRIPTOR, kind)
+
+
+def whom(alert: Alert) -> str:
+    """Return whom or what an alert is about, "" for the whole tenant."""
+    if alert.subject_kind in _NAMED:
+        return about(alert.agent_id, alert.customer_id)
+    return f"{word_of(SubjectKind.DESCRIPTOR, alert.subject_kind)} {alert.subject_id}"
 
 
 def about(agent_id: str, customer_id: str) -> str:
@@ -47,56 +93,50 @@ def about(agent_id: str, customer_id: str) -> str:
     return " · ".join(f"{word} {id_}" for word, id_ in (("agent", agent_id), ("customer", customer_id)) if id_)
 
 
+def _state(alert: Alert) -> str:
+    return word_of(AlertState.DESCRIPTOR, alert.state)
+
+
 def _value(alert: Alert) -> str:
     return f" ({number(alert.value, 2)} against {number(alert.threshold, 2)})" if alert.HasField("value") else ""
 
 
-class Board:
-    """What a watcher sees: the alerts that match and are open, the newest first, and where the stream stands."""
+def _standing(alert: Alert) -> str:
+    """Return what a person on call wants to know of an open alert besides what is wrong."""
+    parts = [
+        f"taken care of by {alert.acknowledgement.author or 'somebody'}" if alert.HasField("acknowledgement") else "",
+        "silenced" if alert.silence_ids else "",
+        f"explained by {short(alert.inhibited_by)}" if alert.HasField("inhibited_by") else "",
+        "recovering" if alert.HasField("recovering_since") else "",
+        "flapping" if alert.flapping else "",
+    ]
+    return " · ".join(filter(None, parts)) if alert.state == ALERT_STATE_FIRING else ""
 
-    def __init__(self) -> None:
-        self._alerts: dict[str, Alert] = {}
-        self._status = "connecting …"
 
-    @property
-    def open(self) -> list[str]:
-        """The ids of the open alerts."""
-        return list(self._alerts)
+def _told(alert: Alert) -> list[tuple[str, str]]:
+    """Return what there is to tell of an alert, empty where there is nothing."""
+    taken = alert.acknowledgement
+    lasted = alert.resolved_at.seconds - alert.fired_at.seconds if alert.HasField("resolved_at") else None
+    by_hand = f" by {alert.resolved_by or 'somebody'}" if alert.HasField("resolved_by") else ""
+    return [
+        ("id", alert.alert_id),
+        ("about", whom(alert) or "the whole tenant"),
+        ("rule", f"{alert.rule_id} (version {alert.rule_version})"),
+        ("labels", ", ".join(f"{name}={alert.labels[name]}" for name in sorted(alert.labels))),
+        ("value", f"{number(optional(alert, 'value'), 2)} against {number(alert.threshold, 2)}"),
+        ("compared with", number(alert.baseline, 2) if alert.HasField("baseline") else ""),
+        ("wrong since", moment(alert.active_since) if alert.HasField("active_since") else ""),
+        ("fired", moment(alert.fired_at)),
+        ("right since", moment(alert.recovering_since) if alert.HasField("recovering_since") else ""),
+        ("over", f"{moment(alert.resolved_at)}{by_hand}, after {span(lasted)}" if lasted is not None else ""),
+        ("taken care of", f"by {taken.author or 'somebody'} since {moment(taken.acknowledged_at)}{_said(taken.comment)}"
+         if alert.HasField("acknowledgement") else ""),
+        ("silenced by", ", ".join(alert.silence_ids)),
+        ("explained by", alert.inhibited_by),
+        ("episode", f"{alert.episode}{', flapping' if alert.flapping else ''}"),
+        ("revision", str(alert.revision)),
+    ]  # fmt: skip
 
-    def take(self, seen: Seen) -> list[str]:
-        """Take in what the stream brought; return a line for each thing worth telling."""
-        if isinstance(seen, Cut):
-            if not seen.resumes:
-                self._alerts.clear()
-            goes_on = "goes on by its token" if seen.resumes else "starts again from a snapshot"
-            return self._tell(f"cut off ({seen.why}); {goes_on} in {seen.delay_s:.1f} s")
-        if isinstance(seen, StartedAgain):
-            self._alerts.clear()
-            return self._tell(f"starts again from a snapshot ({seen.why})")
-        return self._take_message(seen)
 
-    def _take_message(self, message: WatchAlertsResponse) -> list[str]:
-        self._status = f"following · revision {message.revision}"
-        if message.bookmark.reason == BOOKMARK_REASON_SNAPSHOT_END:
-            return [f"{len(self._alerts)} open; following from revision {message.revision}"]
-        return [self._take_event(event) for event in message.events.events]
-
-    def _take_event(self, event: AlertEvent) -> str:
-        alert = event.alert
-        if event.kind in (ALERT_EVENT_KIND_RESOLVED, ALERT_EVENT_KIND_LEFT_FILTER):
-            self._alerts.pop(alert.alert_id, None)
-        else:
-            self._alerts[alert.alert_id] = alert
-        kind = AlertEventKind.Name(event.kind).removeprefix("ALERT_EVENT_KIND_").lower()
-        whom = about(alert.agent_id, alert.customer_id)
-        severity, type_ = Severity.Value.Name(alert.severity), AlertType.Value.Name(alert.type)
-        when = event.event_time if event.HasField("event_time") else alert.fired_at
-        return f"{moment(when)}  {kind:<9} {severity} {type_}: {alert.message}{_value(alert)}{f' · {whom}' if whom else ''}"
-
-    def _tell(self, text: str) -> list[str]:
-        self._status = text
-        return [text]
-
-    def __rich__(self) -> Group:
-        newest_first = sorted(self._alerts.values(), key=lambda alert: -alert.fired_at.seconds)
-        return Group(alert_table("Open alerts", newest_first), Text(self._status, style="dim"))
+def _said(comment: str) -> str:
+    return f": {comment}" if comment else ""

@@ -78,6 +78,8 @@ _CONDITIONS = {
     schema.event: f"(t.source, t.event_id) IN ({_HELD} SELECT source, event_id FROM ({_EVENTS}) AS x)",
     schema.alert: f"t.alert_id IN ({_ALERTS})",
     schema.alert_log: f"t.alert_id IN ({_ALERTS})",
+    schema.act: f"t.alert_id IN ({_ALERTS})",
+    schema.rule_state: f"t.subject_kind = {_SUBJECT_CUSTOMER} AND t.subject_id = :customer",
     **{t: f"t.{_key(t)} IN ({_HELD} SELECT id FROM held_{int(kind)})" for kind, t in ENTITIES.items()},
 }
 
@@ -87,6 +89,8 @@ TABLES = (
     *tables_naming_customers("scoring"),
     schema.alert,
     schema.alert_log,
+    schema.act,
+    schema.rule_state,
 )
 
 #: An event's identity, source and event_id, and the entity that it is a state of, if any.

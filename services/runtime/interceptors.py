@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from grpc_status import rpc_status
 from services.runtime import deadlines, errors, tenancy, validation
 from services.runtime.calls import Call, CallObserver
 from services.runtime.failures import DOMAIN, as_service_error, innermost, sibling_status
+from services.runtime.patience import Patience
+from services.runtime.slots import Slots
 from services.runtime.tracing import current_trace_id
 
 _log = logging.getLogger(__name__)
@@ -95,29 +96,6 @@ def _bad_request(error: errors.ServiceError) -> error_details_pb2.BadRequest:
     return shown
 
 
-class Slots:
-    """How many calls and streams may be served at once, and how much they may have sent; one too many is turned away."""
-
-    def __init__(self, calls: int, streams: int, request_bytes: int) -> None:
-        self._free = {False: calls, True: streams}
-        self._free_bytes = request_bytes
-
-    def take(self, streaming: bool, size: int) -> None:
-        """Take a slot for a request of `size` bytes, to be given back.
-
-        Raises ResourceExhausted (OVERLOADED) when none is free, or too much waits in memory.
-        """
-        if self._free[streaming] <= 0 or self._free_bytes < size:
-            raise errors.ResourceExhausted("OVERLOADED", "Too much at once; try again.", retry_after_s=1)
-        self._free[streaming] -= 1
-        self._free_bytes -= size
-
-    def give_back(self, streaming: bool, size: int) -> None:
-        """Let the next call have the slot."""
-        self._free[streaming] += 1
-        self._free_bytes += size
-
-
 class Surroundings:
     """Surrounds every method of the services that are added to it, of all four kinds, and adds them to a server.
 
@@ -154,25 +132,26 @@ class Surroundings:
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             call = Call(method, streaming, context)
             size = 0 if handler.request_streaming else len(request)
-            is_held = False
+            held_for: str | None = None
             with self._observer.observe(call):
                 try:
                     tenancy.set_tenant(tenancy.DEFAULT_TENANT)
                     deadlines.begin(context.time_remaining())
-                    self._slots.take(streaming, size)
-                    is_held = True
+                    tenant = tenancy.current_tenant()
+                    self._slots.take(streaming, size, tenant)
+                    held_for = tenant
                     return await work(request, context)
                 except Exception as exc:  # noqa: BLE001  # whatever it was, the caller is told
                     await _tell(call, exc)
                 finally:
                     # Only once the status is sent, which a caller who does not read can delay.
-                    if is_held:
-                        self._slots.give_back(streaming, size)
+                    if held_for is not None:
+                        self._slots.give_back(streaming, size, held_for)
 
         return _MAKE_HANDLER[handler.request_streaming, handler.response_streaming](
             serve,
             receive if handler.request_streaming else None,
-            handler.response_serializer,
+            _sender(handler.response_serializer) if handler.response_streaming else handler.response_serializer,
         )
 
     async def _write(self, answers: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
@@ -180,13 +159,11 @@ class Surroundings:
             await answers
             return
         # Written here rather than by gRPC, so that whatever ends the call also ends the generator, at once.
-        async with aclosing(answers):
+        async with Patience(self._write_timeout_s) as patience, aclosing(answers):
             async for message in answers:
-                try:
-                    async with asyncio.timeout(self._write_timeout_s):
-                        await context.write(message)
-                except TimeoutError:
-                    raise errors.ResourceExhausted("SLOW_CONSUMER", "The stream was not read for too long.") from None
+                patience.begin()
+                await context.write(message)
+                patience.end()
 
 
 async def _tell(call: Call, exc: Exception) -> None:
@@ -218,3 +195,12 @@ def _receiver(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mess
         return message
 
     return receive
+
+
+def _sender(serialize: Callable[[Message], bytes]) -> Callable[[Message | bytes], bytes]:
+    """Return a serializer that lets bytes pass: what goes to many streams is serialised once for all of them."""
+
+    def send(message: Message | bytes) -> bytes:
+        return message if isinstance(message, bytes) else serialize(message)
+
+    return send

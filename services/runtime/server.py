@@ -17,8 +17,9 @@ from services.runtime import process, validation
 from services.runtime.calls import CallObserver
 from services.runtime.errors import StartError
 from services.runtime.health import Health, Pinged
-from services.runtime.interceptors import Slots, Surroundings
+from services.runtime.interceptors import Surroundings
 from services.runtime.settings import ServiceSettings, join_address
+from services.runtime.slots import Slots
 from services.runtime.telemetry import Telemetry
 
 Hook = Callable[[], Awaitable[None]]
@@ -121,7 +122,12 @@ async def start(
     told = Health([*names, health.SERVICE_NAME], database)
     await told.probe()
     observer = CallObserver(telemetry.tracer, telemetry.meter)
-    slots = Slots(settings.max_concurrent_calls, settings.max_streams, settings.max_request_bytes)
+    slots = Slots(
+        calls=settings.max_concurrent_calls,
+        streams=settings.max_streams,
+        streams_per_tenant=settings.streams_per_tenant,
+        request_bytes=settings.max_request_bytes,
+    )
     server = grpc.aio.server(options=_options(settings))
     surroundings = Surroundings(server, observer, slots, settings.write_timeout_seconds)
     for registration in registrations:

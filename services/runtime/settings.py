@@ -51,6 +51,7 @@ class ServiceSettings(BaseSettings):
     )
     max_concurrent_calls: int = Field(256, ge=1, description="calls served at once")
     max_streams: int = Field(2000, ge=1, description="streams served at once")
+    streams_per_tenant: int = Field(1000, ge=1, description="how many of these for one tenant")
     write_timeout_seconds: float = Field(30, gt=0, description="how long a stream may wait for a reader that does not read")
     workers: int = Field(1, ge=1, le=64, description="processes that serve the port together")
     port_is_shared: bool = Field(False, description="whether this is one of them; the process that starts them says so")

@@ -831,6 +831,7 @@ act = _table(
     Column("request_id", Text, nullable=False),
     Index("act_request_key", "tenant_id", "request_id", unique=True, postgresql_where=text("request_id <> ''")),
     Index(None, "tenant_id", "alert_id", "revision"),
+    readers="ingest",
 )
 
 silence = _table(

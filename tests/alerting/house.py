@@ -31,6 +31,7 @@ from services.runtime.page_tokens import Signer
 from services.runtime.server import Registration, RunningServer, start
 from services.runtime.telemetry import Telemetry
 from services.runtime.windows import floor_to_quarter
+from tests.alerting.measured import let_watchdogs_rest
 
 TENANT = "default"
 AGENT, CUSTOMER = 1, 2
@@ -109,6 +110,7 @@ class House:
     heartbeat_s: float = 10
 
     def __post_init__(self) -> None:
+        let_watchdogs_rest(self.url)
         self.facts = Facts(self.url)
         self.database = Database(self.url, "rapport_alerting")
         self.worker = self.new_worker()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from services.alerting import retention
 from services.alerting.retention import LOG_KEPT, Retention, first_kept
-from tests.alerting.house import House
+from services.runtime.database import Database
+from tests.alerting.house import Clock, House, eventually
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 OLD, YOUNG = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -41,4 +44,26 @@ async def test_old_entries_go_batch_by_batch_and_open_alerts_stay(house: House, 
     assert await house.facts.rows("SELECT count(*) FROM alerting.alert_log") == [(0,)]
     assert await house.facts.rows("SELECT count(*) FROM alerting.alert WHERE state = 1") == [(1,)]
     await house.score("d", 1)
-    assert await house.facts.rows("SELECT revision, first_revision FROM alerting.log_head") == [(7, 6)]
+    head = "SELECT revision, first_revision FROM alerting.log_head WHERE tenant_id = 'default'"
+    assert await house.facts.rows(head) == [(7, 6)]
+
+
+async def test_a_database_that_is_away_is_waited_for_and_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(retention, "_AGAIN_S", 0.01)
+    away = Database("postgresql://postgres@127.0.0.1:1/none", "rapport_alerting")
+    asked = []
+    monkeypatch.setattr(away, "probe", lambda probe=away.probe: asked.append(1) or probe())
+    stop = asyncio.Event()
+
+    async def was_tried_often() -> bool:
+        return len(asked) > 3
+
+    with caplog.at_level(logging.WARNING):
+        working = asyncio.create_task(Retention(away, Clock()).run(stop))
+        await eventually(was_tried_often)
+        stop.set()
+        await working
+    await away.close()
+    assert [record.message for record in caplog.records] == ["old alerts wait for the database"]

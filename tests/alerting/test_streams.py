@@ -12,7 +12,8 @@ import pytest
 from rapport.alerting.v1 import alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
-from services.alerting import tail
+from services.alerting import log_store, tail
+from services.alerting.filters import AlertFilter
 from services.alerting.retention import LOG_KEPT, Retention
 from tests.alerting.house import House, Reader
 
@@ -238,3 +239,20 @@ async def test_streams_that_end_leave_nothing_running(house: House):
             reader.cancel()
         await asyncio.wait_for(house.streams._is_empty.wait(), 5)
         assert house.streams._tails._running == {}
+
+
+async def test_streams_that_come_back_at_once_share_what_is_read(house: House, monkeypatch: pytest.MonkeyPatch):
+    for i in range(120):
+        await house.score("c", 1 + i % 2)
+    opening = await house.reader.open("default", None)
+    asked: list[str] = []
+    for name in ("get_head", "list_entries"):
+        real = getattr(log_store, name)
+        monkeypatch.setattr(log_store, name, lambda *a, name=name, real=real: (asked.append(name), real(*a))[1])
+    token = house.streams._signer.sign({"r": 0, "e": opening.head.epoch}, "default", AlertFilter().fingerprint())
+    async with house.stub() as stub:
+        readers = [Reader(stub.WatchAlerts(pb.WatchAlertsRequest(resume_token=token))) for _ in range(50)]
+        for found in await asyncio.gather(*(reader.events(120) for reader in readers)):
+            assert [m.revision for m in found] == list(range(1, 121))
+    # Each alone would ask for three stretches.
+    assert asked.count("list_entries") < 15

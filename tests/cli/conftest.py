@@ -17,10 +17,11 @@ from typer.testing import CliRunner, Result
 
 from services.cli import layout
 from services.cli.app import app
+from tests.cli.alerting_servicer import Alerting
 from tests.cli.importing import MAPPING
 from tests.cli.query_servicer import Query
 from tests.cli.scoring_servicer import Scoring
-from tests.cli.servicers import Alerting, Ingest
+from tests.cli.servicers import Ingest
 
 
 @dataclass

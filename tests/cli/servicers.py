@@ -197,12 +197,7 @@ class Alerting(AlertingServiceServicer):
     """Plays one list of steps a stream, the last of them again and again; an empty list ends the stream."""
 
     streams: list[list[Step]] = field(default_factory=list)
-    alerts: alerting.ListAlertsResponse = field(default_factory=alerting.ListAlertsResponse)
     calls: list[Message] = field(default_factory=list)
-
-    async def ListAlerts(self, request, context):  # noqa: N802 - the contract names it
-        self.calls.append(request)
-        return self.alerts
 
     async def WatchAlerts(self, request, context) -> AsyncIterator[alerting.WatchAlertsResponse]:  # noqa: N802 - the contract names it
         self.calls.append(request)

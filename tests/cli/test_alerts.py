@@ -27,7 +27,7 @@ from rapport.alerting.v1.alerting_service_pb2 import (
 from rich.console import Console
 
 from rapport_client import Backoff, Cut, RapportError
-from services.cli.show_alerts import Board
+from services.cli.alert_board import Board
 from services.cli.watching import Seen, StartedAgain, follow
 from tests.cli.conftest import House, Rapport
 from tests.cli.servicers import status
@@ -135,7 +135,7 @@ async def test_a_refusal_after_a_cut_ends_the_watch(house: House, watcher) -> No
 def test_the_board_shows_what_is_open() -> None:
     board = Board()
 
-    assert board.take(fired(1))[0].endswith("fired     high performance: slow (35.00 against 30.00) · agent 7")
+    assert board.take(fired(1))[0].endswith("fired     a high performance: slow (35.00 against 30.00) · agent 7")
     board.take(fired(2, "b"))
     board.take(fired(3, "a", ALERT_EVENT_KIND_RESOLVED))
     assert board.open == ["b"]
@@ -150,8 +150,7 @@ def test_the_board_shows_what_is_open() -> None:
 
 
 async def test_list_asks_by_filter_and_shows_a_table(house: House, rapport: Rapport) -> None:
-    house.alerting.alerts.alerts.append(fired(1).events.events[0].alert)
-    house.alerting.alerts.next_page_token = "more"
+    house.alerting.known = 6 * [fired(1).events.events[0].alert]
 
     result = await rapport(
         "alerts", "list", "--type", "performance", "--severity", "high", "--severity", "low", "--agent", "7", "--limit", 5
@@ -191,7 +190,7 @@ async def test_watch_prints_a_line_a_message_and_ends_with_the_token_to_go_on_fr
     assert [line["revision"] for line in lines] == ["1", "1", "2", "3"]
     assert process.returncode == 130
     assert "goes on by its token" in errors.decode()
-    assert errors.decode().splitlines()[-1] == "to go on from here: rapport alerts watch --resume t3"
+    assert errors.decode().splitlines()[-1] == "to go on from here, with the same filters: rapport alerts watch --since t3"
     assert "Traceback" not in errors.decode()
     assert house.alerting.calls[-1].filter.agent_ids == ["7"]
 

@@ -26,6 +26,10 @@ _TOLD |= {"startTime": _START}
 _EVENT = {"eventId": "e-1", "source": "EVENT_SOURCE_WIDGET", "occurredAt": _START}
 _EVENT |= {"widgetActivity": {"widgetId": "w", "action": "WIDGET_ACTION_OPENED"}}
 _RATE = {"fromCurrency": "USD", "toCurrency": "INR", "date": "2026-06-30", "rate": "83.1"}
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+_ACTS = ("GetAlert", "AcknowledgeAlert", "UnacknowledgeAlert", "ResolveAlert")
+_RULE: dict[str, Any] = {"ruleId": "every-call", "message": "too many", "type": "performance", "severity": "low", "fireAt": 1000}
+_RULE |= {"subjectKind": "SUBJECT_KIND_AGENT", "measure": "totalConversations", "comparison": "COMPARISON_ABOVE", "threshold": {}}
 #: What each call is asked, where nothing will not do, and the status that it answers, where it is not OK.
 ASKED: dict[str, dict[str, Any]] = {
     "RecordConversation": {"conversation": _TOLD},
@@ -49,12 +53,24 @@ ASKED: dict[str, dict[str, Any]] = {
     "Export": {"dataset": "costs"},
     "Download": {"dataset": "costs"},
     "WatchAlerts": {"snapshot": True},
+    **{name: {"alertId": _NOBODY} for name in _ACTS},
+    "AddAlertNote": {"alertId": _NOBODY, "comment": "seen"},
+    "PutSilence": {"silence": {"matchers": [{"name": "rule_id", "values": ["none"]}], "endTime": "2099-01-01T00:00:00Z"}},
+    "EndSilence": {"silenceId": _NOBODY},
+    "PutRule": {"rule": _RULE},
+    "BacktestRule": {"rule": _RULE},
+    **{name: {"ruleId": "every-call"} for name in ("DeleteRule", "ListRuleVersions")},
+    "PutTarget": {"target": {"month": "2026-06", "amount": {"currencyCode": "USD", "units": 1000}}},
+    "DeleteTarget": {"month": "2026-06"},
+    "PutChannel": {"channel": {"channelId": "every-call", "email": {"to": ["on-call@example.com"]}}},
+    "PutRoutes": {"routes": [{"routeId": "every-call", "channelIds": []}]},
+    **{name: {"channelId": "every-call"} for name in ("DeleteChannel", "TestChannel")},
     **{
         name: {"agentId": "every"} for name in ("GetAgentPerformance", "GetDashboard", "ListGradeHistory", "WatchAgent")
     },
 }  # fmt: skip
 
-NOT_OK = {"DeleteConversation": ("not_found", 404)}
+NOT_OK = dict.fromkeys(("DeleteConversation", "AddAlertNote", "EndSilence", *_ACTS), ("not_found", 404))
 #: Streams that do not end by themselves, which the caller leaves.
 ENDLESS = {"WatchAgent", "WatchAlerts", "StreamAlerts"}
 
@@ -62,7 +78,7 @@ ENDLESS = {"WatchAgent", "WatchAlerts", "StreamAlerts"}
 def methods() -> list[tuple[str, Any]]:
     """Return every method of the four services, in an order in which each finds what it asks for."""
     found = [(name, m) for name, full in SERVICES.items() for m in Default().FindServiceByName(full).methods]
-    return sorted(found, key=lambda each: (each[0] != "ingest", "Delete" in each[1].name or "Erase" in each[1].name))
+    return sorted(found, key=lambda each: (each[0] != "ingest", each[1].name.startswith(("Delete", "Erase"))))
 
 
 async def buf_curl(stack: RunningStack, service: str, method: Any) -> tuple[int, str]:
@@ -105,9 +121,13 @@ async def test_every_call_with_one_answer_answers_over_http(stack: RunningStack,
 
 
 async def call(http: httpx.AsyncClient, verb: str, path: str, body: str, fields: dict[str, Any]) -> httpx.Response:
-    for name in re.findall(r"{(\w+)}", path):
-        camel = re.sub(r"_(\w)", lambda found: found[1].upper(), name)
-        path = path.replace(f"{{{name}}}", str(fields.pop(camel)))
+    for name in re.findall(r"{([\w.]+)}", path):
+        camel = re.sub(r"_(\w)", lambda found: found[1].upper(), name).split(".")
+        *outer, last = camel
+        told = fields
+        for each in outer:
+            told[each] = told = dict(told[each])
+        path = path.replace(f"{{{name}}}", str(told.pop(last)))
     if body and body != "*":
         return await http.request(verb, path, json=fields[body])
     return await http.request(verb, path, **({"json": fields} if body else {"params": fields}))

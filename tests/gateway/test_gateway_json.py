@@ -42,13 +42,37 @@ PATHS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("GET", "/api/analytics/sources", "GetSourceReport", {}),
     ("GET", "/api/analytics/insights", "ListInsights", {}),
     ("GET", "/api/analytics/alerts", "ListAlerts", {}),
+    ("GET", "/api/analytics/alerts/a7", "GetAlert", {"alert_id": "a7"}),
+    ("POST", "/api/analytics/alerts/a7/acknowledge", "AcknowledgeAlert", {"alert_id": "a7"}),
+    ("POST", "/api/analytics/alerts/a7/unacknowledge", "UnacknowledgeAlert", {"alert_id": "a7"}),
+    ("POST", "/api/analytics/alerts/a7/resolve", "ResolveAlert", {"alert_id": "a7"}),
+    ("POST", "/api/analytics/alerts/a7/notes", "AddAlertNote", {"alert_id": "a7"}),
+    ("POST", "/api/analytics/silences", "PutSilence", {}),
+    ("POST", "/api/analytics/silences/s7/end", "EndSilence", {"silence_id": "s7"}),
+    ("GET", "/api/analytics/silences", "ListSilences", {}),
+    ("PUT", "/api/analytics/rules/slow", "PutRule", {}),
+    ("DELETE", "/api/analytics/rules/slow", "DeleteRule", {"rule_id": "slow"}),
+    ("GET", "/api/analytics/rules", "ListRules", {}),
+    ("GET", "/api/analytics/rules/slow/versions", "ListRuleVersions", {"rule_id": "slow"}),
+    ("GET", "/api/analytics/rules/measures", "ListAlertMeasures", {}),
+    ("POST", "/api/analytics/rules/backtest", "BacktestRule", {}),
+    ("POST", "/api/analytics/targets", "PutTarget", {}),
+    ("DELETE", "/api/analytics/targets/2026-11?agent_id=7", "DeleteTarget", {"month": "2026-11", "agent_id": "7"}),
+    ("GET", "/api/analytics/targets", "ListTargets", {}),
+    ("PUT", "/api/analytics/channels/team", "PutChannel", {}),
+    ("DELETE", "/api/analytics/channels/team", "DeleteChannel", {"channel_id": "team"}),
+    ("GET", "/api/analytics/channels", "ListChannels", {}),
+    ("POST", "/api/analytics/channels/team/test", "TestChannel", {"channel_id": "team"}),
+    ("PUT", "/api/analytics/routes", "PutRoutes", {}),
+    ("GET", "/api/analytics/routes", "ListRoutes", {}),
+    ("GET", "/api/analytics/notifications?page_size=3", "ListNotifications", {"page_size": 3}),
     ("GET", "/api/analytics/system/health", "GetSystemHealth", {}),
 ]
 
 
 @pytest.mark.parametrize(("verb", "path", "method", "fields"), PATHS)
 async def test_each_path_is_its_call(gate: Gateway, verb: str, path: str, method: str, fields: dict[str, str]) -> None:
-    answer = await gate.http.request(verb, path, json=None if verb == "GET" else {})
+    answer = await gate.http.request(verb, path, json=None if verb in {"GET", "DELETE"} else {})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     called, request, _ = gate.last()
     assert called == method

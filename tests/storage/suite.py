@@ -19,7 +19,9 @@ from rapport.ingest.v1 import ingest_service_pb2_grpc
 from rapport.query.v1 import query_service_pb2_grpc
 from rapport.scoring.v1 import scoring_service_pb2_grpc
 
+from services.alerting.delivery import Delivery, Receivers
 from services.alerting.log_reader import LogReader
+from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention as LogRetention
 from services.alerting.servicer import AlertingServicer
@@ -136,6 +138,9 @@ class Suite:
         evaluator = Evaluator(self._alerting, _TELEMETRY.tracer, house.clock, uuid4)
         while await asyncio.create_task(evaluator.go_round()):
             pass
+        notifier = Notifier(self._alerting, Delivery(Receivers(), house.clock), house.clock, uuid4)
+        while await asyncio.create_task(notifier.go_round()):
+            await notifier.deliver_all()
         for job in (
             SyncKeeping(house.ingest_database, house.clock).fold,
             Retention(house.ingest_database, house.clock).go_round,

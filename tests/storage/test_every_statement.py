@@ -17,6 +17,7 @@ from services.scoring import draining
 from services.storage.schema import metadata
 from tests.facts import END, Facts
 from tests.fix_services import House
+from tests.storage import on_call
 from tests.storage.asking import ask_everything
 from tests.storage.binding import unbound
 from tests.storage.sending import Sent, recording
@@ -33,6 +34,7 @@ PROBES = {
     "SELECT DISTINCT ingest.tombstone_key.key_id FROM ingest.tombstone_key": "ingest: with which keys anybody was erased",
     "SELECT scoring.touched.tenant_id FROM scoring.touched UNION": "alerting: who has work",
     "SELECT alerting.evaluation.tenant_id FROM alerting.evaluation": "alerting: whose log to shorten",
+    "SELECT alerting.notified.tenant_id FROM alerting.notified": "alerting: who tells somebody of alerts",
 }
 
 
@@ -89,6 +91,11 @@ async def ask(suite: Suite) -> None:
     await suite.call("scoring.FitModels")
     await suite.call("scoring.GetFreshness")
     await suite.call("alerting.ListAlerts", page_size=1)
+    await on_call.set_up(suite)
+    await suite.work()
+    await on_call.act(suite)
+    await suite.work()
+    await on_call.clear_up(suite)
     await suite.call("alerting.WatchAlerts", snapshot=True)
     await suite.call("alerting.StreamAlerts")
     await suite.call("alerting.GetSystemHealth")

@@ -204,7 +204,7 @@ class AlertingServiceServicer:
     def StreamAlerts(self, request, context):
         """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
         Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
-        left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+        left_filter, acknowledged, unacknowledged, noted, suppressed, unsuppressed and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
         an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
         so that a reader that reconnects gets a snapshot.
         """
@@ -257,7 +257,8 @@ class AlertingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutSilence(self, request, context):
-        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED).
+        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED);
+        RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 silences that are not over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,7 +343,8 @@ class AlertingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutChannel(self, request, context):
-        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called.
+        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called;
+        RESOURCE_EXHAUSTED (TOO_MANY) beyond 100 channels.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -363,7 +365,8 @@ class AlertingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TestChannel(self, request, context):
-        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND).
+        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); RESOURCE_EXHAUSTED (TOO_MANY) while
+        eight tests are under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

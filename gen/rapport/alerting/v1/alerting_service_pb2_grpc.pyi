@@ -30,7 +30,7 @@ class AlertingServiceStub:
     StreamAlerts: _aio.UnaryStreamMultiCallable[_alerting_service_pb2.StreamAlertsRequest, _httpbody_pb2.HttpBody]
     """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
     Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
-    left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+    left_filter, acknowledged, unacknowledged, noted, suppressed, unsuppressed and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
     an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
     so that a reader that reconnects gets a snapshot.
     """
@@ -51,7 +51,9 @@ class AlertingServiceStub:
     AddAlertNote: _aio.UnaryUnaryMultiCallable[_act_pb2.AddAlertNoteRequest, _act_pb2.AddAlertNoteResponse]
     """Notes something about an alert. Errors: NOT_FOUND (ALERT_NOT_FOUND)."""
     PutSilence: _aio.UnaryUnaryMultiCallable[_act_pb2.PutSilenceRequest, _act_pb2.PutSilenceResponse]
-    """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED)."""
+    """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED);
+    RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 silences that are not over.
+    """
     EndSilence: _aio.UnaryUnaryMultiCallable[_act_pb2.EndSilenceRequest, _act_pb2.EndSilenceResponse]
     """Ends a silence. Errors: NOT_FOUND (SILENCE_NOT_FOUND)."""
     ListSilences: _aio.UnaryUnaryMultiCallable[_act_pb2.ListSilencesRequest, _act_pb2.ListSilencesResponse]
@@ -77,13 +79,17 @@ class AlertingServiceStub:
     ListTargets: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListTargetsRequest, _rule_pb2.ListTargetsResponse]
     """Lists revenue targets."""
     PutChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.PutChannelRequest, _notification_pb2.PutChannelResponse]
-    """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called."""
+    """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called;
+    RESOURCE_EXHAUSTED (TOO_MANY) beyond 100 channels.
+    """
     DeleteChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.DeleteChannelRequest, _notification_pb2.DeleteChannelResponse]
     """Deletes a channel. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); FAILED_PRECONDITION (CHANNEL_IN_USE) while a route names it."""
     ListChannels: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListChannelsRequest, _notification_pb2.ListChannelsResponse]
     """Lists channels, without their secrets."""
     TestChannel: _aio.UnaryUnaryMultiCallable[_notification_pb2.TestChannelRequest, _notification_pb2.TestChannelResponse]
-    """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND)."""
+    """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); RESOURCE_EXHAUSTED (TOO_MANY) while
+    eight tests are under way.
+    """
     PutRoutes: _aio.UnaryUnaryMultiCallable[_notification_pb2.PutRoutesRequest, _notification_pb2.PutRoutesResponse]
     """Puts all routes. Errors: NOT_FOUND (CHANNEL_NOT_FOUND) for a channel that is not there."""
     ListRoutes: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListRoutesRequest, _notification_pb2.ListRoutesResponse]
@@ -121,7 +127,7 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
         """The same stream as Server-Sent Events: each carries its resume token as its id, and a reader that reconnects with
         Last-Event-ID continues after it. Events are named created, snapshot, snapshot_end, fired, updated, resolved,
-        left_filter and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
+        left_filter, acknowledged, unacknowledged, noted, suppressed, unsuppressed and before_close; their data is the JSON of Created, AlertEvent or Bookmark. A heartbeat is a comment with
         an id. A failure is a last event, error, with code, reason and message; where the id was refused it takes the id back,
         so that a reader that reconnects gets a snapshot.
         """
@@ -184,7 +190,9 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _act_pb2.PutSilenceRequest,
         context: _aio.ServicerContext[_act_pb2.PutSilenceRequest, _abc.Awaitable[_act_pb2.PutSilenceResponse]],
     ) -> _abc.Awaitable[_act_pb2.PutSilenceResponse]:
-        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED)."""
+        """Makes a silence, or changes one. Errors: NOT_FOUND (SILENCE_NOT_FOUND); FAILED_PRECONDITION (SILENCE_ENDED);
+        RESOURCE_EXHAUSTED (TOO_MANY) beyond 1,000 silences that are not over.
+        """
 
     @_abc_1.abstractmethod
     def EndSilence(
@@ -282,7 +290,9 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_pb2.PutChannelRequest,
         context: _aio.ServicerContext[_notification_pb2.PutChannelRequest, _abc.Awaitable[_notification_pb2.PutChannelResponse]],
     ) -> _abc.Awaitable[_notification_pb2.PutChannelResponse]:
-        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called."""
+        """Puts a channel for notifications. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for an address that must not be called;
+        RESOURCE_EXHAUSTED (TOO_MANY) beyond 100 channels.
+        """
 
     @_abc_1.abstractmethod
     def DeleteChannel(
@@ -306,7 +316,9 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_pb2.TestChannelRequest,
         context: _aio.ServicerContext[_notification_pb2.TestChannelRequest, _abc.Awaitable[_notification_pb2.TestChannelResponse]],
     ) -> _abc.Awaitable[_notification_pb2.TestChannelResponse]:
-        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND)."""
+        """Sends a test to a channel and tells what came of it. Errors: NOT_FOUND (CHANNEL_NOT_FOUND); RESOURCE_EXHAUSTED (TOO_MANY) while
+        eight tests are under way.
+        """
 
     @_abc_1.abstractmethod
     def PutRoutes(

@@ -119,7 +119,7 @@ def alerts() -> None:
 
 def people() -> None:
     done = (uuid("alert_id"), number("kind"), text("author"), text("comment"), time("at", nullable=False), text("request_id"))
-    create("act", (number("revision", sa.BigInteger),), *done)
+    create("act", (number("revision", sa.BigInteger),), *done, readers=("ingest",))
     index("act", "request_id", name="act_request_key", unique=True, postgresql_where=sa.text("request_id <> ''"))
     index("act", "alert_id", "revision")
     ends = time("start_at", nullable=False), time("end_at", nullable=False)

@@ -1,0 +1,146 @@
+"""Between the contract's messages and channels, routes and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from rapport.alerting.v1 import notification_pb2 as pb
+
+from services.alerting.attempts import Attempt
+from services.alerting.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
+from services.alerting.convert import matcher_from_proto, matcher_to_proto
+from services.alerting.notices import Listed
+from services.alerting.routes import Route, repeated
+from services.runtime.errors import FieldViolation, InvalidArgument, NotFound, invalid_fields
+
+_TIMES = ("group_wait", "group_interval", "repeat_interval")
+
+
+def channel_from_proto(told: pb.Channel) -> Channel:
+    """Return the channel that a request tells, with the secrets that it tells."""
+    return Channel(told.channel_id, _receiver(told), told.tells_resolved if told.HasField("tells_resolved") else True)
+
+
+def _receiver(told: pb.Channel) -> Receiver:
+    match told.WhichOneof("kind"):
+        case "webhook":
+            return Webhook(told.webhook.url, told.webhook.secret)
+        case "slack":
+            return Slack(told.slack.webhook_url)
+        case "pagerduty":
+            return PagerDuty(told.pagerduty.routing_key)
+        case _:
+            return Email(tuple(told.email.to))
+
+
+def channel_to_proto(channel: Channel) -> pb.Channel:
+    """Return a channel without its secrets."""
+    told = pb.Channel(channel_id=channel.channel_id, tells_resolved=channel.tells_resolved)
+    match channel.receiver:
+        case Webhook() as webhook:
+            told.webhook.url = webhook.url
+        case Slack() as slack:
+            told.slack.webhook_url = slack.told
+        case PagerDuty():
+            told.pagerduty.SetInParent()
+        case Email() as email:
+            told.email.to.extend(email.to)
+    return told
+
+
+def refusal(problems: Sequence[Problem]) -> InvalidArgument:
+    """Return the error for a channel that breaks rules."""
+    return invalid_fields(FieldViolation(p.field, p.rule, p.sentence) for p in problems)
+
+
+def routes_from_proto(told: Sequence[pb.Route]) -> list[Route]:
+    """Return the routes that a request tells. Raises InvalidArgument (INVALID_FIELDS) when two have the same id."""
+    routes = [_route_from_proto(each) for each in told]
+    twice = [FieldViolation(f"routes[{at}].route_id", "unique", "stands there twice") for at in repeated(routes)]
+    if twice:
+        raise invalid_fields(twice)
+    return routes
+
+
+def _route_from_proto(told: pb.Route) -> Route:
+    times = {name: getattr(told, name).ToTimedelta() for name in _TIMES if told.HasField(name)}  # type: ignore[arg-type]
+    return Route(
+        route_id=told.route_id,
+        matchers=tuple(map(matcher_from_proto, told.matchers)),
+        channel_ids=tuple(told.channel_ids),
+        group_by=tuple(told.group_by),
+        continues=told.continues,
+        **times,
+    )
+
+
+def route_to_proto(route: Route) -> pb.Route:
+    """Return a route as the contract has it; every duration is told."""
+    return pb.Route(
+        route_id=route.route_id,
+        matchers=[matcher_to_proto(matcher) for matcher in route.matchers],
+        channel_ids=route.channel_ids,
+        group_by=route.group_by,
+        continues=route.continues,
+        **{name: _duration(getattr(route, name)) for name in _TIMES},
+    )
+
+
+def missing_channels(routes: Sequence[Route], there: set[str]) -> NotFound:
+    """Return the error for routes that name channels that are not there."""
+    violations = [
+        FieldViolation(f"routes[{r}].channel_ids[{c}]", "exists", "names no channel")
+        for r, route in enumerate(routes)
+        for c, channel_id in enumerate(route.channel_ids)
+        if channel_id not in there
+    ]
+    return NotFound("CHANNEL_NOT_FOUND", f"{violations[0].field} names no channel", violations=violations)
+
+
+def no_channel() -> NotFound:
+    """Return the error for a channel that is not there."""
+    return NotFound("CHANNEL_NOT_FOUND", "there is no such channel")
+
+
+def notification_to_proto(listed: Listed, attempts: Mapping[UUID, Sequence[Attempt]]) -> pb.Notification:
+    """Return a notification with its attempts."""
+    return pb.Notification(
+        notification_id=str(listed.notification_id),
+        channel_id=listed.channel_id,
+        route_id=listed.route_id,
+        group=listed.names,
+        alert_ids=[str(each) for each in listed.alert_ids],
+        state=_number(listed.state),
+        create_time=_timestamp(listed.created_at),
+        next_attempt_time=_timestamp(listed.next_at),
+        attempts=[attempt_to_proto(each) for each in attempts.get(listed.notification_id, ())],
+    )
+
+
+def attempt_to_proto(attempt: Attempt) -> pb.Attempt:
+    """Return an attempt as the contract has it."""
+    return pb.Attempt(attempt_time=_timestamp(attempt.at), took_ms=attempt.took_ms, status=attempt.status, error=attempt.error)
+
+
+def _number(value: int) -> Any:
+    """Return an enumeration's number as the stubs want it: by a type that only they have."""
+    return value
+
+
+def _duration(length: timedelta) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(length)
+    return duration
+
+
+def _timestamp(at: datetime | None) -> Timestamp | None:
+    if at is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(at)
+    return timestamp

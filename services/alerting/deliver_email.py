@@ -1,0 +1,124 @@
+"""A notification as an e-mail of plain text, by the installation's own mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+
+import aiosmtplib
+
+from services.alerting.attempts import Outcome
+from services.alerting.channels import Email
+from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.notices import TEST, Notice
+from services.alerting.posting import TIMEOUT_S
+from services.alerting.rules import Severity
+
+#: Alerts that are told of; the others are counted.
+SHOWN = 100
+_SUBJECT = 200
+_FOR_GOOD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The server that mail is given to. `tls` is "tls" from the first byte, "starttls" or "none". No host: no mail."""
+
+    host: str = ""
+    port: int = 587
+    user: str = ""
+    password: str = field(default="", repr=False)
+    sender: str = ""
+    tls: str = "starttls"
+
+
+async def deliver(server: MailServer, email: Email, notice: Notice, now: datetime) -> Outcome:
+    """Send a notification once and return what came of it."""
+    if not server.host:
+        return Outcome(False, error="this installation is not set up to send e-mail")
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            refused, _ = await aiosmtplib.send(
+                message_of(server.sender, email.to, notice, now),
+                sender=parseaddr(server.sender)[1],
+                recipients=list(email.to),
+                hostname=server.host,
+                # Not asked of the system: that may wait for a name server.
+                local_hostname=_domain(server.sender),
+                port=server.port,
+                username=server.user or None,
+                password=server.password or None,
+                use_tls=server.tls == "tls",
+                start_tls=server.tls == "starttls",
+                timeout=TIMEOUT_S,
+            )
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return _failure(error)
+    return Outcome(True, 250, f"the mail server refused {len(refused)} of {len(email.to)} recipients" if refused else "")
+
+
+def message_of(sender: str, to: Sequence[str], notice: Notice, now: datetime) -> EmailMessage:
+    """Return the message of a notification, the same each time but for its date."""
+    message = EmailMessage()
+    message["From"] = one_line(sender)
+    message["To"] = ", ".join(map(one_line, to))
+    message["Subject"] = one_line(notice.headline)[:_SUBJECT]
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = f"<{notice.notification_id}@{_domain(sender)}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["Rapport-Notification-Id"] = str(notice.notification_id)
+    message.set_content("\n".join(_lines(notice)) + "\n", cte="quoted-printable")
+    return message
+
+
+def one_line(text: str) -> str:
+    """Return text without anything that could end a header's line, or hide in it."""
+    return "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text).strip()
+
+
+def _domain(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+
+
+def _failure(error: Exception) -> Outcome:
+    """Return what an error of the mail server means: 5yz is for good, 4yz may pass (RFC 5321, section 4.2.1)."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused():
+            code = max((each.code for each in error.recipients), default=0)
+            return Outcome(False, code, "the mail server refused every recipient", is_final=code >= _FOR_GOOD)
+        case aiosmtplib.SMTPAuthenticationError():
+            # The installation's business, not the channel's: it may be mended.
+            return Outcome(False, error.code, "the mail server refused this installation's login")
+        case aiosmtplib.SMTPResponseException():
+            return Outcome(False, error.code, "the mail server refused the message", is_final=error.code >= _FOR_GOOD)
+        case TimeoutError():
+            return Outcome(False, error=f"the mail server did not answer within {TIMEOUT_S:.0f} s")
+        case _:
+            return Outcome(False, error="the mail server could not be reached")
+
+
+def _lines(notice: Notice) -> list[str]:
+    if notice.status == TEST:
+        return ["This is a test of a notification channel of Rapport. There is nothing to do."]
+    lines = [line for alert in notice.alerts[:SHOWN] for line in (*_about(alert), "")]
+    hidden = len(notice.alerts) - SHOWN
+    return [*lines, *([f"and {hidden} more", ""] if hidden > 0 else []), f"Route: {notice.route_id}"]
+
+
+def _about(alert: Alert) -> list[str]:
+    is_over = alert.state == AlertState.RESOLVED
+    told = [f"{'RESOLVED' if is_over else Severity(alert.severity).name}: {one_line(alert.message)}"]
+    if alert.subject_id:
+        told.append(f"  {alert.names['subject_kind']}: {one_line(alert.subject_id)}")
+    if alert.value is not None:
+        told.append(f"  value: {alert.value:g} (threshold {alert.threshold:g})")
+    told.append(f"  since: {alert.fired_at:%Y-%m-%d %H:%M:%S} UTC")
+    if alert.resolved_at is not None:
+        told.append(f"  until: {alert.resolved_at:%Y-%m-%d %H:%M:%S} UTC")
+    told += [f"  {one_line(name)}: {one_line(value)}" for name, value in sorted(alert.labels.items())]
+    return [*told, f"  alert: {alert.alert_id}"]

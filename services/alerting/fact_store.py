@@ -1,0 +1,116 @@
+"""SQL of what rules read fact by fact and not from sums of them: last ratings, follow-ups, grades, and services' health.
+
+Each returns, by subject, the value and how many facts it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import case, func, literal, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting.measures import SAMPLES, VALUE
+from services.alerting.outages import Seen, Told
+from services.alerting.reading_store import Found, among, periods
+from services.alerting.readings import Span, Sums
+from services.alerting.uptime import HealthState
+from services.runtime.tenancy import THIS_TENANT
+from services.storage.schema import agent, agent_state, contribution, event, follow_up, grade_day, probe, tally_total_day
+
+#: The kind of contribution that a conversation makes; ingest.follow_up's status open; ingest.agent's state retired.
+_CONVERSATION, _OPEN, _RETIRED = 1, 1, 4
+#: Of grades: the days that they are over, and how old the newest may be.
+_GRADED_DAYS, _GRADE_HOLDS = 30, timedelta(days=2)
+_GRADES = {"A+": 7, "A": 6, "B+": 5, "B": 4, "C+": 3, "C": 2, "D": 1}
+#: ingest.event's kind of a report of a service's health, and scoring's number of those that say it is down.
+_HEALTH, _DOWNS = 22, 72
+
+
+async def read_last_scores(conn: AsyncConnection, spans: Sequence[Span], ids: Collection[str] | None) -> Found:
+    """Return customers' last ratings in each span, and how many there are; of the same moment the greatest conversation's."""
+    c, span = contribution.c, periods(spans)
+    samples = func.count().over(partition_by=(span.c.place, c.customer_id))
+    is_rating = (c.tenant_id == THIS_TENANT, c.kind == _CONVERSATION, c.csat_x100.is_not(None), c.customer_id != "")
+    within = (c.at >= span.c.since, c.at < span.c.until)
+    query = (
+        select(span.c.place, c.customer_id, c.csat_x100, samples.label("samples"))
+        .where(*is_rating, *within, *among(c.customer_id, ids))
+        .ext(distinct_on(span.c.place, c.customer_id))
+        .order_by(span.c.place, c.customer_id, c.at.desc(), c.fact_id.desc())
+    )
+    found: Found = [{} for _ in spans]
+    for row in await conn.execute(query):
+        found[row.place - 1][row.customer_id] = _value(row.csat_x100 / 100, row.samples)
+    return found
+
+
+async def count_overdue(conn: AsyncConnection, now: datetime, ids: Collection[str] | None) -> dict[str, Sums]:
+    """Return how many open follow-ups of each agent were due before now."""
+    f = follow_up.c
+    is_overdue = (f.tenant_id == THIS_TENANT, f.status == _OPEN, f.due < now, f.agent_id != "")
+    query = select(f.agent_id, func.count().label("n")).where(*is_overdue, *among(f.agent_id, ids)).group_by(f.agent_id)
+    return {row.agent_id: _value(row.n, row.n) for row in await conn.execute(query)}
+
+
+async def read_grades(conn: AsyncConnection, today: date, ids: Collection[str] | None) -> dict[str, Sums]:
+    """Return agents' newest grades that are not provisional and not too old, as numbers."""
+    a, g = agent_state.c, grade_day.c
+    of_agent = (g.tenant_id == THIS_TENANT, g.agent_id == a.agent_id, g.window_days == _GRADED_DAYS)
+    good = (g.day >= today - _GRADE_HOLDS, ~g.provisional, g.grade.is_not(None))
+    # One look into the index for each agent: the table has all agents' days of years.
+    newest = select(g.grade, g.n).where(*of_agent, *good).order_by(g.day.desc()).limit(1).lateral("newest")
+    query = select(a.agent_id, newest.c.grade, newest.c.n).select_from(agent_state.join(newest, true()))
+    rows = await conn.execute(query.where(a.tenant_id == THIS_TENANT, *among(a.agent_id, ids)))
+    return {row.agent_id: _value(_GRADES[row.grade], row.n) for row in rows}
+
+
+async def list_seen(conn: AsyncConnection) -> list[Seen]:
+    """Return what probes found of each service last, and in the last quarter of an hour with a good one."""
+    p = probe.c
+    newest = func.max(p.bucket).over(partition_by=p.service).label("newest")
+    good = func.max(p.bucket).filter(p.good > 0).over(partition_by=p.service)
+    good_in = func.coalesce(good, func.min(p.bucket).over(partition_by=p.service)).label("good_in")
+    rows = select(probe, newest, good_in).subquery().c
+    is_newest, is_good = rows.bucket == rows.newest, rows.bucket == rows.good_in
+    query = select(
+        rows.service,
+        func.max(rows.state).filter(is_newest),
+        func.max(rows.checked_at).filter(is_newest),
+        func.max(rows.bucket).filter(is_good),
+        func.max(rows.checked_at).filter(is_good),
+        func.max(case((rows.state == HealthState.UP, 0), else_=rows.probes - rows.good)).filter(is_good),
+    )
+    return [Seen(*row) for row in await conn.execute(query.group_by(rows.service))]
+
+
+async def list_told(conn: AsyncConnection, since: datetime) -> list[Told]:
+    """Return the services that were reported as down after they were last reported as up, and since when."""
+    e, t = event.c, tally_total_day.c
+    # Reports are among all other events of their time: unless scoring counted one that a service is down, none are looked for.
+    days = (t.tenant_id == THIS_TENANT, t.measure == _DOWNS, t.n > 0, t.bucket >= since.date() - timedelta(days=1))
+    service, state = e.body["service"].astext.label("service"), e.body["state"].astext
+    told = (e.tenant_id == THIS_TENANT, e.kind == _HEALTH, e.occurred_at >= since, select(t.bucket).where(*days).exists())
+    up_at = func.max(e.occurred_at).filter(state == str(int(HealthState.UP))).over(partition_by=service).label("up_at")
+    said = select(service, state.label("state"), e.occurred_at, up_at).where(*told).subquery().c
+    is_down = (said.state == str(int(HealthState.DOWN)), (said.up_at.is_(None)) | (said.occurred_at > said.up_at))
+    query = select(said.service, func.min(said.occurred_at)).where(*is_down).group_by(said.service)
+    return [Told(*row) for row in await conn.execute(query)]
+
+
+async def list_agents(conn: AsyncConnection) -> set[str]:
+    """Return every agent that a fact names and that is not gone for good."""
+    a, s = agent.c, agent_state.c
+    gone = select(literal(1)).where(a.tenant_id == THIS_TENANT, a.agent_id == s.agent_id, a.state == _RETIRED).exists()
+    return set((await conn.execute(select(s.agent_id).where(s.tenant_id == THIS_TENANT, s.agent_id != "", ~gone))).scalars())
+
+
+def as_sums(values: Iterable[tuple[str, float]]) -> dict[str, Sums]:
+    """Return values of one fact each."""
+    return {subject: _value(value, 1) for subject, value in values}
+
+
+def _value(value: float, samples: int) -> Sums:
+    return {VALUE: value, SAMPLES: samples}

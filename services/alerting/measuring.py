@@ -1,0 +1,158 @@
+"""What rules find now: each rule's spans, one statement for all that need the same kind of sums, and the readings of these."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting import fact_store, outages, reading_store, target_store
+from services.alerting.conditions import Absence, Target
+from services.alerting.measures import MEASURES, MONEY, Kept
+from services.alerting.reading_store import Asked, Found
+from services.alerting.readings import Span, Sums, columns, is_daily, read, spans
+from services.alerting.rules import Reading, Rule, SubjectKind
+from services.storage.reading import Settings
+
+#: How far back reports of a service's health are looked for.
+_TOLD_WITHIN = timedelta(days=7)
+
+#: What shares a statement: where it is kept, of which kind of subject, whether by day, and whether only when it was last.
+_Group: TypeAlias = tuple[Kept, int, bool, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A rule, and the subjects of which it is asked: some by id, or all (None)."""
+
+    rule: Rule
+    ids: Collection[str] | None
+
+    @property
+    def group(self) -> _Group:
+        kept = MEASURES[self.rule.measure].kept
+        # Absence is looked for in many days: other sums of these would be for nothing.
+        is_last = isinstance(self.rule.condition, Absence)
+        return kept, self.rule.subject_kind, kept is Kept.ROLLUPS and is_daily(self.rule), is_last
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A moment, and what the tenant chose."""
+
+    now: datetime
+    settings: Settings
+
+
+async def measure(
+    conn: AsyncConnection, questions: Sequence[Question], now: datetime, settings: Settings
+) -> list[dict[str, Reading]]:
+    """Return for each question what is found of the subjects that there is anything of, by id.
+
+    The number of statements depends neither on the number of subjects nor on that of rules.
+    """
+    at = _At(now, settings)
+    targets = await _targets(conn, questions, at)
+    groups: defaultdict[_Group, list[Question]] = defaultdict(list)
+    for each in questions:
+        if not _is_off(each.rule, targets):
+            groups[each.group].append(each)
+    found: dict[_Group, Mapping[Span, Mapping[str, Sums]]] = {}
+    for group, asking in groups.items():
+        asked = _asked(group, asking, at)
+        found[group] = dict(zip(asked.spans, await _load(conn, group[0], asked, at), strict=True))
+    return [{} if _is_off(each.rule, targets) else _read(each, found[each.group], targets, at) for each in questions]
+
+
+def _is_off(rule: Rule, targets: Mapping[str, Decimal]) -> bool:
+    """Tell whether a rule is about targets of which there are none."""
+    return isinstance(rule.condition, Target) and not _targeted(rule, targets)
+
+
+def _targeted(rule: Rule, targets: Mapping[str, Decimal]) -> set[str]:
+    """Return the subjects of a rule that have a target: agents, or the whole tenant."""
+    if rule.subject_kind == SubjectKind.PLATFORM:
+        return set()
+    return {subject for subject in targets if bool(subject) is (rule.subject_kind == SubjectKind.AGENT)}
+
+
+def _asked(group: _Group, asking: Iterable[Question], at: _At) -> Asked:
+    """Return what questions ask together."""
+    needed: dict[Span, None] = {}
+    names: set[str] = set()
+    ids: set[str] | None = set()
+    for each in asking:
+        needed |= dict.fromkeys(spans(each.rule, at.now, at.settings.time_zone))
+        names |= set(columns(each.rule))
+        ids = None if ids is None or each.ids is None else ids | set(each.ids)
+    return Asked(group[1], tuple(needed), names, ids)
+
+
+async def _load(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At) -> Found:
+    match kept:
+        case Kept.ROLLUPS:
+            return await _sum(conn, asked, at.settings)
+        case Kept.RECEIPTS:
+            return await reading_store.sum_receipts(conn, asked)
+        case Kept.SCORES:
+            return await fact_store.read_last_scores(conn, asked.spans, asked.ids)
+        case _:
+            # How it is now, whatever the span.
+            return [await _state(conn, kept, asked, at)] * len(asked.spans)
+
+
+async def _state(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At) -> dict[str, Sums]:
+    match kept:
+        case Kept.FOLLOW_UPS:
+            return await fact_store.count_overdue(conn, at.now, asked.ids)
+        case Kept.GRADES:
+            today = at.now.astimezone(ZoneInfo(at.settings.time_zone)).date()
+            return await fact_store.read_grades(conn, today, asked.ids)
+        case Kept.HEALTH:
+            seen, told = await fact_store.list_seen(conn), await fact_store.list_told(conn, at.now - _TOLD_WITHIN)
+            return fact_store.as_sums(outages.down_minutes(seen, told, at.now).items())
+        case _:
+            return fact_store.as_sums([("", 1.0)])
+
+
+async def _sum(conn: AsyncConnection, asked: Asked, settings: Settings) -> Found:
+    counts = set(asked.columns) - MONEY
+    found: Found = [{} for _ in asked.spans]
+    if counts:
+        found = await reading_store.sum_counts(conn, replace(asked, columns=counts))
+    if MONEY & set(asked.columns):
+        money = await reading_store.sum_money(conn, asked, settings.reporting_currency, settings.time_zone)
+        found = [
+            {subject: {**counted.get(subject, {}), **paid.get(subject, {})} for subject in counted.keys() | paid.keys()}
+            for counted, paid in zip(found, money, strict=True)
+        ]
+    return found
+
+
+async def _targets(conn: AsyncConnection, questions: Iterable[Question], at: _At) -> dict[str, Decimal]:
+    """Return this month's targets in the reporting currency, by agent, that of the tenant by ""; none unless a rule has one."""
+    if not any(isinstance(each.rule.condition, Target) for each in questions):
+        return {}
+    month = at.now.astimezone(ZoneInfo(at.settings.time_zone)).date().replace(day=1)
+    told = await target_store.list_targets(conn, [month])
+    return {each.agent_id: each.amount for each in told if each.currency == at.settings.reporting_currency}
+
+
+def _read(
+    question: Question, found: Mapping[Span, Mapping[str, Sums]], targets: Mapping[str, Decimal], at: _At
+) -> dict[str, Reading]:
+    rule, zone = question.rule, at.settings.time_zone
+    over = [found[span] for span in spans(rule, at.now, zone)]
+    known = set().union(*over)
+    if isinstance(rule.condition, Target):
+        # Who has earned nothing is furthest from the target.
+        known = _targeted(rule, targets)
+    wanted = known if question.ids is None else known.intersection(question.ids)
+    made = ((each, read(rule, [sums.get(each) for sums in over], at.now, zone, targets.get(each))) for each in wanted)
+    return {subject: reading for subject, reading in made if reading is not None}

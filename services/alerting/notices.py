@@ -1,0 +1,118 @@
+"""What a channel is told: one notification, whole, as it is kept until it was delivered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.alerting.channels import Channel
+from services.alerting.groups import Telling, Told
+from services.alerting.lifecycle import Alert
+
+#: Alerts of one notification; what tells of more is several.
+MOST_ALERTS = 500
+
+FIRING, RESOLVED, TEST = "firing", "resolved", "test"
+TRIGGER, ACKNOWLEDGE, RESOLVE = "trigger", "acknowledge", "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one notification tells: of which alerts, and, to a receiver that keeps incidents, what to do with which."""
+
+    status: str
+    alert_ids: tuple[UUID, ...]
+    action: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notification. Without a route it is a test."""
+
+    notification_id: UUID
+    route_id: str
+    names: Mapping[str, str]
+    status: str
+    alerts: tuple[Alert, ...] = ()
+    action: str = ""
+    key: str = ""
+
+    @property
+    def common_names(self) -> dict[str, str]:
+        """The names that all its alerts have in common."""
+        shared: dict[str, str] | None = None
+        for alert in self.alerts:
+            names = dict(alert.names)
+            shared = names if shared is None else {k: v for k, v in shared.items() if names.get(k) == v}
+        return shared or {}
+
+    @property
+    def headline(self) -> str:
+        """What it tells, in a line."""
+        if self.status == TEST:
+            return "Test of a notification channel"
+        what = self.alerts[0].message if len({a.message for a in self.alerts}) == 1 else f"{len(self.alerts)} alerts"
+        count = f" ({len(self.alerts)})" if len(self.alerts) > 1 and not what[0].isdigit() else ""
+        return f"[{self.status.upper()}] {what}{count}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A notification that is to be sent: for which channel, how often it was tried and until when it is ours to try."""
+
+    notice: Notice
+    channel_id: str
+    created_at: datetime
+    attempts: int
+    lease: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A notification as it is listed."""
+
+    notification_id: UUID
+    channel_id: str
+    route_id: str
+    names: Mapping[str, str]
+    alert_ids: Sequence[UUID]
+    state: int
+    created_at: datetime
+    next_at: datetime | None
+
+
+def key_of(tenant: str, alert: Alert) -> str:
+    """Return what names an alert's fingerprint to receivers that keep incidents; it tells neither tenant nor subject."""
+    told = json.dumps([tenant, alert.rule_id, alert.subject_kind, alert.subject_id])
+    return f"rapport-{hashlib.sha256(told.encode()).hexdigest()[:40]}"
+
+
+def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> list[Part]:
+    """Return what a channel is told of a group; `told` has a key for each of its alerts."""
+    return list(_incidents(said, told, channel) if channel.has_incidents else _gathered(said, channel))
+
+
+def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> Iterator[Part]:
+    triggered = (*said.fresh, *said.dropped) if said.is_news else said.going_on
+    resolved = (*said.ended, *said.left) if channel.tells_resolved else ()
+    for action, alerts in ((TRIGGER, triggered), (ACKNOWLEDGE, said.taken), (RESOLVE, resolved)):
+        for each in alerts:
+            yield Part(RESOLVED if action == RESOLVE else FIRING, (each,), action, told[each].key)
+
+
+def _gathered(said: Telling, channel: Channel) -> Iterator[Part]:
+    ended = said.ended if channel.tells_resolved else ()
+    if said.is_news and not (said.fresh or ended):
+        return
+    status = FIRING if said.fires else RESOLVED
+    yield from (Part(status, part) for part in _batches((*said.fresh, *said.going_on, *ended)))
+
+
+def _batches(alerts: Sequence[UUID]) -> Iterator[tuple[UUID, ...]]:
+    for start in range(0, len(alerts), MOST_ALERTS):
+        yield tuple(alerts[start : start + MOST_ALERTS])

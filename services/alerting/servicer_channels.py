@@ -1,0 +1,133 @@
+"""Answers the calls about channels, routes and notifications."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from rapport.alerting.v1 import notification_pb2 as pb
+
+from services.alerting import channel_store, channels, group_store, notification_store, pages
+from services.alerting import convert_notification as convert
+from services.alerting.attempts import State
+from services.alerting.calls import Calls
+from services.alerting.delivery import Delivery, Receivers
+from services.alerting.notices import TEST, Listed, Notice
+from services.alerting.streams import Streams
+from services.runtime.database import Database
+from services.runtime.errors import FailedPrecondition, ResourceExhausted
+from services.runtime.page_tokens import Signer
+from services.runtime.tenancy import current_tenant
+
+_DEFAULT_PAGE = 100
+#: Tests of channels under way at once; who comes then is asked to come again.
+_TESTS = 8
+_TEST_RETRY_S = 5.0
+
+
+class ChannelCalls(Calls):
+    """Channels, routes and notifications. `delivery` makes the tests of channels; by default only public addresses are called."""
+
+    def __init__(
+        self,
+        database: Database,
+        streams: Streams,
+        pages_signer: Signer,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID] = uuid4,
+        *,
+        delivery: Delivery | None = None,
+    ) -> None:
+        super().__init__(database, streams, pages_signer, clock, new_id)
+        self._delivery = delivery or Delivery(Receivers(), clock)
+        self._tests = asyncio.Semaphore(_TESTS)
+
+    async def PutChannel(self, request: pb.PutChannelRequest, context: Any) -> pb.PutChannelResponse:
+        told = convert.channel_from_proto(request.channel)
+        async with self._database.transaction() as conn:
+            stored = await channel_store.get_channel(conn, told.channel_id, locks=True)
+            put = channels.merged(told, stored)
+            problems = channels.problems(put, allow_local=self._delivery.receivers.allow_local)
+            if problems:
+                raise convert.refusal(problems)
+            if stored is None and await channel_store.count_channels(conn) >= channels.MOST_CHANNELS:
+                raise ResourceExhausted("TOO_MANY", f"there are {channels.MOST_CHANNELS} channels already")
+            await channel_store.save_channel(conn, put, self._clock())
+            await group_store.register_tenant(conn)
+        return pb.PutChannelResponse(channel=convert.channel_to_proto(put))
+
+    async def DeleteChannel(self, request: pb.DeleteChannelRequest, context: Any) -> pb.DeleteChannelResponse:
+        async with self._database.transaction() as conn:
+            # Deleted first: a route that is put at the same time waits, and then finds the channel gone, or is found here.
+            if not await channel_store.delete_channel(conn, request.channel_id):
+                raise convert.no_channel()
+            routes = [r for r in await channel_store.list_routes(conn) if request.channel_id in r.channel_ids]
+            if routes:
+                raise FailedPrecondition("CHANNEL_IN_USE", f"route {routes[0].route_id} names the channel")
+            await notification_store.give_up(conn, request.channel_id)
+        return pb.DeleteChannelResponse()
+
+    async def ListChannels(self, request: pb.ListChannelsRequest, context: Any) -> pb.ListChannelsResponse:
+        async with self._database.transaction() as conn:
+            found = await channel_store.list_channels(conn)
+        return pb.ListChannelsResponse(channels=[convert.channel_to_proto(c) for c in found])
+
+    async def TestChannel(self, request: pb.TestChannelRequest, context: Any) -> pb.TestChannelResponse:
+        if self._tests.locked():
+            raise ResourceExhausted("TOO_MANY", "too many channels are being tested", retry_after_s=_TEST_RETRY_S)
+        async with self._tests:
+            async with self._database.transaction() as conn:
+                channel = await channel_store.get_channel(conn, request.channel_id)
+            if channel is None:
+                raise convert.no_channel()
+            notice = Notice(self._new_id(), route_id="", names={}, status=TEST)
+            outcome, attempt = await self._delivery.attempt(channel, notice)
+            state = State.DELIVERED if outcome.is_delivered else State.FAILED
+            async with self._database.transaction() as conn:
+                await notification_store.insert_test(conn, channel.channel_id, notice, state, attempt.at)
+                await notification_store.append_attempt(conn, notice.notification_id, attempt)
+        return pb.TestChannelResponse(delivered=outcome.is_delivered, attempt=convert.attempt_to_proto(attempt))
+
+    async def PutRoutes(self, request: pb.PutRoutesRequest, context: Any) -> pb.PutRoutesResponse:
+        put = convert.routes_from_proto(request.routes)
+        named = {channel_id for route in put for channel_id in route.channel_ids}
+        async with self._database.transaction() as conn:
+            # Locked first: who puts alerts into groups does so by the routes of before, or by these.
+            await group_store.begin(conn)
+            there = await channel_store.hold_channels(conn, named)
+            if there != named:
+                raise convert.missing_channels(put, there)
+            await channel_store.delete_routes(conn)
+            await channel_store.insert_routes(conn, put)
+        return pb.PutRoutesResponse(routes=[convert.route_to_proto(r) for r in put])
+
+    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
+        async with self._database.transaction() as conn:
+            found = await channel_store.list_routes(conn)
+        return pb.ListRoutesResponse(routes=[convert.route_to_proto(r) for r in found])
+
+    async def ListNotifications(self, request: pb.ListNotificationsRequest, context: Any) -> pb.ListNotificationsResponse:
+        size = request.page_size or _DEFAULT_PAGE
+        bound_to = (current_tenant(), "notifications", request.channel_id, request.alert_id, str(request.state))
+        before = pages.read(self._pages, request.page_token, bound_to)
+        async with self._database.transaction() as conn:
+            found = await notification_store.list_notifications(
+                conn,
+                channel_id=request.channel_id,
+                alert_id=UUID(request.alert_id) if request.alert_id else None,
+                state=request.state,
+                before=before,
+                limit=size + 1,
+            )
+            attempts = await notification_store.list_attempts(conn, [n.notification_id for n in found[:size]])
+        token = self._pages.sign(_end(found[size - 1]), *bound_to) if len(found) > size else ""
+        told = [convert.notification_to_proto(n, attempts) for n in found[:size]]
+        return pb.ListNotificationsResponse(notifications=told, next_page_token=token)
+
+
+def _end(last: Listed) -> dict[str, str]:
+    """Return where a page ends, as `pages.read` reads it."""
+    return {"t": last.created_at.isoformat(), "id": str(last.notification_id)}

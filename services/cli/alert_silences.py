@@ -1,0 +1,138 @@
+"""`rapport alerts silence`: holds notifications back for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rapport.alerting.v1.act_pb2 import (
+    EndSilenceRequest,
+    ListSilencesRequest,
+    ListSilencesResponse,
+    PutSilenceRequest,
+    Silence,
+)
+from rapport.alerting.v1.alert_pb2 import ALERT_STATE_FIRING, AlertFilter
+from rapport.alerting.v1.alerting_service_pb2 import ListAlertsRequest
+from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
+from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
+
+from rapport_client import call
+from services.cli.alert_calls import Author, Comment, Json, alerting, put, read_span
+from services.cli.alert_filtering import Matchers, matcher_texts, matchers_of, matchers_text
+from services.cli.alert_ids import is_whole, meant, short
+from services.cli.alert_text import cleaned
+from services.cli.asking import period, place
+from services.cli.calling import DEADLINE_S, Address, Addresses, connected, reach, run
+from services.cli.layout import OUT, moment, number, print_json, table
+from services.cli.windows import Period
+
+app = typer.Typer(help="Hold notifications of alerts back for a while.", no_args_is_help=True, rich_markup_mode=None)
+
+_MOST = 1000
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    matchers: Matchers,
+    *,
+    for_: Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long, such as 30min, 2h or 1d12h.")] = "",
+    until: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Until when, such as 2026-05-04T07:00, in the tenant's time zone if none is named."),
+    ] = "",
+    start: Annotated[str, typer.Option(metavar="TIME", help="From when on. Default: now.")] = "",
+    comment: Comment = "",
+    author: Author = "",
+    json: Json = False,
+) -> None:
+    """Make a silence. Alerts that satisfy all matchers begin and end all the same, but nobody is told.
+
+    For example: rapport alerts silence add rule_id=source-silent --for 2h --comment "the shop moves its till"
+    """
+    if bool(for_) is bool(until):
+        raise typer.BadParameter("say either --for how long or --until when", param_hint="--for")
+    silence = Silence(matchers=matchers_of(matchers, "NAME=VALUE"), comment=comment, author=author)
+    asked = period(None, start or None, until or None)
+    run(_add(context.obj, silence, asked, read_span(for_) if for_ else None, json))
+
+
+@app.command()
+def end(
+    context: typer.Context,
+    silence_id: Annotated[str, typer.Argument(metavar="ID", help="The silence's id, or the beginning of it.")],
+    *,
+    json: Json = False,
+) -> None:
+    """End a silence now."""
+    run(_end(alerting(context), silence_id, json))
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    json: Json = False,
+) -> None:
+    """List silences, the last to end first."""
+    put(context, "ListSilences", ListSilencesRequest(with_ended=everything), _show, json=json)
+
+
+async def _add(addresses: Addresses, silence: Silence, asked: Period, length: timedelta | None, json: bool) -> int:
+    if asked.start or asked.end:
+        async with connected(addresses.query) as channel:
+            await place(silence, asked, QueryServiceStub(channel))
+    if length is not None:
+        begins = silence.start_time.ToDatetime(UTC) if silence.HasField("start_time") else datetime.now(UTC)
+        silence.end_time.FromDatetime(begins + length)
+    async with connected(addresses.alerting) as channel:
+        stub = AlertingServiceStub(channel)
+        answer = await stub.PutSilence(PutSilenceRequest(silence=silence), timeout=DEADLINE_S)
+        wanted = AlertFilter(matchers=silence.matchers, states=[ALERT_STATE_FIRING])
+        held = None if json else await stub.ListAlerts(ListAlertsRequest(filter=wanted, page_size=_MOST), timeout=DEADLINE_S)
+    if held is None:
+        print_json(answer)
+        return 0
+    made = cleaned(answer.silence)
+    OUT.print(f"silence {short(made.silence_id)} until {moment(made.end_time)}: {matchers_text(made.matchers)}", soft_wrap=True)
+    count = f"{number(len(held.alerts))}{' and more' if held.next_page_token else ''}"
+    OUT.print(
+        f"Open alerts that satisfy it: {count}. To end it: rapport alerts silence end {short(made.silence_id)}", style="dim"
+    )
+    return 0
+
+
+async def _end(address: Address, told: str, json: bool) -> int:
+    async with connected(address) as channel:
+        await reach(channel, address)
+        stub = AlertingServiceStub(channel)
+        known: Sequence[Silence] = ()
+        if not is_whole(told):
+            known = (await stub.ListSilences(ListSilencesRequest(), timeout=DEADLINE_S)).silences
+        id_ = meant(told, (each.silence_id for each in known), "silence that has not ended")
+        answer = await call(stub.EndSilence, EndSilenceRequest(silence_id=id_), deadline_s=DEADLINE_S)
+    if json:
+        print_json(answer)
+    else:
+        OUT.print(f"silence {short(id_)} has ended: {matchers_text(cleaned(answer.silence).matchers)}", soft_wrap=True)
+    return 0
+
+
+def _show(answer: ListSilencesResponse) -> None:
+    if not answer.silences:
+        OUT.print("Nothing is silenced.")
+        return
+    made = table("Silences", "ID", "From", "Until", "Alerts with, and who says why", wraps=["Alerts with, and who says why"])
+    for silence in answer.silences:
+        why = ": ".join(filter(None, (silence.author, silence.comment)))
+        made.add_row(
+            short(silence.silence_id),
+            moment(silence.start_time).replace(" ", "\n", 1),
+            moment(silence.end_time).replace(" ", "\n", 1),
+            "\n".join([*matcher_texts(silence.matchers), why]).rstrip(),
+        )
+    OUT.print(made)

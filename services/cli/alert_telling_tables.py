@@ -1,0 +1,131 @@
+"""How channels, routes and notifications read on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from google.protobuf.duration_pb2 import Duration
+from rapport.alerting.v1.notification_pb2 import (
+    NOTIFICATION_STATE_FAILED,
+    Attempt,
+    Channel,
+    ListChannelsResponse,
+    ListNotificationsResponse,
+    ListRoutesResponse,
+    Notification,
+    NotificationState,
+    PutRoutesResponse,
+    Route,
+)
+
+from services.cli.alert_filtering import matcher_texts
+from services.cli.alert_ids import short
+from services.cli.filtering import word_of
+from services.cli.layout import NOTHING, OUT, moment, number, span, table
+
+# What holds where a route says nothing.
+_WAIT_S, _INTERVAL_S, _REPEAT_S = 30, 5 * 60, 4 * 60 * 60
+
+
+def show_channels(answer: ListChannelsResponse) -> None:
+    """Print channels, a row each."""
+    if not answer.channels:
+        OUT.print("There is no channel: nobody is told of alerts.", style="yellow")
+        return
+    made = table("Channels", "Channel", "Kind", "Where", "Tells the end", wraps=("Channel", "Where"))
+    for channel in answer.channels:
+        tells = channel.tells_resolved or not channel.HasField("tells_resolved")
+        made.add_row(channel.channel_id, channel.WhichOneof("kind") or NOTHING, where(channel), "yes" if tells else "no")
+    OUT.print(made)
+
+
+def show_routes(answer: ListRoutesResponse | PutRoutesResponse) -> None:
+    """Print routes in the order in which they are tried."""
+    if not answer.routes:
+        OUT.print("There is no route: nobody is told of alerts.", style="yellow")
+        return
+    made = table("Routes, tried from above", "Route", "Alerts with", "Channels", "Together by", "Times", "Then",
+                 wraps=("Route", "Alerts with", "Channels", "Together by"))  # fmt: skip
+    for route in answer.routes:
+        made.add_row(
+            route.route_id,
+            "\n".join(matcher_texts(route.matchers)) or "anything",
+            ", ".join(route.channel_ids) or "nobody",
+            ", ".join(route.group_by) or "all",
+            "\n".join(_times(route)),
+            "next" if route.continues else "ends",
+        )
+    OUT.print(made)
+
+
+def show_notifications(answer: ListNotificationsResponse) -> None:
+    """Print notifications, those that failed in red."""
+    if not answer.notifications:
+        OUT.print("Nothing was told.")
+        return
+    made = table("Notifications", "Made", "State", "What", "Last attempt", wraps=("What", "Last attempt"))
+    for each in answer.notifications:
+        made.add_row(
+            moment(each.create_time).replace(" ", "\n", 1),
+            word_of(NotificationState.DESCRIPTOR, each.state),
+            _what(each),
+            _attempts(each),
+            style="red" if each.state == NOTIFICATION_STATE_FAILED else None,
+        )
+    OUT.print(made)
+    if answer.next_page_token:
+        OUT.print("There are more; ask for more with --limit.", style="yellow")
+
+
+def where(channel: Channel) -> str:
+    """Return where a channel leads, without anything secret."""
+    match channel.WhichOneof("kind"):
+        case "webhook":
+            return channel.webhook.url
+        case "slack":
+            return channel.slack.webhook_url or "Slack"
+        case "pagerduty":
+            return "PagerDuty"
+        case "email":
+            return ", ".join(channel.email.to)
+    return NOTHING
+
+
+def attempt_text(attempt: Attempt) -> str:
+    """Return how an attempt went."""
+    answered = f"answered {attempt.status}" if attempt.HasField("status") else "no answer"
+    why = f" ({attempt.error})" if attempt.error else ""
+    return f"{answered} after {number(attempt.took_ms)} ms{why}"
+
+
+def _times(route: Route) -> Sequence[str]:
+    """Return how long a group waits at first, between changes, and until it is told again."""
+    return [
+        f"first {_time(route.group_wait if route.HasField('group_wait') else None, _WAIT_S)}",
+        f"then {_time(route.group_interval if route.HasField('group_interval') else None, _INTERVAL_S)}",
+        f"again {_time(route.repeat_interval if route.HasField('repeat_interval') else None, _REPEAT_S)}",
+    ]
+
+
+def _time(told: Duration | None, default_s: int) -> str:
+    return span(default_s if told is None else told.ToSeconds())
+
+
+def _what(notification: Notification) -> str:
+    """Return where a notification goes and what it tells: its group, and its alerts."""
+    goes = f"{notification.channel_id} · {notification.route_id or 'test'}"
+    group = ", ".join(f"{name}={notification.group[name]}" for name in sorted(notification.group))
+    alerts = ", ".join(map(short, notification.alert_ids))
+    return "\n".join(filter(None, (goes, group, alerts)))
+
+
+def _attempts(notification: Notification) -> str:
+    count = len(notification.attempts)
+    last = (
+        f"{number(count)}: {attempt_text(notification.attempts[-1])}".replace(" after", "\nafter", 1)
+        if count
+        else "not tried yet"
+    )
+    if notification.HasField("next_attempt_time"):
+        return f"{last}\nnext {moment(notification.next_attempt_time)}"
+    return last

@@ -1,0 +1,178 @@
+"""Deliveries that fail are made again: under the same id, in their order, and without holding anybody else up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.alerting import attempts, notifier, posting
+from services.alerting.channels import Channel, Slack
+from services.alerting.lifecycle import AlertState
+from tests.alerting.house import Clock, eventually
+from tests.alerting.notifying import SECOND, Receiver, TellingHouse, a_notice, an_alert, local, receiving
+
+BEGAN = Clock().now
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[TellingHouse]:
+    built = TellingHouse(database_url)
+    yield built
+    await built.database.close()
+
+
+async def hooked(house: TellingHouse, receiver: Receiver) -> None:
+    await house.put_webhook("hook", receiver)
+    await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"})
+
+
+async def test_what_fails_is_tried_again_under_the_same_id(house: TellingHouse):
+    async with receiving(statuses=[500, 429, 408, 503]) as receiver:
+        await hooked(house, receiver)
+        await house.fire(an_alert())
+        await house.tell()
+        for seconds in (5, 10, 20):
+            await house.tell(timedelta(seconds=seconds) - SECOND)
+            before = len(receiver.seen)
+            await house.tell(SECOND)
+            assert len(receiver.seen) == before + 1
+        assert [row[2] for row in await house.notifications()] == [1]
+        await house.tell(timedelta(seconds=40))
+        assert len({s.id for s in receiver.seen}) == 1
+        assert len({s.body for s in receiver.seen}) == 1
+        assert [row[1:3] for row in await house.attempts()] == [(1, 500), (2, 429), (3, 408), (4, 503), (5, 200)]
+        assert [row[2:] for row in await house.notifications()] == [(2, None)]
+
+
+async def test_a_wish_for_time_is_honoured(house: TellingHouse):
+    async with receiving(statuses=[429], headers={"Retry-After": "120"}) as receiver:
+        await hooked(house, receiver)
+        await house.fire(an_alert())
+        await house.tell()
+        await house.tell(timedelta(seconds=119))
+        assert len(receiver.seen) == 1
+        await house.tell(SECOND)
+        assert len(receiver.seen) == 2
+
+
+async def test_what_is_refused_is_not_tried_again(house: TellingHouse):
+    async with receiving(statuses=[404]) as receiver:
+        await hooked(house, receiver)
+        await house.fire(an_alert())
+        await house.tell()
+        await house.tell(timedelta(minutes=1))
+        assert len(receiver.seen) == 1
+        assert [row[2:] for row in await house.notifications()] == [(3, None)]
+
+
+async def test_it_is_given_up_after_a_day(house: TellingHouse):
+    async with receiving(statuses=[500] * 1000) as receiver:
+        await house.put_webhook("hook", receiver)
+        await house.put_routes({"channelIds": ["hook"], "groupWait": "0s", "repeatInterval": "604800s"})
+        await house.fire(an_alert())
+        while not (await house.notifications()) or (await house.notifications())[0][2] == 1:
+            await house.tell(timedelta(minutes=20))
+        (first, *_) = await house.notifications()
+        assert first[2:] == (3, None)
+        assert house.clock() - BEGAN >= attempts.TRIED_FOR
+        assert 60 < len(receiver.seen) < 100
+
+
+async def test_the_end_of_an_alert_never_overtakes_its_beginning(house: TellingHouse):
+    async with receiving(fails=lambda seen: seen.json["status"] == "firing") as receiver:
+        await hooked(house, receiver)
+        (alert,) = await house.fire(an_alert())
+        await house.tell()
+        await house.resolve(alert)
+        for _ in range(12):
+            await house.tell(timedelta(minutes=2))
+        assert [row[2] for row in await house.notifications()] == [1, 1]
+        assert {s.json["status"] for s in receiver.seen} == {"firing"}
+        receiver.fails = lambda _: False
+        await house.tell(timedelta(minutes=15))
+        assert [s.json["status"] for s in receiver.seen][-2:] == ["firing", "resolved"]
+
+
+async def test_killed_between_the_sending_and_its_record_it_is_sent_again_and_never_lost(house: TellingHouse):
+    async with receiving(gate=asyncio.Event()) as receiver:
+        assert receiver.gate is not None
+        await hooked(house, receiver)
+        await house.fire(an_alert())
+        killed = house.new_notifier()
+        while not receiver.seen:
+            await asyncio.create_task(killed.go_round())
+            await asyncio.sleep(0.01)
+        for task in killed._under_way:
+            task.cancel()
+        receiver.gate.set()
+        await eventually(lambda: _is_idle(killed))
+        # Somebody else leaves it alone while the lease lasts.
+        await house.tell(notifier.LEASE - SECOND)
+        assert len(receiver.seen) == 1
+        await house.tell(SECOND)
+        assert len({s.id for s in receiver.seen}) == 1
+        assert len(receiver.seen) == 2
+        assert [row[2:] for row in await house.notifications()] == [(2, None)]
+
+
+async def _is_idle(of: notifier.Notifier) -> bool:
+    return not of._under_way
+
+
+async def test_who_does_not_answer_holds_nobody_else_up(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(posting, "TIMEOUT_S", 60)
+    async with receiving(gate=asyncio.Event()) as dead, receiving() as well, receiving() as other:
+        await house.put_webhook("dead", dead)
+        await house.put_webhook("well", well)
+        await house.put_webhook("hook", other, tenant="other")
+        await house.put_routes({"channelIds": ["dead", "well"], "groupBy": ["customer_id"], "groupWait": "0s"})
+        await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"}, tenant="other")
+        await house.fire(*(an_alert(f"c{n}") for n in range(40)))
+        await house.fire(an_alert("theirs"), tenant="other")
+
+        async def told() -> bool:
+            await asyncio.create_task(house.notifier.go_round())
+            return len(well.seen) == 40 and len(other.seen) == 1
+
+        await eventually(told)
+        assert len(dead.seen) <= 2
+        assert dead.gate is not None
+        dead.gate.set()
+        await house.tell()
+        assert len(dead.seen) == 40
+
+
+async def test_an_alert_is_told_as_its_customer_is_known_and_nothing_else(house: TellingHouse):
+    async with receiving() as receiver:
+        await hooked(house, receiver)
+        await house.fire(an_alert("customer-7", state=AlertState.FIRING))
+        await house.tell()
+        (shown,) = receiver.seen[0].json["alerts"]
+        assert {k: v for k, v in shown.items() if "customer" in json.dumps(v).lower()} == {
+            "ruleId": "customer-satisfaction",
+            "message": "Customer satisfaction below 3.0",
+            "subjectKind": "SUBJECT_KIND_CUSTOMER",
+            "customerId": "customer-7",
+            "subjectId": "customer-7",
+        }
+
+
+async def test_what_cannot_be_reached_is_said_without_words_of_others():
+    url = "http://127.0.0.1:1/T0P-S3CRET"
+    outcome, _ = await local().attempt(Channel("c", Slack(url)), a_notice(an_alert()))
+    assert outcome.error == "the receiver could not be reached"
+
+
+async def test_a_defect_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    async def fails(self: Any, post: Any) -> None:
+        raise RuntimeError(post.url)
+
+    monkeypatch.setattr(posting.Poster, "post", fails)
+    outcome, _ = await local().attempt(Channel("c", Slack("https://hooks.slack.com/T0P-S3CRET")), a_notice(an_alert()))
+    assert (outcome.is_delivered, outcome.is_final) == (False, False)
+    assert "S3CRET" not in caplog.text + outcome.error + repr(caplog.records[0].__dict__)

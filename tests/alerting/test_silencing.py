@@ -1,0 +1,186 @@
+"""Silences, over a real channel and a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rapport.alerting.v1 import act_pb2, alert_pb2
+from rapport.alerting.v1 import alerting_service_pb2 as pb
+
+from services.alerting import silencing
+from services.alerting.silences import MOST
+from tests.alerting.house import House, Reader
+from tests.alerting.people import SWEPT, objections_to, open_alert, refused, silence_of, timestamp
+
+SUPPRESSED, UNSUPPRESSED = alert_pb2.ALERT_EVENT_KIND_SUPPRESSED, alert_pb2.ALERT_EVENT_KIND_UNSUPPRESSED
+UPDATED, FIRED = alert_pb2.ALERT_EVENT_KIND_UPDATED, alert_pb2.ALERT_EVENT_KIND_FIRED
+SILENT = "SELECT subject_id, cardinality(silence_ids) FROM alerting.alert ORDER BY subject_id"
+KINDS = "SELECT kind FROM alerting.alert_log ORDER BY revision"
+
+
+async def test_a_silence_holds_back_what_is_open_at_once_and_lets_go_when_it_is_ended(house: House):
+    await open_alert(house, "a")
+    await open_alert(house, "b")
+    async with house.stub() as stub:
+        reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+        seen = await reader.begin()
+        made = (await stub.PutSilence(silence_of("a", house, author="ada", comment="we know"))).silence
+        assert (made.author, made.comment, made.matchers[0].values) == ("ada", "we know", ["a"])
+        other = (await stub.PutSilence(silence_of("a", house))).silence
+        await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made.silence_id))
+        ended = (await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=other.silence_id))).silence
+        assert ended.end_time.ToDatetime(house.clock.now.tzinfo) == house.clock.now
+        told = await reader.events(4)
+    assert await objections_to(house, [*seen, *told]) == {}
+    events = [m.events.events[0] for m in told]
+    assert [e.kind for e in events] == [SUPPRESSED, UPDATED, UPDATED, UNSUPPRESSED]
+    assert {e.alert.customer_id for e in events} == {"a"}
+    both = sorted((made.silence_id, other.silence_id))
+    assert [list(e.alert.silence_ids) for e in events] == [[made.silence_id], both, [other.silence_id], []]
+
+
+async def test_an_alert_that_fires_within_a_silence_is_held_back_in_the_same_moment(house: House):
+    async with house.stub() as stub:
+        await stub.PutSilence(silence_of("a", house))
+        await house.score("a", 1)
+        alerts = (await stub.ListAlerts(pb.ListAlertsRequest(filter=alert_pb2.AlertFilter(suppressed=True)))).alerts
+    assert [a.customer_id for a in alerts] == ["a"]
+    assert await house.facts.rows(KINDS) == [(FIRED,), (SUPPRESSED,)]
+    assert await house.facts.rows("SELECT count(DISTINCT xmin::text) FROM alerting.alert_log") == [(1,)]
+
+
+async def test_silences_begin_and_end_by_time_at_the_next_sweep(house: House):
+    await open_alert(house, "a")
+    async with house.stub() as stub:
+        await stub.PutSilence(silence_of("a", house, after=1))
+    assert await house.facts.rows(SILENT) == [("a", 0)]
+    for hours, silent in ((1, 1), (0.5, 1), (0.5, 0)):
+        house.clock.move(timedelta(hours=hours) - SWEPT)
+        await house.evaluate()
+        house.clock.move(SWEPT)
+        await house.evaluate()
+        assert await house.facts.rows(SILENT) == [("a", silent)]
+    before = await house.facts.rows(KINDS)
+    house.clock.move(SWEPT)
+    await house.evaluate()
+    assert await house.facts.rows(KINDS) == before
+
+
+async def test_what_was_put_just_now_is_not_taken_back_by_whose_clock_is_a_little_behind(house: House):
+    await open_alert(house, "a")
+
+    async def look_from_behind() -> None:
+        house.clock.move(timedelta(milliseconds=-300))
+        await house.facts.rows("UPDATE alerting.evaluation SET evaluated_at = 'epoch'")
+        await house.evaluate()
+        house.clock.move(timedelta(milliseconds=300))
+
+    async with house.stub() as stub:
+        made = (await stub.PutSilence(silence_of("a", house))).silence
+        await look_from_behind()
+        assert await house.facts.rows(KINDS) == [(FIRED,), (SUPPRESSED,)]
+        house.clock.move(timedelta(minutes=1))
+        await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made.silence_id))
+        await look_from_behind()
+    assert await house.facts.rows(KINDS) == [(FIRED,), (SUPPRESSED,), (UNSUPPRESSED,)]
+
+
+async def test_a_silence_that_has_not_ended_can_be_changed_and_is_told_until_it_has(house: House):
+    await open_alert(house, "b")
+    async with house.stub() as stub:
+        made = (await stub.PutSilence(silence_of("a", house, hours=2))).silence
+        longer = (await stub.PutSilence(silence_of("c", house, hours=5))).silence
+        house.clock.move(timedelta(hours=1))
+        changed = (await stub.PutSilence(silence_of("b", house, silence_id=made.silence_id))).silence
+        assert (changed.silence_id, changed.put_time) == (made.silence_id, made.put_time)
+        assert await house.facts.rows(SILENT) == [("b", 1)]
+        found = (await stub.ListSilences(act_pb2.ListSilencesRequest())).silences
+        assert list(found) == [longer, changed]
+        house.clock.move(timedelta(hours=1))
+        found = (await stub.ListSilences(act_pb2.ListSilencesRequest())).silences
+        assert list(found) == [longer]
+        found = (await stub.ListSilences(act_pb2.ListSilencesRequest(with_ended=True))).silences
+        assert list(found) == [longer, changed]
+        over = silence_of("b", house, silence_id=made.silence_id)
+        assert await refused(stub.PutSilence(over)) == ("FAILED_PRECONDITION", "SILENCE_ENDED")
+        ended = (await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made.silence_id))).silence
+        assert ended == changed, "what is over ends once"
+
+
+async def test_without_a_beginning_it_begins_now(house: House):
+    request = silence_of("a", house)
+    request.silence.ClearField("start_time")
+    async with house.stub() as stub:
+        made = (await stub.PutSilence(request)).silence
+    assert made.start_time.ToDatetime(house.clock.now.tzinfo) == house.clock.now
+
+
+async def test_what_cannot_be_put_is_refused_and_changes_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
+    past, backwards, nothing = (silence_of("a", house, after=-2), silence_of("a", house), silence_of("a", house))
+    backwards.silence.start_time.CopyFrom(timestamp(house.clock() + timedelta(hours=9)))
+    nothing.silence.ClearField("matchers")
+    unknown = silence_of("a", house, silence_id=str(uuid4()))
+    async with house.stub() as stub:
+        for request in (past, backwards, nothing):
+            assert await refused(stub.PutSilence(request)) == ("INVALID_ARGUMENT", "INVALID_FIELDS")
+        assert await refused(stub.PutSilence(unknown)) == ("NOT_FOUND", "SILENCE_NOT_FOUND")
+        end = act_pb2.EndSilenceRequest(silence_id=unknown.silence.silence_id)
+        assert await refused(stub.EndSilence(end)) == ("NOT_FOUND", "SILENCE_NOT_FOUND")
+        monkeypatch.setattr(silencing, "MOST", 1)
+        made = (await stub.PutSilence(silence_of("a", house))).silence
+        assert await refused(stub.PutSilence(silence_of("b", house))) == ("RESOURCE_EXHAUSTED", "TOO_MANY")
+        await stub.PutSilence(silence_of("b", house, silence_id=made.silence_id))
+        await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made.silence_id))
+        await stub.PutSilence(silence_of("b", house))
+    assert MOST == 1000
+    assert len(await house.facts.rows("SELECT FROM alerting.silence")) == 2
+
+
+async def test_another_tenants_silences_are_not_seen_and_do_nothing_here(house: House):
+    await house.score("a", 1, tenant="other")
+    async with house.stub() as stub:
+        made = (await stub.PutSilence(silence_of("a", house))).silence
+        house.clock.move(SWEPT)
+        await house.evaluate()
+        assert await house.facts.rows(SILENT) == [("a", 0)]
+        await house.facts.rows("UPDATE alerting.silence SET tenant_id = 'other'")
+        assert not (await stub.ListSilences(act_pb2.ListSilencesRequest())).silences
+        end = act_pb2.EndSilenceRequest(silence_id=made.silence_id)
+        assert await refused(stub.EndSilence(end)) == ("NOT_FOUND", "SILENCE_NOT_FOUND")
+
+
+async def test_silences_acts_and_evaluations_at_once_leave_one_story(house: House):
+    """None of them waits for another in a circle, and each change follows from the one before."""
+    names = ("a", "b", "c")
+    ids = [await open_alert(house, name) for name in names]
+    async with house.stub() as stub:
+
+        async def hush(name: str) -> None:
+            for _ in range(5):
+                made = (await stub.PutSilence(silence_of(name, house))).silence
+                await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made.silence_id))
+
+        async def talk(alert_id: str) -> None:
+            for i in range(10):
+                await stub.AddAlertNote(act_pb2.AddAlertNoteRequest(alert_id=alert_id, comment=f"{i}"))
+
+        async def evaluate() -> None:
+            for i in range(12):
+                await house.score(names[i % 3], 1 + i / 10)
+
+        work: list[Any] = [*map(hush, names), *map(talk, ids), evaluate()]
+        async with asyncio.timeout(60):
+            await asyncio.gather(*work)
+    house.clock.move(SWEPT)
+    await house.evaluate()
+    assert await house.facts.rows(SILENT) == [(name, 0) for name in names]
+    for alert_id in ids:
+        states = await house.facts.rows(
+            "SELECT before, after FROM alerting.alert_log WHERE alert_id = %s ORDER BY revision", alert_id
+        )
+        assert all(before == after for (_, after), (before, _) in pairwise(states))

@@ -1,0 +1,61 @@
+"""What was told, or is to be, of a customer who was erased: the id is in no table, and the end is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from services.alerting import erase_store, told_naming_store
+from tests.alerting.house import TENANT
+from tests.alerting.notifying import TellingHouse, an_alert, receiving
+from tests.ingest.erasures import find
+
+PERSON = "person-4711"
+NEW = {PERSON: "erased-1"}
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[TellingHouse]:
+    built = TellingHouse(database_url)
+    yield built
+    await built.database.close()
+
+
+async def rename(house: TellingHouse) -> None:
+    async def act() -> None:
+        async with house.database.transaction(TENANT) as conn:
+            await erase_store.rename(conn, NEW)
+            await told_naming_store.rename_in_routes(conn, NEW)
+            await told_naming_store.rename_in_notifications(conn, NEW)
+
+    await asyncio.create_task(act())
+
+
+async def test_a_customer_who_was_erased_is_named_nowhere_and_the_end_is_told(house: TellingHouse):
+    async with receiving(statuses=[200, 500]) as receiver:
+        await house.put_webhook("hook", receiver)
+        picked = {"name": "customer_id", "values": [PERSON, "other"]}
+        await house.put_routes({"matchers": [picked], "channelIds": ["hook"], "groupBy": ["customer_id"], "groupWait": "0s"})
+        (alert,) = await house.fire(an_alert(PERSON, acknowledged_comment=f"called {PERSON}"))
+        await house.tell()
+        worse = await house.become(alert, severity=4)
+        await house.tell(timedelta(minutes=5))
+        assert [s.json["group"] for s in receiver.seen] == [{"customer_id": PERSON}] * 2
+        await house.resolve(worse)
+        named = {table.split(".")[1] for table in find(house.url, PERSON)}
+        assert named >= {"alert", "alert_log", "alert_group", "notification", "route"}
+        await rename(house)
+        assert find(house.url, PERSON) == {}
+        # What was to be sent again is, and then the end.
+        await house.tell(timedelta(minutes=5))
+        await house.tell()
+        said = [(s.json["status"], s.json["group"], s.json["alerts"][0]["subjectId"]) for s in receiver.seen[2:]]
+        assert said == [
+            ("firing", {"customer_id": "erased-1"}, "erased-1"),
+            ("resolved", {"customer_id": "erased-1"}, "erased-1"),
+        ]
+        assert receiver.seen[2].id == receiver.seen[1].id
+        assert await house.facts.rows("SELECT * FROM alerting.alert_group") == []

@@ -1,0 +1,50 @@
+"""A short `make chaos-alerting` with its control, and what makes a run fail."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.stack import postgres
+from tests.chaos import alerting
+from tests.chaos.alert_rounds import NAMES
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="rapport-chaos-"))
+    made.chmod(0o755)
+    yield made
+    postgres.end(made / "postgres")
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.mark.timeout(400)
+async def test_killing_alerting_postgresql_and_the_gateway_breaks_no_promise_while_the_control_does(folder: Path) -> None:
+    lines: list[object] = []
+    figures: dict[str, Any] = dict(await alerting.everything(folder, rounds=1, seed=1, say=lines.append))
+    assert {name: figures[name] for name in (*NAMES, "failures")} == dict.fromkeys((*NAMES, "failures"), 0), lines
+    assert alerting.holds(figures)
+    assert figures["kills"] >= 1
+    assert figures["revisions"] > 50
+    assert figures["messages"] > 20 * 50
+
+
+GOOD: dict[str, Any] = dict.fromkeys((*NAMES, "failures"), 0) | {"control_objections": {"unique": 0, "reliable": 7}}
+
+
+@pytest.mark.parametrize(
+    ("figures", "held"),
+    [
+        ({}, True),
+        *(({name: 1}, False) for name in (*NAMES, "failures")),
+        ({"control_objections": {"unique": 0, "reliable": 0}}, False),
+    ],
+)
+def test_a_run_fails_with_an_objection_and_with_a_control_that_shows_none(figures: dict[str, Any], held: bool) -> None:
+    assert alerting.holds(GOOD | figures) is held
