@@ -73,7 +73,7 @@ bench-alerting: $(READY)  ## how fast alerts reach 1, 100 and 1,000 subscribers,
 
 .PHONY: backtests
 backtests: $(READY)  ## draw docs/backtest-*.svg from real files: make backtests DATA=folder
-	@$(BIN)/python tools/backtests.py $(DATA)
+	@$(BIN)/python -m tools.backtests $(DATA)
 
 .PHONY: chaos-ingest
 chaos-ingest: $(READY)  ## kill ingest and PostgreSQL under load, ROUNDS (20) times; compare what was acknowledged

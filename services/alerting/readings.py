@@ -145,6 +145,8 @@ def _pace(measure: Measure, sums: Sums | None, now: datetime, zone: str, target:
     first, end, _ = _month(now, zone)
     began = _midnight(first, zone)
     share = target * ((now - began) / (_midnight(end, zone) - began))
+    if not share:
+        return None
     revenue, orders = (float(sums.get(name, 0)) if sums else 0.0 for name in (measure.of, measure.counted))
     return Reading(round(100 * revenue / share, 1), int(orders) + 1, revenue, share)
 

@@ -35,7 +35,7 @@ RULES = {
         rule("silent", subject_kind=6, measure="receivedFacts", fire_at=3, absence=pb.Absence(), no_data=pb.NO_DATA_UNCHANGED),
         rule("burn", subject_kind=3, measure="escalationRate", fire_at=2, window=6 * HOUR_S, burn_rate=pb.BurnRate(objective=90)),
         rule("drift", measure="totalConversations", fire_at=5, anomaly=pb.Anomaly()),
-        rule("target", measure="totalRevenue", comparison=BELOW, fire_at=100, clear_at=105, target=pb.Target()),
+        rule("target", measure="totalRevenue", comparison=BELOW, fire_at=100, clear_at=102, target=pb.Target()),
         rule("whole-target", subject_kind=3, measure="totalRevenue", comparison=BELOW, fire_at=100, target=pb.Target(from_day=0)),
         rule("rating", subject_kind=2, measure="latestSatisfaction", comparison=BELOW, fire_at=3, window=5 * HOUR_S),
     )
@@ -45,7 +45,7 @@ RULES = {
 async def put_rules(stub) -> None:
     for each in RULES.values():
         await stub.PutRule(pb.PutRuleRequest(rule=each))
-    for agent, units in (("a", 300), ("b", 10_500), ("", 27_600)):
+    for agent, units in (("a", 300), ("b", 9_800), ("", 30_360)):
         amount = Money(currency_code="USD", units=units)
         await stub.PutTarget(pb.PutTargetRequest(target=pb.RevenueTarget(agent_id=agent, month="2026-10", amount=amount)))
 

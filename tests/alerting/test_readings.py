@@ -142,6 +142,8 @@ def test_a_target_is_paced_by_the_part_of_the_month_that_is_over():
     assert pace("2026-04-03T23:59", 400, 1000) is None
     assert pace("2026-04-04T00:00", 400, 1000) == Reading(400.0, 5, 400.0, 100.0)
     assert pace("2026-04-03T22:00", 400, 1000, BERLIN) is not None, "there the 4th has begun"
+    begun = read(rule("totalRevenue", condition=Target(from_day=0)), [None], at("2026-04-01T00:00"), "UTC", Decimal(1000))
+    assert begun is None, "nothing is to be expected of a month that has just begun"
     unpriced = {"revenue": Decimal(400), "orders": 4, "unpriced": 1}
     assert read(rule("totalRevenue", condition=Target()), [unpriced], at("2026-04-16T00:00"), "UTC", Decimal(1)) is None
 

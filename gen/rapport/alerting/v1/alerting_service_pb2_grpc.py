@@ -315,7 +315,8 @@ class AlertingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BacktestRule(self, request, context):
-        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW).
+        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, also for
+        grade, overdueFollowUps, downMinutes and watchdog, whose past is not kept; UNSUPPORTED_WINDOW; QUERY_TOO_LARGE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,7 +71,9 @@ class AlertingServiceStub:
     ListAlertMeasures: _aio.UnaryUnaryMultiCallable[_rule_pb2.ListAlertMeasuresRequest, _rule_pb2.ListAlertMeasuresResponse]
     """Lists what rules can measure."""
     BacktestRule: _aio.UnaryUnaryMultiCallable[_rule_pb2.BacktestRuleRequest, _rule_pb2.BacktestRuleResponse]
-    """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW)."""
+    """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, also for
+    grade, overdueFollowUps, downMinutes and watchdog, whose past is not kept; UNSUPPORTED_WINDOW; QUERY_TOO_LARGE).
+    """
     PutTarget: _aio.UnaryUnaryMultiCallable[_rule_pb2.PutTargetRequest, _rule_pb2.PutTargetResponse]
     """Puts a revenue target. Errors: INVALID_ARGUMENT (INVALID_FIELDS) for another currency than the reporting one."""
     DeleteTarget: _aio.UnaryUnaryMultiCallable[_rule_pb2.DeleteTargetRequest, _rule_pb2.DeleteTargetResponse]
@@ -258,7 +260,9 @@ class AlertingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rule_pb2.BacktestRuleRequest,
         context: _aio.ServicerContext[_rule_pb2.BacktestRuleRequest, _abc.Awaitable[_rule_pb2.BacktestRuleResponse]],
     ) -> _abc.Awaitable[_rule_pb2.BacktestRuleResponse]:
-        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, UNSUPPORTED_WINDOW)."""
+        """Tells which alerts a rule would have made of what is stored. Errors: INVALID_ARGUMENT (INVALID_RULE, also for
+        grade, overdueFollowUps, downMinutes and watchdog, whose past is not kept; UNSUPPORTED_WINDOW; QUERY_TOO_LARGE).
+        """
 
     @_abc_1.abstractmethod
     def PutTarget(
