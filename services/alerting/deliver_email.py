@@ -59,7 +59,7 @@ async def deliver(server: MailServer, email: Email, notice: Notice, now: datetim
             )
     except (aiosmtplib.SMTPException, OSError) as error:
         return _failure(error)
-    return Outcome(True, 250, f"the mail server refused {len(refused)} of {len(email.to)} recipients" if refused else "")
+    return _accepted([answer.code for answer in refused.values()], len(email.to))
 
 
 def message_of(sender: str, to: Sequence[str], notice: Notice, now: datetime) -> EmailMessage:
@@ -85,17 +85,29 @@ def _domain(sender: str) -> str:
     return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
+def _accepted(refused: Sequence[int], recipients: int) -> Outcome:
+    """Return what it means that a message was taken, but not for those whose codes these are.
+
+    Who was refused for now is written to again, and so is everybody else: a duplicate is better than a loss.
+    """
+    said = f"the mail server refused {len(refused)} of {recipients} recipients" if refused else ""
+    passing = [code for code in refused if code < _FOR_GOOD]
+    return Outcome(False, passing[0], said) if passing else Outcome(True, 250, said)
+
+
 def _failure(error: Exception) -> Outcome:
-    """Return what an error of the mail server means: 5yz is for good, 4yz may pass (RFC 5321, section 4.2.1)."""
+    """Return what an error of the mail server means: 5yz is for good, 4yz may pass (RFC 5321, section 4.2.1).
+
+    Only what is wrong with each recipient is the channel's business; anything else is the installation's and may be mended.
+    """
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
-            code = max((each.code for each in error.recipients), default=0)
+            code = min((each.code for each in error.recipients), default=0)
             return Outcome(False, code, "the mail server refused every recipient", is_final=code >= _FOR_GOOD)
         case aiosmtplib.SMTPAuthenticationError():
-            # The installation's business, not the channel's: it may be mended.
             return Outcome(False, error.code, "the mail server refused this installation's login")
         case aiosmtplib.SMTPResponseException():
-            return Outcome(False, error.code, "the mail server refused the message", is_final=error.code >= _FOR_GOOD)
+            return Outcome(False, error.code, "the mail server refused the message")
         case TimeoutError():
             return Outcome(False, error=f"the mail server did not answer within {TIMEOUT_S:.0f} s")
         case _:

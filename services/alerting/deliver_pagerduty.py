@@ -8,7 +8,7 @@ from typing import Any
 
 from services.alerting.channels import PagerDuty
 from services.alerting.lifecycle import Alert
-from services.alerting.notices import RESOLVE, TRIGGER, Notice
+from services.alerting.notices import RESOLVE, TEST, TRIGGER, Notice
 from services.alerting.posting import Post
 from services.alerting.rules import Severity
 
@@ -31,7 +31,7 @@ def post_of(pagerduty: PagerDuty, notice: Notice, url: str = URL) -> Post:
     said: dict[str, Any] = {
         "routing_key": pagerduty.routing_key,
         "event_action": action,
-        "dedup_key": notice.key or f"rapport-test-{notice.notification_id}",
+        "dedup_key": f"rapport-test-{notice.notification_id}" if notice.status == TEST else notice.key,
     }
     if action != RESOLVE:
         said |= {"client": "Rapport", "payload": _payload(notice)}

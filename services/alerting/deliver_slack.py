@@ -39,7 +39,7 @@ def _section(alert: Alert) -> dict[str, Any]:
     subject = f" ({alert.names['subject_kind']} {alert.subject_id})" if alert.subject_id else ""
     value = "" if alert.value is None else f", {alert.value:g} (threshold {alert.threshold:g})"
     line = f"{alert.message}{subject}: {state}{value}, since {alert.fired_at:%Y-%m-%d %H:%M} UTC"
-    return {"type": "section", "text": {"type": "mrkdwn", "text": escaped(line[:_SECTION])}}
+    return {"type": "section", "text": {"type": "plain_text", "text": line[:_SECTION], "emoji": False}}
 
 
 def _more(notice: Notice) -> list[dict[str, Any]]:

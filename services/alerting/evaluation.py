@@ -28,14 +28,15 @@ async def evaluate(conn: AsyncConnection, looked_at: Round, now: datetime, new_i
     opened = await store.lock_open_alerts(conn, looked_at.subjects)
     waiting = await rule_store.list_waiting(conn, looked_at.subjects)
     rules = await rule_store.list_rules(conn)
-    findings = await _find(conn, looked_at, rules, _GoingOn(opened, waiting), now)
+    findings, gone = await _find(conn, looked_at, rules, _GoingOn(opened, waiting), now)
     beginning = [finding.fingerprint for finding in findings if finding.fires(now)]
     past = await store.count_episodes(conn, beginning, now) if beginning else {}
     decided = [(each, decide(each, now, past.get(each.fingerprint, Past()), new_id)) for each in findings]
     remembered = {each.fingerprint: made.waiting for each, made in decided if made.waiting != each.waiting}
-    remembered |= dict.fromkeys(_without_rule(rules, waiting))
+    gone |= _without_rule(rules, [*opened, *waiting])
+    remembered |= {each: None for each in waiting if each in gone}
     await rule_store.save_waiting(conn, remembered)
-    ended = [withdrawn(opened[each], now) for each in _without_rule(rules, opened)]
+    ended = [withdrawn(alert, now) for each, alert in opened.items() if each in gone]
     changes = [*ended, *(made.change for _, made in decided if made.change is not None)]
     return await append(conn, changes, looked_at.touched, now, new_id)
 
@@ -64,32 +65,36 @@ class _GoingOn:
     opened: Mapping[Fingerprint, Alert]
     waiting: Mapping[Fingerprint, Waiting]
 
-    def subjects(self) -> defaultdict[str, set[str]]:
-        """Return the ids of the subjects of each rule of which something goes on."""
+    def subjects(self, rules: Iterable[Rule]) -> defaultdict[str, set[str]]:
+        """Return the ids of the subjects that each rule concerns and of which something goes on."""
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for each in (*self.opened, *self.waiting):
+        for each in {*self.opened, *self.waiting} - _without_rule(rules, [*self.opened, *self.waiting]):
             found[each.rule_id].add(each.subject.id)
         return found
 
 
 async def _find(
-    conn: AsyncConnection, looked_at: Round, rules: Iterable[Rule], going_on: _GoingOn, now: datetime
-) -> list[Finding]:
-    """Return a finding for each rule and each subject of it where something goes on, or begins."""
-    busy = going_on.subjects()
-    questions = [Question(rule, looked_at.asks(rule, busy[rule.rule_id])) for rule in rules]
+    conn: AsyncConnection, looked_at: Round, rules: Sequence[Rule], going_on: _GoingOn, now: datetime
+) -> tuple[list[Finding], set[Fingerprint]]:
+    """Return a finding for each rule and each subject of it where something goes on, or begins; and what of these is gone."""
+    busy = going_on.subjects(rules)
+    questions = [Question(rule, looked_at.asks(rule, busy[rule.rule_id]), busy[rule.rule_id]) for rule in rules]
     questions = [each for each in questions if each.ids is None or each.ids]
     measured = await measure(conn, questions, now, await get_settings(conn))
     known = await _list_known(conn, questions)
     findings: list[Finding] = []
+    gone: set[Fingerprint] = set()
     for each, readings in zip(questions, measured, strict=True):
-        named = readings.keys() | known if _must_have_data(each) else readings.keys()
-        going = busy[each.rule.rule_id]
-        wrong = {subject for subject in {*named, *(each.ids or ())} if each.rule.is_broken_by(readings.get(subject))}
-        findings += _findings(each.rule, wrong | going, readings, going_on)
+        rule, going = each.rule, busy[each.rule.rule_id]
+        is_due = _must_have_data(rule)
+        named = {*readings, *(each.ids or ()), *(known if is_due and each.ids is None else ())}
+        absent = (named | going) - readings.keys() - known if is_due else set()
+        wrong = {subject for subject in named - absent if rule.is_broken_by(readings.get(subject))}
+        findings += _findings(rule, wrong | (going - absent), readings, going_on)
+        gone |= {Fingerprint(rule.rule_id, Subject(rule.subject_kind, subject)) for subject in absent}
         # Thousands of subjects take a while, and streams are not to wait for all rules.
         await asyncio.sleep(0)
-    return findings
+    return findings, gone
 
 
 def _findings(rule: Rule, subjects: Collection[str], readings: Mapping[str, Reading], going_on: _GoingOn) -> Iterator[Finding]:
@@ -99,17 +104,19 @@ def _findings(rule: Rule, subjects: Collection[str], readings: Mapping[str, Read
             yield Finding(rule, subject, readings.get(subject.id), going_on.opened.get(key), going_on.waiting.get(key))
 
 
-def _must_have_data(question: Question) -> bool:
-    """Tell whether all agents are asked for, and it is wrong to have no data."""
-    rule = question.rule
-    return question.ids is None and rule.no_data == NoData.WRONG and rule.subject_kind == SubjectKind.AGENT
+def _must_have_data(rule: Rule) -> bool:
+    """Tell whether it is wrong of an agent to have no data: of one that is there."""
+    return rule.no_data == NoData.WRONG and rule.subject_kind == SubjectKind.AGENT
 
 
-async def _list_known(conn: AsyncConnection, questions: Iterable[Question]) -> Collection[str]:
-    return await fact_store.list_agents(conn) if any(map(_must_have_data, questions)) else set()
+async def _list_known(conn: AsyncConnection, questions: Iterable[Question]) -> set[str]:
+    """Return who is there of the agents of whom it is asked and of whom it would be wrong to have no data."""
+    asked = [each.ids for each in questions if _must_have_data(each.rule)]
+    some = [ids for ids in asked if ids is not None]
+    return await fact_store.list_agents(conn, set().union(*some) if len(some) == len(asked) else None) if asked else set()
 
 
-def _without_rule(rules: Iterable[Rule], among: Iterable[Fingerprint]) -> list[Fingerprint]:
+def _without_rule(rules: Iterable[Rule], among: Iterable[Fingerprint]) -> set[Fingerprint]:
     """Return the fingerprints of rules that are not there, or rest, or do not concern the subject any more."""
     by_id = {rule.rule_id: rule for rule in rules}
-    return [each for each in among if each.rule_id not in by_id or not by_id[each.rule_id].concerns(each.subject)]
+    return {each for each in among if each.rule_id not in by_id or not by_id[each.rule_id].concerns(each.subject)}

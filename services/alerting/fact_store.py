@@ -6,9 +6,10 @@ Each returns, by subject, the value and how many facts it rests on.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import case, func, literal, select, true
+from sqlalchemy import Double, case, cast, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,18 +30,33 @@ _GRADES = {"A+": 7, "A": 6, "B+": 5, "B": 4, "C+": 3, "C": 2, "D": 1}
 _HEALTH, _DOWNS = 22, 72
 
 
-async def read_last_scores(conn: AsyncConnection, spans: Sequence[Span], ids: Collection[str] | None) -> Found:
-    """Return customers' last ratings in each span, and how many there are; of the same moment the greatest conversation's."""
+@dataclass(frozen=True, slots=True)
+class Notable:
+    """Ratings that matter to rules: above a value, below one, or of some customers whatever they are."""
+
+    above: float
+    below: float
+    ids: Collection[str]
+
+
+async def read_last_scores(conn: AsyncConnection, spans: Sequence[Span], ids: Collection[str] | None, notable: Notable) -> Found:
+    """Return customers' notable last ratings in each span, and how many there are.
+
+    Of the same moment the greatest conversation's is the last.
+    """
     c, span = contribution.c, periods(spans)
     samples = func.count().over(partition_by=(span.c.place, c.customer_id))
     is_rating = (c.tenant_id == THIS_TENANT, c.kind == _CONVERSATION, c.csat_x100.is_not(None), c.customer_id != "")
     within = (c.at >= span.c.since, c.at < span.c.until)
-    query = (
+    last = (
         select(span.c.place, c.customer_id, c.csat_x100, samples.label("samples"))
         .where(*is_rating, *within, *among(c.customer_id, ids))
         .ext(distinct_on(span.c.place, c.customer_id))
         .order_by(span.c.place, c.customer_id, c.at.desc(), c.fact_id.desc())
-    )
+    ).subquery()
+    # The same numbers as rules compare, so that none is lost by rounding.
+    score, kept = cast(last.c.csat_x100, Double) / 100.0, among(last.c.customer_id, notable.ids)
+    query = select(last).where(or_(score > notable.above, score < notable.below, *kept))
     found: Found = [{} for _ in spans]
     for row in await conn.execute(query):
         found[row.place - 1][row.customer_id] = _value(row.csat_x100 / 100, row.samples)
@@ -69,25 +85,22 @@ async def read_grades(conn: AsyncConnection, today: date, ids: Collection[str] |
 
 async def list_seen(conn: AsyncConnection) -> list[Seen]:
     """Return what probes found of each service last, and in the last quarter of an hour with a good one."""
-    p = probe.c
-    newest = func.max(p.bucket).over(partition_by=p.service).label("newest")
-    good = func.max(p.bucket).filter(p.good > 0).over(partition_by=p.service)
-    good_in = func.coalesce(good, func.min(p.bucket).over(partition_by=p.service)).label("good_in")
-    rows = select(probe, newest, good_in).subquery().c
-    is_newest, is_good = rows.bucket == rows.newest, rows.bucket == rows.good_in
-    query = select(
-        rows.service,
-        func.max(rows.state).filter(is_newest),
-        func.max(rows.checked_at).filter(is_newest),
-        func.max(rows.bucket).filter(is_good),
-        func.max(rows.checked_at).filter(is_good),
-        func.max(case((rows.state == HealthState.UP, 0), else_=rows.probes - rows.good)).filter(is_good),
-    )
-    return [Seen(*row) for row in await conn.execute(query.group_by(rows.service))]
+    p, oldest = probe.c, probe.alias().c
+    # Few looks into the index for each service: the table has every quarter of an hour of weeks.
+    first = select(func.min(p.service).label("service")).cte("services", recursive=True)
+    following = select(func.min(p.service)).where(p.service > first.c.service).scalar_subquery()
+    services = first.union_all(select(following).where(first.c.service.is_not(None)))
+    of_service = select(probe).where(p.service == services.c.service).order_by(p.bucket.desc()).limit(1)
+    began = select(func.min(oldest.bucket)).where(oldest.service == services.c.service).correlate(services).scalar_subquery()
+    newest = of_service.lateral("newest")
+    good = of_service.where((p.good > 0) | (p.bucket == began)).lateral("good")
+    bad = case((good.c.state == HealthState.UP, 0), else_=good.c.probes - good.c.good)
+    query = select(services.c.service, newest.c.state, newest.c.checked_at, good.c.bucket, good.c.checked_at, bad)
+    return [Seen(*row) for row in await conn.execute(query.select_from(services.join(newest, true()).join(good, true())))]
 
 
 async def list_told(conn: AsyncConnection, since: datetime) -> list[Told]:
-    """Return the services that were reported as down after they were last reported as up, and since when."""
+    """Return the services that were reported as down after they were last reported as up, and since when; or else as up."""
     e, t = event.c, tally_total_day.c
     # Reports are among all other events of their time: unless scoring counted one that a service is down, none are looked for.
     days = (t.tenant_id == THIS_TENANT, t.measure == _DOWNS, t.n > 0, t.bucket >= since.date() - timedelta(days=1))
@@ -96,15 +109,18 @@ async def list_told(conn: AsyncConnection, since: datetime) -> list[Told]:
     up_at = func.max(e.occurred_at).filter(state == str(int(HealthState.UP))).over(partition_by=service).label("up_at")
     said = select(service, state.label("state"), e.occurred_at, up_at).where(*told).subquery().c
     is_down = (said.state == str(int(HealthState.DOWN)), (said.up_at.is_(None)) | (said.occurred_at > said.up_at))
-    query = select(said.service, func.min(said.occurred_at)).where(*is_down).group_by(said.service)
+    down_at = func.min(said.occurred_at).filter(*is_down)
+    told_at = func.coalesce(down_at, func.max(said.up_at))
+    query = select(said.service, told_at, down_at.is_not(None)).group_by(said.service).having(told_at.is_not(None))
     return [Told(*row) for row in await conn.execute(query)]
 
 
-async def list_agents(conn: AsyncConnection) -> set[str]:
-    """Return every agent that a fact names and that is not gone for good."""
+async def list_agents(conn: AsyncConnection, ids: Collection[str] | None = None) -> set[str]:
+    """Return every agent, of all or of some, that a fact names and that is not gone for good."""
     a, s = agent.c, agent_state.c
     gone = select(literal(1)).where(a.tenant_id == THIS_TENANT, a.agent_id == s.agent_id, a.state == _RETIRED).exists()
-    return set((await conn.execute(select(s.agent_id).where(s.tenant_id == THIS_TENANT, s.agent_id != "", ~gone))).scalars())
+    known = (s.tenant_id == THIS_TENANT, s.agent_id != "", ~gone, *among(s.agent_id, ids))
+    return set((await conn.execute(select(s.agent_id).where(*known))).scalars())
 
 
 def as_sums(values: Iterable[tuple[str, float]]) -> dict[str, Sums]:

@@ -120,17 +120,42 @@ async def _tell(conn: AsyncConnection, routes: Iterable[Route], now: datetime, n
     if not due:
         return
     alerts = await group_store.list_alerts(conn, {each for group in due for each in group.members})
-    channels = {channel.channel_id: channel for channel in await channel_store.list_channels(conn)}
     by_id = {route.route_id: route for route in routes}
+    # Held: who changes a channel's kind meanwhile waits, and then finds what is made here.
+    await channel_store.hold_channels(conn, {each for group in due for each in by_id[group.place.route_id].channel_ids})
+    channels = {channel.channel_id: channel for channel in await channel_store.list_channels(conn)}
+    groups = await group_store.list_all_groups(conn) if _may_end_incidents(due, by_id, channels, alerts) else {}
     after, notices = [], []
     for group in due:
         route = by_id[group.place.route_id]
         asked = [channels[each] for each in route.channel_ids if each in channels]
-        changed, made = tell(group, route, asked, alerts, now=now, new_id=new_id)
+        others = [other for place, other in groups.items() if place != group.place]
+        elsewhere = {c.channel_id: _open_keys(others, by_id, c) for c in asked if c.has_incidents}
+        changed, made = tell(group, route, asked, alerts, elsewhere, now=now, new_id=new_id)
         after.append(changed)
+        groups |= {group.place: changed} if groups else {}
         notices += made
     await group_store.save_groups(conn, after)
     await notification_store.insert_notices(conn, notices, now)
+
+
+def _may_end_incidents(
+    due: Iterable[Group], routes: Mapping[str, Route], channels: Mapping[str, Channel], alerts: Mapping[UUID, Alert]
+) -> bool:
+    """Tell whether the groups may have the end of an incident to tell, so that it matters whether others have it open."""
+    return any(
+        _as_it_is(group.members[each], alerts.get(each)).is_gone
+        for group in due
+        if any(channels[c].has_incidents for c in routes[group.place.route_id].channel_ids if c in channels)
+        for each in group.told
+        if each in group.members
+    )
+
+
+def _open_keys(groups: Iterable[Group], routes: Mapping[str, Route], channel: Channel) -> frozenset[str]:
+    """Return what a channel was told of by some groups, and what goes on there."""
+    of_channel = {route_id for route_id, route in routes.items() if channel.channel_id in route.channel_ids}
+    return frozenset(key for group in groups if group.place.route_id in of_channel for key in group.open_keys)
 
 
 def tell(
@@ -138,13 +163,15 @@ def tell(
     route: Route,
     channels: Sequence[Channel],
     alerts: Mapping[UUID, Alert],
+    elsewhere: Mapping[str, frozenset[str]],
     *,
     now: datetime,
     new_id: Callable[[], UUID],
 ) -> tuple[Group, list[tuple[str, Notice]]]:
     """Return a due group after it was told, with the notifications of its channels: none when there is nothing to tell any more.
 
-    Alerts are told as they are now, which may be later than where the group stands in the log.
+    Alerts are told as they are now, which may be later than where the group stands in the log. `elsewhere` has, by channel, the
+    keys of incidents that other groups have open.
     """
     current = {each: _as_it_is(member, alerts.get(each)) for each, member in group.members.items()}
     seen = placed(group, current, route, now)
@@ -156,7 +183,8 @@ def tell(
     told = {**seen.told, **after.told}
     notices = []
     for channel in channels:
-        for part in parts(said, told, channel):
+        open_keys = after.open_keys | elsewhere.get(channel.channel_id, frozenset())
+        for part in parts(said, told, channel, open_keys):
             shown = tuple(alerts[each] for each in part.alert_ids if each in alerts)
             notice = Notice(new_id(), route.route_id, group.names, part.status, shown, part.action, part.key)
             notices.append((channel.channel_id, notice))

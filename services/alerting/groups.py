@@ -24,7 +24,12 @@ class Member:
     @property
     def fires(self) -> bool:
         """Whether there is something to tell while it lasts."""
-        return not (self.is_over or self.has_left or self.is_suppressed)
+        return not (self.is_gone or self.is_suppressed)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its group has its end to tell, or nothing any more."""
+        return self.is_over or self.has_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Group:
     def is_due(self, now: datetime) -> bool:
         """Tell whether there is something to tell now."""
         return self.due_at is not None and self.due_at <= now
+
+    @property
+    def open_keys(self) -> frozenset[str]:
+        """The keys of what was told and goes on here."""
+        here = {each for each, m in self.members.items() if not m.is_gone}
+        return frozenset(known.key for each, known in self.told.items() if each in here)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ def member_of(alert: Alert) -> Member:
 def placed(group: Group, found: Mapping[UUID, Member], route: Route, now: datetime) -> Group:
     """Return a group whose alerts are as they were found to be; what is over and was never told is not kept."""
     members = {**group.members, **found}
-    kept = {each: m for each, m in members.items() if each in group.told or not (m.is_over or m.has_left)}
+    kept = {each: m for each, m in members.items() if each in group.told or not m.is_gone}
     changed = replace(group, members=kept)
     return replace(changed, due_at=_due(changed, route, now))
 
@@ -96,7 +107,7 @@ def telling(group: Group) -> Telling:
     """Return what there is to tell of a group."""
     members, told = group.members, group.told
     known = {each: m for each, m in members.items() if each in told}
-    open_ = {each: m for each, m in known.items() if not (m.is_over or m.has_left)}
+    open_ = {each: m for each, m in known.items() if not m.is_gone}
     fresh = {e: None for e, m in members.items() if m.fires and (e not in told or told[e].severity < m.severity)}
     return Telling(
         fresh=tuple(fresh),

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from services.alerting.rules import AlertType, Reading, Rule, Severity, Subject, SubjectKind
+from services.alerting.rules import AlertType, NoData, Reading, Rule, Severity, Subject, SubjectKind
 
 #: Episodes within an hour from which the next one is said to flap.
 FLAPS = 3
@@ -132,9 +132,14 @@ class Finding:
         """Whether the rule is broken now."""
         return self.rule.is_broken_by(self.reading, was_broken=self.current is not None or self.waiting is not None)
 
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether there is no value, and the rule says that this changes nothing."""
+        return self.rule.no_data == NoData.UNCHANGED and self.rule.usable(self.reading) is None
+
     def fires(self, now: datetime) -> bool:
         """Tell whether an alert begins now."""
-        if self.current is not None or not self.is_broken or (self.waiting and self.waiting.is_held):
+        if self.current is not None or not self.is_broken or self.is_as_it_was or (self.waiting and self.waiting.is_held):
             return False
         return now - self.broken_since(now) >= timedelta(seconds=self.rule.for_s)
 
@@ -217,6 +222,8 @@ def _fired(finding: Finding, now: datetime, past: Past, alert_id: UUID) -> Chang
 
 def _continued(finding: Finding, current: Alert, now: datetime) -> Change | None:
     """Return what a finding does to an open alert: it goes on, recovers for as long as the rule says, or ends."""
+    if finding.is_as_it_was:
+        return _updated(finding, current, current.recovering_since)
     if not finding.is_broken:
         since = current.recovering_since or now
         if now - since >= timedelta(seconds=finding.rule.keep_firing_s):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import fact_store, outages, reading_store, target_store
 from services.alerting.conditions import Absence, Target
+from services.alerting.fact_store import Notable
 from services.alerting.measures import MEASURES, MONEY, Kept
 from services.alerting.reading_store import Asked, Found
 from services.alerting.readings import Span, Sums, columns, is_daily, read, spans
-from services.alerting.rules import Reading, Rule, SubjectKind
+from services.alerting.rules import Comparison, Reading, Rule, SubjectKind
 from services.storage.reading import Settings
 
 #: How far back reports of a service's health are looked for.
@@ -29,10 +31,11 @@ _Group: TypeAlias = tuple[Kept, int, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A rule, and the subjects of which it is asked: some by id, or all (None)."""
+    """A rule, the subjects of which it is asked, some by id, or all (None), and those of which something is going on."""
 
     rule: Rule
     ids: Collection[str] | None
+    going_on: Collection[str] = ()
 
     @property
     def group(self) -> _Group:
@@ -55,7 +58,8 @@ async def measure(
 ) -> list[dict[str, Reading]]:
     """Return for each question what is found of the subjects that there is anything of, by id.
 
-    The number of statements depends neither on the number of subjects nor on that of rules.
+    The number of statements depends neither on the number of subjects nor on that of rules. There are as many customers' ratings
+    as there are customers: those that break no rule are left out where nothing is going on.
     """
     at = _At(now, settings)
     targets = await _targets(conn, questions, at)
@@ -66,7 +70,8 @@ async def measure(
     found: dict[_Group, Mapping[Span, Mapping[str, Sums]]] = {}
     for group, asking in groups.items():
         asked = _asked(group, asking, at)
-        found[group] = dict(zip(asked.spans, await _load(conn, group[0], asked, at), strict=True))
+        loaded = await _load(conn, group[0], asked, at, _notable(asking))
+        found[group] = dict(zip(asked.spans, loaded, strict=True))
     return [{} if _is_off(each.rule, targets) else _read(each, found[each.group], targets, at) for each in questions]
 
 
@@ -94,14 +99,22 @@ def _asked(group: _Group, asking: Iterable[Question], at: _At) -> Asked:
     return Asked(group[1], tuple(needed), names, ids)
 
 
-async def _load(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At) -> Found:
+def _notable(asking: Sequence[Question]) -> Notable:
+    """Return what matters of values to any of some rules."""
+    above = [each.rule.fire_at for each in asking if each.rule.comparison == Comparison.ABOVE]
+    below = [each.rule.fire_at for each in asking if each.rule.comparison == Comparison.BELOW]
+    going_on = {subject for each in asking for subject in each.going_on}
+    return Notable(min(above, default=math.inf), max(below, default=-math.inf), going_on)
+
+
+async def _load(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At, notable: Notable) -> Found:
     match kept:
         case Kept.ROLLUPS:
             return await _sum(conn, asked, at.settings)
         case Kept.RECEIPTS:
             return await reading_store.sum_receipts(conn, asked)
         case Kept.SCORES:
-            return await fact_store.read_last_scores(conn, asked.spans, asked.ids)
+            return await fact_store.read_last_scores(conn, asked.spans, asked.ids, notable)
         case _:
             # How it is now, whatever the span.
             return [await _state(conn, kept, asked, at)] * len(asked.spans)

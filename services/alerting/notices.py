@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -92,15 +92,19 @@ def key_of(tenant: str, alert: Alert) -> str:
     return f"rapport-{hashlib.sha256(told.encode()).hexdigest()[:40]}"
 
 
-def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> list[Part]:
-    """Return what a channel is told of a group; `told` has a key for each of its alerts."""
-    return list(_incidents(said, told, channel) if channel.has_incidents else _gathered(said, channel))
+def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel, open_keys: Collection[str] = ()) -> list[Part]:
+    """Return what a channel is told of a group, in this order; `told` has a key for each of its alerts.
+
+    `open_keys` name what the channel was told of and what goes on, in this group or in another: no such incident is ended.
+    """
+    return list(_incidents(said, told, channel, open_keys) if channel.has_incidents else _gathered(said, channel))
 
 
-def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> Iterator[Part]:
+def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel, open_keys: Collection[str]) -> Iterator[Part]:
     triggered = (*said.fresh, *said.dropped) if said.is_news else said.going_on
-    resolved = (*said.ended, *said.left) if channel.tells_resolved else ()
-    for action, alerts in ((TRIGGER, triggered), (ACKNOWLEDGE, said.taken), (RESOLVE, resolved)):
+    over = (*said.ended, *said.left) if channel.tells_resolved else ()
+    resolved = [each for each in over if told[each].key not in open_keys]
+    for action, alerts in ((RESOLVE, resolved), (TRIGGER, triggered), (ACKNOWLEDGE, said.taken)):
         for each in alerts:
             yield Part(RESOLVED if action == RESOLVE else FIRING, (each,), action, told[each].key)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +20,8 @@ from services.storage.schema import attempt, notification
 
 _LISTED = [c for c in notification.c if c.name not in {"tenant_id", "payload"}]
 
-#: Takes at most one notification a channel, the oldest that is due, and none while an older one of its group is not done: so
-#: that a receiver is told of an alert's end after its beginning, however often that has to be tried.
+#: Takes at most one notification a channel, the oldest that is due, and none while an older one of its group, or of its
+#: incident, is not done: so that a receiver is told of an alert's end after its beginning, however often that has to be tried.
 _CLAIM = text(
     """
     WITH due AS (
@@ -31,6 +31,11 @@ _CLAIM = text(
             SELECT 1 FROM alerting.notification AS e
             WHERE e.tenant_id = n.tenant_id AND e.next_at IS NOT NULL AND e.channel_id = n.channel_id
                 AND e.route_id = n.route_id AND e.names = n.names
+                AND (e.created_at, e.notification_id) < (n.created_at, n.notification_id)
+        ) AND NOT EXISTS (
+            SELECT 1 FROM alerting.notification AS e
+            WHERE e.tenant_id = n.tenant_id AND e.next_at IS NOT NULL AND e.channel_id = n.channel_id
+                AND NULLIF(e.payload ->> 'key', '') = NULLIF(n.payload ->> 'key', '')
                 AND (e.created_at, e.notification_id) < (n.created_at, n.notification_id)
         )
     ), taken AS (
@@ -49,9 +54,12 @@ _CLAIM = text(
 
 
 async def insert_notices(conn: AsyncConnection, notices: Sequence[tuple[str, Notice]], now: datetime) -> None:
-    """Keep notifications of channels, to be sent at once."""
-    if notices:
-        await conn.execute(insert(notification), [_row(channel, notice, now) for channel, notice in notices])
+    """Keep notifications of channels, to be sent at once and in this order: each is a microsecond younger than the last."""
+    rows = [_row(channel, notice, now) for channel, notice in notices]
+    if rows:
+        await conn.execute(
+            insert(notification), [row | {"created_at": now + timedelta(microseconds=n)} for n, row in enumerate(rows)]
+        )
 
 
 async def insert_test(conn: AsyncConnection, channel_id: str, notice: Notice, state: State, now: datetime) -> None:

@@ -36,20 +36,27 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A service that was reported as down and not as up since, and when it was so first."""
+    """A service that was reported as down and not as up since, and when it was so first; or as up last, and when."""
 
     service: str
     since: datetime
+    is_down: bool
 
 
 def down_minutes(seen: Iterable[Seen], told: Iterable[Told], now: datetime) -> dict[str, float]:
     """Return for how many minutes, to a tenth, each service has been down; 0 for one that works, none where nothing is known."""
     found: dict[str, float] = {}
+    probed_at: dict[str, datetime] = {}
     for each in seen:
+        probed_at[each.service] = each.checked_at
         if now - each.checked_at <= HOLDS:
             found[each.service] = 0.0 if each.state == HealthState.UP else _minutes(now - each.good_at)
     for report in told:
-        found[report.service] = max(found.get(report.service, 0.0), _minutes(now - report.since))
+        if report.is_down:
+            found[report.service] = max(found.get(report.service, 0.0), _minutes(now - report.since))
+        elif report.since >= probed_at.get(report.service, report.since):
+            # What was reported before the last probe says nothing of what came after that.
+            found.setdefault(report.service, 0.0)
     return found
 
 

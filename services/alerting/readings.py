@@ -79,7 +79,7 @@ def spans(rule: Rule, now: datetime, zone: str, ahead: timedelta = CLOCK_ALLOWAN
         case BurnRate() as rate:
             return tuple(_last(seconds, now, ahead) for seconds in (rule.window_s, rate.short_s(rule.window_s)))
         case _:
-            in_quarters = MEASURES[rule.measure].kept is Kept.ROLLUPS
+            in_quarters = MEASURES[rule.measure].kept in {Kept.ROLLUPS, Kept.RECEIPTS}
             window = _last(rule.window_s, now, ahead)
             return (window if in_quarters else replace(window, since=now - timedelta(seconds=rule.window_s)),)
 
@@ -165,7 +165,8 @@ def _burn_rate(measure: Measure, sums: Sequence[Sums | None], objective: float) 
     rates = [_failures(measure, found[0]) / (1 - objective / 100) for found in windows if found is not None]
     if windows[0] is None or len(rates) < len(windows):
         return None
-    return Reading(min(rates), windows[0][1], windows[0][0])
+    # What is exactly at a limit is not past it, whatever the division leaves.
+    return Reading(round(min(rates), 9), windows[0][1], windows[0][0])
 
 
 def _failures(measure: Measure, percent: float) -> float:

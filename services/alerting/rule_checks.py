@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.alerting.conditions import Absence, Anomaly, BurnRate
+from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target
 from services.alerting.measures import MEASURES
+from services.alerting.readings import is_daily
 from services.alerting.rules import Comparison, NoData, Rule, SubjectKind
 from services.runtime.errors import FieldViolation, InvalidArgument
 
@@ -13,6 +14,8 @@ _HOUR_S = 60 * 60
 _DAY_S = 24 * _HOUR_S
 #: Kinds of subjects that are known without any data of theirs in the window.
 _KNOWN = {SubjectKind.AGENT, SubjectKind.PLATFORM, SubjectKind.TENANT}
+#: Measures that always rest on one fact.
+_OF_ONE_FACT = {"downMinutes", "watchdog"}
 
 
 def check(rule: Rule) -> None:
@@ -41,6 +44,8 @@ def _measure(rule: Rule) -> Iterator[FieldViolation]:
         yield _violation(rule.condition.KIND, f"{measure.name} is compared by {kinds}")
     if rule.subject_kind == SubjectKind.TENANT and rule.subject_ids:
         yield _violation("subject_ids", "must be empty: the whole tenant has no id")
+    if measure.name in _OF_ONE_FACT:
+        yield from _one_fact(rule)
     if rule.no_data == NoData.WRONG and not rule.subject_ids and rule.subject_kind not in _KNOWN:
         yield _violation("no_data", "cannot be wrong unless subject_ids tells of whom: others without data are not known")
 
@@ -48,20 +53,40 @@ def _measure(rule: Rule) -> Iterator[FieldViolation]:
 def _condition(rule: Rule) -> Iterator[FieldViolation]:
     """Yield what does not fit the condition, as far as that fits the measure."""
     match rule.condition:
+        case Change() if is_daily(rule) and rule.window_s % _DAY_S:
+            yield _violation("window", "must be of whole days: so many weeks are kept by days only")
+        case Target() if rule.no_data == NoData.WRONG:
+            yield _violation("no_data", "cannot be wrong: without a target, and in a month's first days, nothing is said")
         case Absence(within_s):
-            yield from _only_above(rule)
-            if rule.fire_at * _HOUR_S >= within_s:
-                sentence = f"must be fewer hours than those within which something is expected, {within_s / _HOUR_S:g}"
-                yield _violation("fire_at", sentence)
+            yield from _absence(rule, within_s)
         case BurnRate() as burn:
             yield from _only_above(rule)
             if burn.short_s(rule.window_s) >= rule.window_s:
                 yield _violation("burn_rate.short_window", "must be shorter than the window")
         case Anomaly():
-            if rule.window_s % _DAY_S:
-                yield _violation("window", "must be of whole days: days are compared with days")
-            if rule.fire_at <= 0:
-                yield _violation("fire_at", "must be more than 0")
+            yield from _anomaly(rule)
+
+
+def _absence(rule: Rule, within_s: int) -> Iterator[FieldViolation]:
+    yield from _only_above(rule)
+    yield from _one_fact(rule)
+    if rule.fire_at * _HOUR_S >= within_s:
+        sentence = f"must be fewer hours than those within which something is expected, {within_s / _HOUR_S:g}"
+        yield _violation("fire_at", sentence)
+
+
+def _anomaly(rule: Rule) -> Iterator[FieldViolation]:
+    if rule.window_s % _DAY_S:
+        yield _violation("window", "must be of whole days: days are compared with days")
+    if rule.fire_at <= 0:
+        yield _violation("fire_at", "must be more than 0")
+    if rule.clear_at is not None and rule.clear_at > rule.fire_at:
+        yield _violation("clear_at", "must be at most fire_at: the sum grows as days drift, whichever way")
+
+
+def _one_fact(rule: Rule) -> Iterator[FieldViolation]:
+    if rule.min_samples > 1:
+        yield _violation("min_samples", "must be 0 or 1: what is found rests on one fact")
 
 
 def _only_above(rule: Rule) -> Iterator[FieldViolation]:

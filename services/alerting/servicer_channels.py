@@ -55,6 +55,9 @@ class ChannelCalls(Calls):
                 raise convert.refusal(problems)
             if stored is None and await channel_store.count_channels(conn) >= channels.MOST_CHANNELS:
                 raise ResourceExhausted("TOO_MANY", f"there are {channels.MOST_CHANNELS} channels already")
+            if stored is not None and stored.kind != put.kind:
+                # What was made for one kind says nothing that another could take: an incident needs a key.
+                await notification_store.give_up(conn, put.channel_id)
             await channel_store.save_channel(conn, put, self._clock())
             await group_store.register_tenant(conn)
         return pb.PutChannelResponse(channel=convert.channel_to_proto(put))

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.alerting import deliver_pagerduty
+from services.alerting.addresses import complaint
 from services.alerting.deliver_email import MailServer
 from services.alerting.delivery import Receivers
 from services.runtime.settings import ServiceSettings, is_loopback
@@ -24,9 +25,7 @@ class AlertingSettings(ServiceSettings):
     allow_local_receivers: bool = Field(
         False, description="whether notifications may go to this machine itself, and by http; for development only"
     )
-    pagerduty_url: str = Field(
-        deliver_pagerduty.URL, pattern="^https?://", description="where events for PagerDuty go, such as its European address"
-    )
+    pagerduty_url: str = Field(deliver_pagerduty.URL, description="where events for PagerDuty go, such as its European address")
     smtp_host: str = Field("", description="the server that e-mail is given to; empty sends none")
     smtp_port: int = Field(587, ge=1, le=65535, description="that server's port")
     smtp_user: str = Field("", description="the login at that server; empty does not log in")
@@ -42,6 +41,14 @@ class AlertingSettings(ServiceSettings):
         if allowed and not is_loopback(info.data.get("host", "")):
             raise ValueError("may be set only where the service listens on loopback without credentials")
         return allowed
+
+    @field_validator("pagerduty_url")
+    @classmethod
+    def _may_be_called(cls, url: str, info: ValidationInfo) -> str:
+        found = complaint(url, allow_local=info.data.get("allow_local_receivers", False))
+        if found is not None:
+            raise ValueError(found)
+        return url
 
     @field_validator("smtp_from")
     @classmethod

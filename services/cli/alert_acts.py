@@ -120,7 +120,8 @@ async def _act(address: Address, act: _Act, told: Sequence[str], words: _Words, 
     async with connected(address) as channel:
         await reach(channel, address)
         stub = AlertingServiceStub(channel)
-        for id_ in await alert_ids(stub, told, is_open=act.is_of_open):
+        # The same act again: the alert may be over by it.
+        for id_ in await alert_ids(stub, told, is_open=act.is_of_open and not words.request_id):
             request = act.request(alert_id=id_, author=words.author, comment=words.comment, request_id=f"{same}/{id_}")
             try:
                 answer = await call(getattr(stub, act.call), request, deadline_s=DEADLINE_S)

@@ -26,6 +26,12 @@ PATTERNS = {
     "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "must be a day of the years 2000 to 2099, such as 2026-11-20",
     "^[0-9]{1,12}([.][0-9]{1,12})?$": "must be a decimal number, such as 1.0823, of at most 12 digits before and after the point",
     "^[A-Za-z0-9_+/-]*$": "must be of letters, digits, _, +, / and -",
+    "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "must be of lower-case letters, digits and hyphens, which stand between others",
+    "^[a-zA-Z_][a-zA-Z0-9_]*$": "must begin with a letter or _ and be of letters, digits and _",
+    "^20[0-9]{2}-(0[1-9]|1[0-2])$": "must be a month of this century, as YYYY-MM",
+    "^(20[0-9]{2}-(0[1-9]|1[0-2]))?$": "must be a month of this century, as YYYY-MM, or empty",
+    "^[^\\x00]*$": "must not contain the character 0",
+    "^\\P{Cc}*$": "must not contain control characters",
     "^[A-Za-z0-9-]+$": "must be of letters, digits and -",
 }
 

@@ -133,6 +133,24 @@ async def test_no_data_is_wrong_of_agents_that_are_there(house: House, measured:
     assert await firing(house) == []
 
 
+QUIET = {"comparison": Comparison.BELOW, "no_data": NoData.WRONG}
+
+
+@pytest.mark.parametrize("kind", [PLATFORM, CUSTOMER])
+async def test_a_rule_of_another_kind_makes_nothing_of_the_ids_of_the_old(house: House, measured: Measured, kind: SubjectKind):
+    await measured.rules(*(rule(each, "totalConversations", fire_at=9, for_s=s, **QUIET) for each, s in (("q", 0), ("w", 3600))))
+    await measured.count(house.clock(), "a", conversations=2)
+    await house.evaluate()
+    assert await firing(house) == ["q a"]
+    name = "latestSatisfaction" if kind == CUSTOMER else "totalConversations"
+    await measured.rules(*(rule(each, name, subject_kind=kind, for_s=s, **QUIET) for each, s in (("q", 0), ("w", 3600))))
+    house.clock.move(timedelta(seconds=1))
+    await house.evaluate()
+    assert [(r, s) for r, s, _, _ in await alerts(house) if s == "a"] == [("q", "a")]
+    assert ("q", "a", RESOLVED, None) in await alerts(house)
+    assert await house.facts.rows("SELECT rule_id FROM alerting.rule_state WHERE subject_id = 'a'") == []
+
+
 async def test_an_alert_tells_what_its_value_was_compared_with(house: House, measured: Measured):
     drop = rule(
         "drop", "customerSatisfactionAvg", condition=Change(weeks=1), comparison=Comparison.BELOW, fire_at=-15, min_samples=5
@@ -198,3 +216,20 @@ async def test_a_service_that_is_down_is_told_once_and_for_all_tenants(house: Ho
     house.clock.move(timedelta(seconds=31))
     await house.evaluate()
     assert await alerts(house) == [("service-down", "query", RESOLVED, 0.0)] * 2
+
+
+async def test_a_service_that_no_probe_asks_for_works_again_when_that_is_told(house: House, measured: Measured):
+    await measured.rules(next(each for each in DEFAULT_RULES[1] if each.rule_id == "service-down"))
+    put = (
+        "INSERT INTO ingest.event (tenant_id, source, event_id, kind, occurred_at, body, content_hash)"
+        """ VALUES ('default', 7, %s, 22, %s, jsonb_build_object('service', 'crm', 'state', %s::int), '')"""
+    )
+    tally = "INSERT INTO scoring.tally_total_day (tenant_id, bucket, platform, measure, n) VALUES ('default', %s, 0, 72, 1)"
+    await measured.execute(put, [("down", house.clock() - 5 * MINUTE, 3)])
+    await measured.execute(tally, [(house.clock().date(),)])
+    await house.evaluate()
+    assert await alerts(house) == [("service-down", "crm", FIRING, 5.0)]
+    await measured.execute(put, [("up", house.clock() + MINUTE, 1)])
+    house.clock.move(2 * MINUTE)
+    await house.evaluate()
+    assert await alerts(house) == [("service-down", "crm", RESOLVED, 0.0)]

@@ -62,11 +62,22 @@ def test_incidents_are_triggered_acknowledged_and_resolved_one_by_one():
     taken = placed(told, {A: Member(3, is_acknowledged=True), B: Member(3, is_over=True)}, ROUTE, NOW)
     assert taken.due_at == NOW + ROUTE.group_interval
     after, said = say(taken, NOW)
-    assert [(p.action, p.key) for p in parts(said, told.told, PAGER)] == [("acknowledge", str(A)), ("resolve", str(B))]
+    assert [(p.action, p.key) for p in parts(said, told.told, PAGER)] == [("resolve", str(B)), ("acknowledge", str(A))]
     assert [(p.status, p.alert_ids) for p in parts(said, told.told, MAIL)] == [("firing", (B,))]
     assert after.due_at is None
     dropped, said = say(placed(after, {A: FIRES}, ROUTE, NOW), NOW)
     assert [(p.action, p.key) for p in parts(said, dropped.told, PAGER)] == [("trigger", str(A))]
+
+
+def test_an_incident_that_goes_on_is_not_resolved_and_what_is_resolved_is_so_first():
+    told, _ = say(group({A: FIRES}), NOW)
+    over, said = placed(told, {A: Member(3, is_over=True), B: FIRES}, ROUTE, NOW), Telling(fresh=(B,), ended=(A,), fires=True)
+    after = advanced(over, said, {B: "other"}, ROUTE, NOW, was_told=True)
+    known = {**told.told, **after.told}
+    assert [(p.action, p.key) for p in parts(said, known, PAGER, after.open_keys)] == [("resolve", str(A)), ("trigger", "other")]
+    again = advanced(over, said, {B: str(A)}, ROUTE, NOW, was_told=True)
+    known = {**told.told, **again.told}
+    assert [(p.action, p.key) for p in parts(said, known, PAGER, again.open_keys)] == [("trigger", str(A))]
 
 
 def test_a_notification_tells_of_a_bounded_number_of_alerts():

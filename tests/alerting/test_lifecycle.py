@@ -140,6 +140,15 @@ def test_no_value_means_what_the_rule_says(no_data: NoData, kind: EventKind, *, 
     assert (decided(finding(None, rule=rule)).change is not None) is begins
 
 
+def test_no_value_that_changes_nothing_leaves_a_recovery_and_a_waiting_as_they_were() -> None:
+    rule = replace(RULE, no_data=NoData.UNCHANGED, keep_firing_s=300, for_s=300)
+    recovering = replace(fired(), recovering_since=NOW)
+    change = decided(finding(None, recovering, rule), NOW + 9 * MINUTE).change
+    assert change is not None
+    assert (change.kind, change.after.recovering_since) == (EventKind.UPDATED, NOW)
+    assert decided(finding(None, rule=rule, waiting=Waiting(NOW)), NOW + 9 * MINUTE) == Decision(None, Waiting(NOW))
+
+
 def test_what_was_resolved_by_hand_fires_again_only_once_it_was_right() -> None:
     held = Waiting(is_held=True)
     assert decided(finding(2.0, waiting=held)) == Decision(None, held)

@@ -20,6 +20,7 @@ from tests.alerting.measured import Measured, rule
 NOW = datetime(2026, 5, 14, 12, 7, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DAY_S = 86_400
+CUSTOMER = SubjectKind.CUSTOMER
 KINDS = SubjectKind.AGENT, SubjectKind.PLATFORM, SubjectKind.TENANT
 
 
@@ -35,9 +36,11 @@ def measured(database_url: str) -> Measured:
     return Measured(database_url)
 
 
-async def find(database: Database, *rules: Rule, ids: Any = None, now: datetime = NOW) -> list[dict[str, Reading]]:
+async def find(
+    database: Database, *rules: Rule, now: datetime = NOW, ids: Any = None, going_on: Any = ()
+) -> list[dict[str, Reading]]:
     async with database.transaction("default") as conn:
-        return await measure(conn, [Question(each, ids) for each in rules], now, await get_settings(conn))
+        return await measure(conn, [Question(each, ids, going_on) for each in rules], now, await get_settings(conn))
 
 
 async def values(database: Database, asked: Rule, **more: Any) -> dict[str, float]:
@@ -152,6 +155,28 @@ async def test_follow_ups_are_overdue_while_they_are_open(database: Database, me
     assert await values(database, rule("r", "overdueFollowUps"), ids={"b"}) == {}
 
 
+async def test_ratings_are_read_that_break_a_rule_or_of_whom_something_goes_on(database: Database, measured: Measured):
+    ratings = [
+        ("a", 2, 1),
+        ("a", 5, 2),
+        ("b", 5, 1),
+        ("b", 5, 2),
+        ("b", 2, 3),
+        ("c", 3, 1),
+        ("d", 4, 1),
+        ("e", 5, 1),
+        ("f", 1, 1),
+    ]
+    await measured.rate_all([(NOW - 9 * HOUR + at * HOUR, "x", customer, score) for customer, score, at in ratings])
+    low = [rule(f"{at}", "latestSatisfaction", comparison=Comparison.BELOW, fire_at=at, subject_kind=CUSTOMER) for at in (2, 3)]
+    high = rule("r", "latestSatisfaction", fire_at=4, subject_kind=CUSTOMER)
+    found = {"b": Reading(2.0, 3), "f": Reading(1.0, 1)}
+    assert await find(database, *low) == [found] * 2
+    assert await find(database, low[1], going_on={"c"}) == [found | {"c": Reading(3.0, 1)}]
+    assert await find(database, low[1], going_on={"c"}, ids={"c", "f"}) == [{"c": Reading(3.0, 1), "f": Reading(1.0, 1)}]
+    assert await values(database, high) == {"a": 5.0, "e": 5.0}
+
+
 async def test_the_newest_good_grade_counts_for_two_days(database: Database, measured: Measured):
     columns = "tenant_id, agent_id, window_days, day, grade, provisional, n, policy_version"
     put = f"INSERT INTO scoring.grade_day ({columns}) VALUES ('default', %s, %s, %s, %s, %s, 40, 1)"
@@ -188,7 +213,7 @@ async def test_services_are_down_that_are_reported_as_down(database: Database, m
     assert await values(database, down) == {}, "scoring has counted none yet"
     tally = "INSERT INTO scoring.tally_total_day (tenant_id, bucket, platform, measure, n) VALUES ('default', %s, 0, 72, 5)"
     await measured.execute(tally, [(NOW.date(),)])
-    assert await values(database, down) == {"a": 30.0, "c": 5.0}
+    assert await values(database, down) == {"a": 30.0, "b": 0.0, "c": 5.0}
 
 
 async def test_the_number_of_statements_depends_on_neither_rules_nor_subjects(database: Database, measured: Measured):

@@ -17,6 +17,7 @@ def settings(**more: Any) -> AlertingSettings:
 def test_settings_of_notifications():
     assert not settings().receivers().allow_local
     assert settings(allow_local_receivers=True).receivers().allow_local
+    assert settings(allow_local_receivers=True, pagerduty_url="http://127.0.0.1:1/").pagerduty_url == "http://127.0.0.1:1/"
     made = settings(smtp_host="mail", smtp_from="R <r@example.com>", smtp_password="S3CRET")
     assert made.receivers().mail.password == "S3CRET"
     assert "S3CRET" not in repr(made) + repr(made.receivers())
@@ -28,6 +29,8 @@ def test_settings_of_notifications():
         ({"allow_local_receivers": True, "host": "0.0.0.0"}, "loopback"),
         ({"smtp_host": "mail"}, "RAPPORT_SMTP_FROM is refused: must be set beside a mail server"),
         ({"smtp_from": "nobody"}, "RAPPORT_SMTP_FROM is refused: must have an address in it"),
+        ({"pagerduty_url": "http://events.example.com"}, "RAPPORT_PAGERDUTY_URL is refused: must begin with https://"),
+        ({"pagerduty_url": "https://10.0.0.1/"}, "RAPPORT_PAGERDUTY_URL is refused: must name a public host"),
         ({"smtp_tls": "maybe"}, "RAPPORT_SMTP_TLS is refused"),
     ],
 )

@@ -163,6 +163,19 @@ def test_absence_is_told_in_whole_quarters_since_the_last_one_with_something(qua
     assert read(rule("totalConversations", condition=Absence()), [sums], NOW, "UTC") == Reading(hours, 1)
 
 
+def test_what_is_received_is_counted_by_whole_quarters():
+    (received,) = spans(rule("receivedFacts", window_s=15 * 60), at("2026-05-04T12:01"), "UTC")
+    assert received.since == at("2026-05-04T11:45")
+
+
+@pytest.mark.parametrize(("bad", "objective", "rate"), [(1000, 99.9, 10.0), (1440, 99.9, 14.4), (40_000, 90, 4.0)])
+def test_a_burn_rate_at_its_limit_is_not_past_it(bad, objective, rate):
+    sums = {"conversations": 100_000, "escalated": bad}
+    found = read(rule("escalationRate", condition=BurnRate(objective)), [sums, sums], NOW, "UTC")
+    assert found is not None
+    assert found.value == rate
+
+
 def test_absence_says_nothing_of_what_never_came():
     assert read(rule("totalConversations", condition=Absence()), [None], NOW, "UTC") is None
     assert read(rule("totalConversations", condition=Absence()), [{"last_conversations": None}], NOW, "UTC") is None

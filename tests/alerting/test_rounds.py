@@ -1,4 +1,4 @@
-"""Which subjects of which rules are looked at when."""
+"""Which subjects of which rules are looked at when, and who is not missed any more."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from services.alerting.conditions import Absence, Change, Target
 from services.alerting.measures import PLATFORMS
-from services.alerting.rounds import Round, is_of_time, round_at
-from services.alerting.rules import NoData, Subject, SubjectKind
-from tests.alerting.measured import rule
+from services.alerting.rounds import SWEEP_EVERY, Round, is_of_time, round_at
+from services.alerting.rules import Comparison, NoData, Subject, SubjectKind
+from tests.alerting.house import House
+from tests.alerting.measured import Measured, rule
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 AGENT, CUSTOMER, TENANT = SubjectKind.AGENT, SubjectKind.CUSTOMER, SubjectKind.TENANT
@@ -18,6 +19,9 @@ TOUCHED = {Subject(AGENT, "a"): None, Subject(AGENT, ""): None, Subject(CUSTOMER
 COUNTED = rule("r", "totalConversations")
 SILENT = rule("r", "totalConversations", condition=Absence())
 PLATFORM, WHOLE = (rule("r", "totalConversations", subject_kind=kind) for kind in (SubjectKind.PLATFORM, TENANT))
+
+QUIET = {"comparison": Comparison.BELOW, "no_data": NoData.WRONG}
+ALERTS = "SELECT rule_id, subject_id, state FROM alerting.alert ORDER BY subject_id"
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,35 @@ def test_what_is_due_is_what_goes_on_and_all_that_time_alone_changes():
 )
 def test_which_rules_time_alone_breaks(asked, of_time):
     assert is_of_time(asked) is of_time
+
+
+async def _retire(measured: Measured, agent: str) -> None:
+    await measured.execute("INSERT INTO ingest.agent (tenant_id, agent_id, state) VALUES ('default', %s, 4)", [(agent,)])
+
+
+@pytest.mark.parametrize("is_partial", [True, False])
+async def test_who_retires_is_not_missed_any_more(house: House, is_partial: bool):
+    measured = Measured(house.url)
+    await measured.rules(*(rule(each, "totalConversations", for_s=s, **QUIET) for each, s in (("q", 0), ("w", 3600))))
+    known = "INSERT INTO scoring.agent_state (tenant_id, agent_id, revision) VALUES ('default', %s, 1)"
+    await measured.execute(known, [("a",), ("b",)])
+    await house.evaluate()
+    assert await house.facts.rows(ALERTS) == [("q", "a", 1), ("q", "b", 1)]
+    await _retire(measured, "a")
+    house.clock.move(timedelta(seconds=1) if is_partial else SWEEP_EVERY)
+    await measured.touch(1, ["a", "b"] if is_partial else [])
+    await house.evaluate()
+    assert await house.facts.rows(ALERTS) == [("q", "a", 2), ("q", "b", 1)]
+    assert await house.facts.rows("SELECT rule_id, subject_id FROM alerting.rule_state") == [("w", "b")]
+
+
+async def test_a_touch_makes_no_alert_of_an_agent_that_is_gone(house: House):
+    measured = Measured(house.url)
+    await measured.rules(rule("q", "totalConversations", **QUIET))
+    await house.evaluate()
+    await measured.execute("INSERT INTO scoring.agent_state (tenant_id, agent_id, revision) VALUES ('default', 'a', 1)")
+    await _retire(measured, "a")
+    house.clock.move(timedelta(seconds=1))
+    await measured.touch(1, ["a"])
+    await house.evaluate()
+    assert await house.facts.rows(ALERTS) == []

@@ -47,6 +47,16 @@ async def fields_refused(call) -> list[str]:
         ({"measure": "escalationRate", "burn_rate": pb.BurnRate(objective=99), "fire_at": 0}, ["rule.fire_at"]),
         ({"subject_kind": alert_pb2.SUBJECT_KIND_TENANT, "subject_ids": ["me"]}, ["rule.subject_ids"]),
         ({"window": Duration(seconds=DAY_S, nanos=1)}, ["rule.window"]),
+        ({"change": pb.Change(weeks=8), "window": Duration(seconds=DAY_S // 2)}, ["rule.window"]),
+        ({"measure": "totalConversations", "absence": pb.Absence(), "fire_at": 6, "min_samples": 2}, ["rule.min_samples"]),
+        (
+            {"measure": "totalRevenue", "target": pb.Target(), "fire_at": 90, "comparison": 2, "no_data": pb.NO_DATA_WRONG},
+            ["rule.no_data"],
+        ),
+        (
+            {"measure": "totalConversations", "anomaly": pb.Anomaly(), "fire_at": 5, "clear_at": 6, "window": 28 * DAY_S},
+            ["rule.clear_at"],
+        ),
         ({"measure": "latestSatisfaction", "subject_kind": 2, "no_data": pb.NO_DATA_WRONG}, ["rule.no_data"]),
     ],
 )

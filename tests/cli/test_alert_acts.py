@@ -55,6 +55,14 @@ async def test_a_request_id_makes_two_commands_the_same_act(house: House, rappor
     assert len(house.alerting.acts[OPEN]) == 2
 
 
+async def test_an_end_by_hand_is_the_same_act_when_it_is_given_again(house: House, rapport: Rapport) -> None:
+    for _ in range(2):
+        result = await rapport("alerts", "resolve", "3f2a9", "--request-id", "job 7")
+        assert result.exit_code == 0, result.stderr
+    assert len(house.alerting.acts[OPEN]) == 1
+    assert (await rapport("alerts", "resolve", "3f2a9")).exit_code == 1
+
+
 async def test_alerts_are_given_up_and_ended_by_hand(house: House, rapport: Rapport) -> None:
     await rapport("alerts", "ack", OPEN, "--author", "asha")
     given_up = await rapport("alerts", "unack", OPEN)

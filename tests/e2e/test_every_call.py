@@ -60,7 +60,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "PutRule": {"rule": _RULE},
     "BacktestRule": {"rule": _RULE},
     **{name: {"ruleId": "every-call"} for name in ("DeleteRule", "ListRuleVersions")},
-    "PutTarget": {"target": {"month": "2026-06", "amount": {"currencyCode": "USD", "units": 1000}}},
+    "PutTarget": {"target": {"month": "2026-06", "amount": {"currencyCode": "INR", "units": 1000}}},
     "DeleteTarget": {"month": "2026-06"},
     "PutChannel": {"channel": {"channelId": "every-call", "email": {"to": ["on-call@example.com"]}}},
     "PutRoutes": {"routes": [{"routeId": "every-call", "channelIds": []}]},

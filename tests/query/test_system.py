@@ -80,7 +80,7 @@ async def test_an_empty_window_has_no_rates(service: Service, sample: Rows) -> N
 
     present = {field.name for field, _ in got.overall_metrics.ListFields()}
     # Agents reported as active are so whatever the window; nothing else is there.
-    assert present == {"total_active_agents", "total_customers", "currency"}
+    assert present == {"total_active_agents", "total_customers", "new_customers", "currency"}
     assert got.overall_metrics.total_customers == 0
     assert not got.platform_distribution
 

@@ -150,7 +150,7 @@ class Rule(_message.Message):
     min_samples: _builtins.int
     """Facts that a value must rest on; with fewer there is no value. 0: one."""
     no_data: Global___NoData.ValueType
-    """What it means when there is no value. Unspecified: it is right."""
+    """What it means when there is no value; nothing counted is no value, too. Unspecified: it is right."""
     disabled: _builtins.bool
     """The rule rests: it has no open alerts, and nothing makes one. Default false."""
     @_builtins.property
@@ -264,7 +264,9 @@ Global___Threshold: _TypeAlias = Threshold  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):
-    """The difference of the measure from a baseline, in percent of it: the same hours of the same weekdays in the weeks before, together."""
+    """The difference of the measure from a baseline, in percent of it: the same hours of the same weekdays in the weeks before, together.
+    Where that reaches back 35 days or more, whole days up to yesterday are compared, and the window must be of whole days.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -365,7 +367,8 @@ Global___BurnRate: _TypeAlias = BurnRate  # noqa: Y015
 @_typing.final
 class Anomaly(_message.Message):
     """A cumulative sum of how far each whole day was from what the same weekday of the 28 days before lets expect, in standard deviations
-    widened by how much the days differ beyond chance. fire_at is the sum at which it fires, usually 5. The measure must count.
+    widened by how much the days differ beyond chance. fire_at is the sum above which it fires, usually 5, whether days are above or
+    below what is expected. The measure must count.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
