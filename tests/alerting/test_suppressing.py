@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,6 +67,7 @@ async def test_an_open_alert_holds_back_what_it_explains_and_lets_go_with_its_en
 async def test_when_the_alert_that_explains_ends_another_one_does(house: House):
     await slow_agents_explain_dissatisfaction(house)
     await slow(house, "agent-1", 60_000)
+    house.clock.move(timedelta(seconds=1))
     await slow(house, "agent-2", 60_000)
     await house.score("c", 1)
     assert ("c", "agent-1") in await house.facts.rows(BY)
