@@ -47,24 +47,24 @@ def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
         alert_id=str(alert.alert_id),
         rule_id=alert.rule_id,
         rule_version=alert.rule_version,
-        type=_number(alert.type),
-        severity=_number(alert.severity),
-        state=_number(alert.state),
+        type=number(alert.type),
+        severity=number(alert.severity),
+        state=number(alert.state),
         message=alert.message,
-        subject_kind=_number(alert.subject_kind),
+        subject_kind=number(alert.subject_kind),
         agent_id=alert.subject_id if alert.subject_kind == SubjectKind.AGENT else None,
         customer_id=alert.subject_id if alert.subject_kind == SubjectKind.CUSTOMER else None,
         value=alert.value,
         threshold=alert.threshold,
-        fired_at=_timestamp(alert.fired_at),
-        resolved_at=_timestamp(alert.resolved_at),
+        fired_at=timestamp_of(alert.fired_at),
+        resolved_at=timestamp_of(alert.resolved_at),
         revision=alert.revision,
         episode=alert.episode,
         subject_id=alert.subject_id,
         labels=alert.labels,
         baseline=alert.baseline,
-        active_since=_timestamp(alert.active_since),
-        recovering_since=_timestamp(alert.recovering_since),
+        active_since=timestamp_of(alert.active_since),
+        recovering_since=timestamp_of(alert.recovering_since),
         acknowledgement=_acknowledgement(alert),
         silence_ids=alert.silence_ids,
         inhibited_by=str(alert.inhibited_by) if alert.inhibited_by else None,
@@ -78,7 +78,7 @@ def _acknowledgement(alert: Alert) -> alert_pb2.Acknowledgement | None:
         return None
     return alert_pb2.Acknowledgement(
         author=alert.acknowledged_by,
-        acknowledged_at=_timestamp(alert.acknowledged_at),
+        acknowledged_at=timestamp_of(alert.acknowledged_at),
         comment=alert.acknowledged_comment,
     )
 
@@ -86,9 +86,9 @@ def _acknowledgement(alert: Alert) -> alert_pb2.Acknowledgement | None:
 def told_to_proto(told: Told) -> alert_pb2.AlertEvent:
     """Return what a stream tells of an alert."""
     return alert_pb2.AlertEvent(
-        kind=_number(told.kind),
+        kind=number(told.kind),
         alert=alert_to_proto(told.alert),
-        event_time=_timestamp(told.at),
+        event_time=timestamp_of(told.at),
         author=told.author,
         comment=told.comment,
     )
@@ -102,7 +102,7 @@ def created_to_proto(created: Created) -> alerting_service_pb2.Created:
 
 def bookmark_to_proto(bookmark: Bookmark) -> alerting_service_pb2.Bookmark:
     """Return where the reader of a stream stands."""
-    return alerting_service_pb2.Bookmark(reason=_number(bookmark.reason))
+    return alerting_service_pb2.Bookmark(reason=number(bookmark.reason))
 
 
 def message_to_proto(message: Message) -> alerting_service_pb2.WatchAlertsResponse:
@@ -127,7 +127,9 @@ def health_to_proto(found: Iterable[Probes]) -> alerting_service_pb2.GetSystemHe
     """Return how the services are and how much of a period they worked."""
     services = list(found)
     states = [
-        agent_pb2.ServiceState(service=p.service, state=_number(p.state), checked_at=_timestamp(p.checked_at), uptime=uptime([p]))
+        agent_pb2.ServiceState(
+            service=p.service, state=number(p.state), checked_at=timestamp_of(p.checked_at), uptime=uptime([p])
+        )
         for p in services
     ]
     health = agent_pb2.SystemHealth(uptime=uptime(services), services=states)
@@ -139,12 +141,13 @@ def moment(request: Any, field: str) -> datetime | None:
     return getattr(request, field).ToDatetime(UTC) if request.HasField(field) else None
 
 
-def _number(value: int) -> Any:
+def number(value: int) -> Any:
     """Return an enumeration's number as the stubs want it: by a type that only they have."""
     return value
 
 
-def _timestamp(at: datetime | None) -> Timestamp | None:
+def timestamp_of(at: datetime | None) -> Timestamp | None:
+    """Return a moment as the contract has it, None for none."""
     if at is None:
         return None
     timestamp = Timestamp()

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import act_pb2
 
 from services.alerting.acts import Act, Done
-from services.alerting.convert import matcher_from_proto, matcher_to_proto, moment
+from services.alerting.convert import matcher_from_proto, matcher_to_proto, moment, timestamp_of
 from services.alerting.silences import Silence
 
 
@@ -31,7 +30,7 @@ def done_to_proto(done: Done) -> act_pb2.AlertAct:
     """Return what somebody did as the contract has it."""
     kind: Any = done.kind
     return act_pb2.AlertAct(
-        kind=kind, author=done.author, comment=done.comment, act_time=_timestamp(done.at), revision=done.revision
+        kind=kind, author=done.author, comment=done.comment, act_time=timestamp_of(done.at), revision=done.revision
     )
 
 
@@ -55,15 +54,9 @@ def silence_to_proto(silence: Silence) -> act_pb2.Silence:
     return act_pb2.Silence(
         silence_id=str(silence.silence_id),
         matchers=map(matcher_to_proto, silence.matchers),
-        start_time=_timestamp(silence.start_at),
-        end_time=_timestamp(silence.end_at),
+        start_time=timestamp_of(silence.start_at),
+        end_time=timestamp_of(silence.end_at),
         author=silence.author,
         comment=silence.comment,
-        put_time=_timestamp(silence.put_at),
+        put_time=timestamp_of(silence.put_at),
     )
-
-
-def _timestamp(at: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import rule_pb2
 
 from services.alerting.backtesting import Backtest, Firing, Point, Week
+from services.alerting.convert import timestamp_of
 from services.alerting.rules import Rule, SubjectKind
 
 _MOST_FIRINGS = 1000
@@ -33,8 +32,8 @@ def backtest_to_proto(found: Backtest, weeks: Iterable[Week]) -> rule_pb2.Backte
 def _firing(firing: Firing) -> rule_pb2.BacktestFiring:
     return rule_pb2.BacktestFiring(
         subject_id=firing.subject_id,
-        fired_at=_timestamp(firing.fired_at),
-        resolved_at=None if firing.resolved_at is None else _timestamp(firing.resolved_at),
+        fired_at=timestamp_of(firing.fired_at),
+        resolved_at=timestamp_of(firing.resolved_at),
         value=firing.value,
         baseline=firing.baseline,
     )
@@ -43,15 +42,9 @@ def _firing(firing: Firing) -> rule_pb2.BacktestFiring:
 def _point(point: Point) -> rule_pb2.BacktestPoint:
     reading = point.reading
     return rule_pb2.BacktestPoint(
-        time=_timestamp(point.at),
+        time=timestamp_of(point.at),
         value=reading.value if reading else None,
         measured=(reading.value if reading.measured is None else reading.measured) if reading else None,
         baseline=reading.baseline if reading else None,
         firing=point.is_firing,
     )
-
-
-def _timestamp(at: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import notification_pb2 as pb
 
 from services.alerting.attempts import Attempt
 from services.alerting.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
-from services.alerting.convert import matcher_from_proto, matcher_to_proto
+from services.alerting.convert import matcher_from_proto, matcher_to_proto, number, timestamp_of
 from services.alerting.notices import Listed
 from services.alerting.routes import Route, repeated
 from services.runtime.errors import FieldViolation, InvalidArgument, NotFound, invalid_fields
@@ -115,32 +113,19 @@ def notification_to_proto(listed: Listed, attempts: Mapping[UUID, Sequence[Attem
         route_id=listed.route_id,
         group=listed.names,
         alert_ids=[str(each) for each in listed.alert_ids],
-        state=_number(listed.state),
-        create_time=_timestamp(listed.created_at),
-        next_attempt_time=_timestamp(listed.next_at),
+        state=number(listed.state),
+        create_time=timestamp_of(listed.created_at),
+        next_attempt_time=timestamp_of(listed.next_at),
         attempts=[attempt_to_proto(each) for each in attempts.get(listed.notification_id, ())],
     )
 
 
 def attempt_to_proto(attempt: Attempt) -> pb.Attempt:
     """Return an attempt as the contract has it."""
-    return pb.Attempt(attempt_time=_timestamp(attempt.at), took_ms=attempt.took_ms, status=attempt.status, error=attempt.error)
-
-
-def _number(value: int) -> Any:
-    """Return an enumeration's number as the stubs want it: by a type that only they have."""
-    return value
+    return pb.Attempt(attempt_time=timestamp_of(attempt.at), took_ms=attempt.took_ms, status=attempt.status, error=attempt.error)
 
 
 def _duration(length: timedelta) -> Duration:
     duration = Duration()
     duration.FromTimedelta(length)
     return duration
-
-
-def _timestamp(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp

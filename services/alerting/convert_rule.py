@@ -53,19 +53,19 @@ def rule_to_proto(rule: Rule) -> rule_pb2.Rule:
         rule_id=rule.rule_id,
         version=rule.version,
         message=rule.message,
-        type=_number(rule.type),
-        severity=_number(rule.severity),
-        subject_kind=_number(rule.subject_kind),
+        type=convert.number(rule.type),
+        severity=convert.number(rule.severity),
+        subject_kind=convert.number(rule.subject_kind),
         subject_ids=rule.subject_ids,
         measure=rule.measure,
-        comparison=_number(rule.comparison),
+        comparison=convert.number(rule.comparison),
         fire_at=rule.fire_at,
         clear_at=rule.clear_at,
         window=Duration(seconds=rule.window_s),
         for_duration=Duration(seconds=rule.for_s),
         keep_firing_for=Duration(seconds=rule.keep_firing_s),
         min_samples=rule.min_samples,
-        no_data=_number(rule.no_data),
+        no_data=convert.number(rule.no_data),
         labels=rule.labels,
         disabled=rule.is_disabled,
         inhibits=[convert.matcher_to_proto(m) for m in rule.inhibits],
@@ -90,7 +90,7 @@ def measure_to_proto(measure: Measure) -> rule_pb2.AlertMeasure:
         name=measure.name,
         description=measure.description,
         unit=measure.unit,
-        subject_kinds=[_number(kind) for kind in sorted(measure.subject_kinds)],
+        subject_kinds=[convert.number(kind) for kind in sorted(measure.subject_kinds)],
         conditions=sorted(measure.conditions),
     )
 
@@ -171,8 +171,3 @@ def _told(condition: Condition) -> Any:
             return rule_pb2.BurnRate(objective=objective, short_window=short)
         case Anomaly(allowance):
             return rule_pb2.Anomaly(allowance=allowance)
-
-
-def _number(value: int) -> Any:
-    """Return an enumeration's number as the stubs want it: by a type that only they have."""
-    return value

@@ -20,6 +20,7 @@ from services.alerting.notices import Pending
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
+from services.runtime.outage import Outage
 
 #: Deliveries under way at once: in all, of one tenant, and of one of its channels. Who does not answer holds its own only.
 MOST, MOST_OF_TENANT, MOST_OF_CHANNEL = 200, 20, 2
@@ -60,7 +61,7 @@ class Notifier:
         self._of_tenant: Counter[str] = Counter()
         self._resting: dict[str, datetime] = {}
         self._cleaned: dict[str, datetime] = {}
-        self._is_waiting = False
+        self._outage = Outage(_log, "notifications wait for the database")
         self._is_ending = False
         self._claiming = asyncio.Lock()
 
@@ -68,25 +69,12 @@ class Notifier:
         """Work until `stop` is set; then give deliveries that are under way four seconds. What is given up is taken up later."""
         try:
             while not stop.is_set():
-                worked = await self._go_round_safely()
+                worked = await self._outage.attempt(self.go_round)
                 await process.wait(stop, _BUSY_S if worked else _IDLE_S)
         finally:
             self._is_ending = True
             await self._settle()
             self._is_ending = False
-
-    async def _go_round_safely(self) -> bool:
-        try:
-            worked = await self.go_round()
-        except Exception as exc:
-            if as_service_error(exc) is None:
-                raise
-            if not self._is_waiting:
-                _log.warning("notifications wait for the database", extra={"fields": {"because": type(exc).__name__}})
-            self._is_waiting = True
-            return False
-        self._is_waiting = False
-        return worked
 
     async def go_round(self) -> bool:
         """Look after each tenant once; tell whether there was anything to do. Deliveries that begin go on by themselves."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from services.alerting import log_store, probe_store, store
 from services.runtime import process
 from services.runtime.database import Database
-from services.runtime.failures import as_service_error
+from services.runtime.outage import Outage
 
 #: How long a change of an alert is kept, and so how long a resume token is good for. Alerts themselves are kept.
 LOG_KEPT = timedelta(hours=72)
@@ -43,23 +43,14 @@ class Retention:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._is_away = False
+        self._outage = Outage(_log, "old alerts wait for the database")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delete what is due now and every ten minutes until `stop` is set; a database that is away is waited for."""
-        await process.repeat(self._delete_or_wait, stop, lambda: _AGAIN_S if self._is_away else _EVERY_S)
+        await process.repeat(self._delete_or_wait, stop, lambda: _AGAIN_S if self._outage.is_on else _EVERY_S)
 
     async def _delete_or_wait(self) -> None:
-        try:
-            await self.delete_old()
-        except Exception as exc:
-            if as_service_error(exc) is None:
-                raise
-            if not self._is_away:
-                _log.warning("old alerts wait for the database", extra={"fields": {"because": type(exc).__name__}})
-            self._is_away = True
-        else:
-            self._is_away = False
+        await self._outage.attempt(self.delete_old)
 
     async def delete_old(self) -> None:
         """Delete old entries of every tenant's log, and old probes."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from rapport.alerting.v1 import notification_pb2 as pb
 
@@ -16,10 +14,7 @@ from services.alerting.attempts import State
 from services.alerting.calls import Calls
 from services.alerting.delivery import Delivery, Receivers
 from services.alerting.notices import TEST, Listed, Notice
-from services.alerting.streams import Streams
-from services.runtime.database import Database
 from services.runtime.errors import FailedPrecondition, ResourceExhausted
-from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import current_tenant
 
 _DEFAULT_PAGE = 100
@@ -31,18 +26,9 @@ _TEST_RETRY_S = 5.0
 class ChannelCalls(Calls):
     """Channels, routes and notifications. `delivery` makes the tests of channels; by default only public addresses are called."""
 
-    def __init__(
-        self,
-        database: Database,
-        streams: Streams,
-        pages_signer: Signer,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], UUID] = uuid4,
-        *,
-        delivery: Delivery | None = None,
-    ) -> None:
-        super().__init__(database, streams, pages_signer, clock, new_id)
-        self._delivery = delivery or Delivery(Receivers(), clock)
+    def __init__(self, *parts: Any, delivery: Delivery | None = None, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self._delivery = delivery or Delivery(Receivers(), self._clock)
         self._tests = asyncio.Semaphore(_TESTS)
 
     async def PutChannel(self, request: pb.PutChannelRequest, context: Any) -> pb.PutChannelResponse:

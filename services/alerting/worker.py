@@ -21,7 +21,7 @@ from services.alerting.rules import Subject
 from services.alerting.suppressing import suppress
 from services.runtime import process
 from services.runtime.database import Database
-from services.runtime.failures import as_service_error
+from services.runtime.outage import Outage
 from services.runtime.tracing import extract_trace
 
 #: Touched rows of one transaction.
@@ -41,28 +41,16 @@ class Worker:
         self._clock = clock
         self._new_id = new_id
         self._resting: dict[str, datetime] = {}
-        self._is_waiting = False
+        self._outage = Outage(_log, "evaluation waits for the database")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; look again after 5 ms when there was work, less and less often, to 100 ms, when not."""
         pace = process.Pace()
         while not stop.is_set():
-            worked = await self._go_round_safely()
-            await process.wait(stop, pace.after(worked=worked))
-
-    async def _go_round_safely(self) -> bool:
-        try:
-            worked = await self.go_round()
-        except Exception as exc:
-            if as_service_error(exc) is None:
-                raise
-            if not self._is_waiting:
-                _log.warning("evaluation waits for the database", extra={"fields": {"because": type(exc).__name__}})
-            self._is_waiting = True
-            await asyncio.sleep(REST.total_seconds())
-            return False
-        self._is_waiting = False
-        return worked
+            worked = await self._outage.attempt(self.go_round)
+            if worked is None:
+                await asyncio.sleep(REST.total_seconds())
+            await process.wait(stop, pace.after(worked=bool(worked)))
 
     async def go_round(self) -> bool:
         """Evaluate one batch of each tenant that has work; tell whether there was any."""
