@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from services.storage.schema.alerting import (
     act,
+    act_request,
     alert,
     alert_group,
     alert_log,
@@ -92,6 +93,7 @@ from services.storage.schema.tables import metadata
 __all__ = [
     "COUNTS",
     "act",
+    "act_request",
     "agent",
     "agent_day",
     "agent_interval",

@@ -140,7 +140,7 @@ alert_log = table(
     readers="ingest",
 )
 
-#: What people did about alerts, kept as long as these; a request's id finds what it did before.
+#: What people did about alerts, kept as long as these.
 act = table(
     "alerting",
     "act",
@@ -150,10 +150,19 @@ act = table(
     Column("author", Text, nullable=False),
     Column("comment", Text, nullable=False),
     time("at", nullable=False),
-    Column("request_id", Text, nullable=False),
-    Index("act_request_key", "tenant_id", "request_id", unique=True, postgresql_where=text("request_id <> ''")),
     Index(None, "tenant_id", "alert_id", "revision"),
     readers="ingest",
+)
+
+#: Requests that were answered about an alert, those that found it so already too. `request_key` is a digest of the caller's id.
+act_request = table(
+    "alerting",
+    "act_request",
+    Column("request_key", Text, primary_key=True),
+    Column("alert_id", UUID(as_uuid=True), nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    time("at", nullable=False),
+    Index(None, "tenant_id", "at"),
 )
 
 silence = table(
@@ -251,7 +260,8 @@ attempt = table(
     Column("error", Text, nullable=False),
 )
 
-#: Health probes of the services, counted by quarter of an hour; those answered well are `good`, the last found `state`.
+#: Health probes of the services, counted by quarter of an hour; those answered well are `good`, the last of them at `good_at`;
+#: the last probe found `state`.
 #: They concern the installation, not a tenant.
 probe = table(
     "alerting",
@@ -262,6 +272,7 @@ probe = table(
     Column("good", Integer, nullable=False),
     Column("state", SmallInteger, nullable=False),
     time("checked_at", nullable=False),
+    time("good_at"),
     tenant_policy=False,
     tenant_column=False,
 )

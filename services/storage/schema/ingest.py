@@ -119,6 +119,8 @@ event = table(
     # Whoever a conversation belongs to, the events that name it belong to.
     Index(None, "tenant_id", "conversation_id", postgresql_where=text("conversation_id IS NOT NULL")),
     Index(None, "tenant_id", "customer_id", postgresql_where=text("customer_id IS NOT NULL")),
+    # What was reported of services' health: a few among all others.
+    Index("event_health_idx", "tenant_id", text("(body ->> 'service')"), "occurred_at", postgresql_where=text("kind = 22")),
     readers="scoring query alerting",
 )
 
