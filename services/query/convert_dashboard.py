@@ -10,7 +10,7 @@ from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
-from services.query.answers import Frame
+from services.query.answers import Course, Frame
 from services.query.convert import alerts, missing, moment
 from services.query.convert_agent import Grades, agent_changes, agent_performance, grade_of, scored_by
 from services.query.convert_parts import day_point, grade_history
@@ -36,14 +36,31 @@ def agent_dashboard(
 
     `kept_since` is from when on facts are kept, None for all: quality names what only facts tell of a window that began before.
     """
-    course, scored = dashboard.course, scored_by(grades)
-    agent, sums = course.current.agent, course.current.sums
+    course, sums = dashboard.course, dashboard.course.current.sums
+    message = _figures(frame, window, course, grades)
+    message.sentiment_mix.CopyFrom(
+        agent_pb2.SentimentMix(positive=sums.positive, neutral=sums.neutral, negative=sums.negative),
+    )
+    message.appointments.CopyFrom(_appointments(sums, dashboard.todo))
+    _add_talk(message, dashboard.talk)
+    message.customers_at_risk.extend(_customer(each) for each in at_risk(prospects(scores)))
+    message.open_alerts.extend(alerts(open_alerts))
+    message.open_follow_ups, message.overdue_follow_ups = dashboard.todo.open, dashboard.todo.overdue
+    is_whole = (kept_since is None or window.start >= kept_since) or None
+    previous = message.previous if message.HasField("previous") else None
+    message.quality.missing.extend(missing(open_alerts, ("previous", previous), *((part, is_whole) for part in _OF_FACTS)))
+    return message
+
+
+def _figures(frame: Frame, window: Window, course: Course, grades: Grades) -> agent_pb2.AgentDashboard:
+    """Return a dashboard with who the agent is, its figures beside those of the period before, and its grades."""
+    agent, scored = course.current.agent, scored_by(grades)
     grade, grade_before = (grade_of(each, agent.agent_id) for each in (grades.grades, grades.previous_grades))
     performance = agent_performance(frame, window, course.current, grade, scored)
     previous = agent_performance(frame, window.previous(), course.previous, grade_before, scored) if course.previous else None
     found = agent_changes(course, grade)
     performance.changes.extend(found if previous else ())
-    message = agent_pb2.AgentDashboard(
+    return agent_pb2.AgentDashboard(
         agent_id=agent.agent_id,
         name=agent.name,
         state=agent.state,  # type: ignore[arg-type]  # numbers are stored plain
@@ -53,21 +70,15 @@ def agent_dashboard(
         days=[day_point(day, figures) for day, figures in course.days],
         platforms=performance.platforms,
         peers=grades.graded,
-        sentiment_mix=agent_pb2.SentimentMix(positive=sums.positive, neutral=sums.neutral, negative=sums.negative),
-        emotions=_counts(dashboard.talk.emotions),
-        intents=_counts(dashboard.talk.intents),
-        customers_at_risk=[_customer(each) for each in at_risk(prospects(scores))],
-        follow_ups=_follow_ups(dashboard.talk),
-        open_alerts=alerts(open_alerts),
         quality=performance.quality,
         grade_history=grade_history(grades, frame.today),
-        appointments=_appointments(sums, dashboard.todo),
-        open_follow_ups=dashboard.todo.open,
-        overdue_follow_ups=dashboard.todo.overdue,
     )
-    is_whole = (kept_since is None or window.start >= kept_since) or None
-    message.quality.missing.extend(missing(open_alerts, ("previous", previous), *((part, is_whole) for part in _OF_FACTS)))
-    return message
+
+
+def _add_talk(message: agent_pb2.AgentDashboard, talk: Talk) -> None:
+    message.emotions.extend(_counts(talk.emotions))
+    message.intents.extend(_counts(talk.intents))
+    message.follow_ups.extend(_follow_ups(talk))
 
 
 def prospects(scores: scoring_service_pb2.ScoreCustomersResponse) -> list[Prospect]:
