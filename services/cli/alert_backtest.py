@@ -16,7 +16,7 @@ from services.cli.alert_backtest_tables import show_backtest
 from services.cli.alert_calls import Json, read_json
 from services.cli.alert_rules import newest, rule_of
 from services.cli.alert_text import cleaned
-from services.cli.asking import Days, End, Start, period, place
+from services.cli.asking import End, Start, period, place
 from services.cli.bar import Bar
 from services.cli.calling import Addresses, connected, reach, run
 from services.cli.layout import ERR, print_json
@@ -37,13 +37,13 @@ def backtest(
     ],
     *,
     of: Annotated[str, typer.Option(metavar="SUBJECT", help="Draw the values of this subject, such as an agent's id.")] = "",
-    days: Days = None,
+    days: Annotated[int | None, typer.Option(min=1, max=366, metavar="DAYS", help="The tenant's last DAYS days.")] = None,
     start: Start = None,
     end: End = None,
     limit: Annotated[int, typer.Option(min=0, max=1000, metavar="COUNT", help="How many alerts to show.")] = 20,
     json: Json = False,
 ) -> None:
-    """Tell which alerts a rule would have made of the last 28 days. Nothing is put, and nobody is told."""
+    """Tell which alerts a rule would have made, by default of the last 28 days. Nothing is put, and nobody is told."""
     told = rule_of(read_json(rule), rule) if _is_file(rule) else None
     request = BacktestRuleRequest(rule=told, series_of=of)
     run(_backtest(context.obj, rule, request, period(days, start, end), None if json else limit))
