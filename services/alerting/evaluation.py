@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import fact_store, rule_store, store
+from services.alerting.bell import BELL
 from services.alerting.lifecycle import Alert, Change, Finding, Fingerprint, Past, Waiting, decide, withdrawn
 from services.alerting.measuring import Question, measure
 from services.alerting.rounds import Round
@@ -48,13 +49,17 @@ async def append(
     now: datetime,
     new_id: Callable[[], UUID],
 ) -> list[Change]:
-    """Store changes of alerts that are locked, with the log of them, and return them with their revisions."""
+    """Store changes of alerts that are locked, with the log of them, and return them with their revisions.
+
+    The tenant's streams in this process look as soon as the transaction is over.
+    """
     if not changes:
         return []
     first = await store.advance_log(conn, len(changes), epoch=str(new_id()))
     numbered = [change.numbered(revision) for revision, change in enumerate(changes, first)]
     await store.save_alerts(conn, [change.after for change in numbered])
     await store.append_log(conn, numbered, traces, now)
+    BELL.ring_after(conn)
     return numbered
 
 

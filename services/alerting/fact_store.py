@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Double, case, cast, func, literal, or_, select, true
+from sqlalchemy import DateTime, Double, case, cast, func, literal, literal_column, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -84,7 +84,11 @@ async def read_grades(conn: AsyncConnection, today: date, ids: Collection[str] |
 
 
 async def list_seen(conn: AsyncConnection) -> list[Seen]:
-    """Return what probes found of each service last, and in the last quarter of an hour with a good one."""
+    """Return what probes found of each service last, and when they last found it good.
+
+    One that they never did was good until the first of its quarters of an hour that are kept. Of quarters of before these moments
+    were kept it is known only where the last probe was good; others count as good at their beginning.
+    """
     p, oldest = probe.c, probe.alias().c
     # Few looks into the index for each service: the table has every quarter of an hour of weeks.
     first = select(func.min(p.service).label("service")).cte("services", recursive=True)
@@ -94,22 +98,25 @@ async def list_seen(conn: AsyncConnection) -> list[Seen]:
     began = select(func.min(oldest.bucket)).where(oldest.service == services.c.service).correlate(services).scalar_subquery()
     newest = of_service.lateral("newest")
     good = of_service.where((p.good > 0) | (p.bucket == began)).lateral("good")
-    bad = case((good.c.state == HealthState.UP, 0), else_=good.c.probes - good.c.good)
-    query = select(services.c.service, newest.c.state, newest.c.checked_at, good.c.bucket, good.c.checked_at, bad)
+    last = case((good.c.state == HealthState.UP, good.c.checked_at), else_=good.c.bucket)
+    good_at = func.coalesce(good.c.good_at, last)
+    query = select(services.c.service, newest.c.state, newest.c.checked_at, good_at)
     return [Seen(*row) for row in await conn.execute(query.select_from(services.join(newest, true()).join(good, true())))]
 
 
-async def list_told(conn: AsyncConnection, since: datetime) -> list[Told]:
+async def list_told(conn: AsyncConnection) -> list[Told]:
     """Return the services that were reported as down after they were last reported as up, and since when; or else as up."""
     e, t = event.c, tally_total_day.c
-    # Reports are among all other events of their time: unless scoring counted one that a service is down, none are looked for.
-    days = (t.tenant_id == THIS_TENANT, t.measure == _DOWNS, t.n > 0, t.bucket >= since.date() - timedelta(days=1))
-    service, state = e.body["service"].astext.label("service"), e.body["state"].astext
-    told = (e.tenant_id == THIS_TENANT, e.kind == _HEALTH, e.occurred_at >= since, select(t.bucket).where(*days).exists())
-    up_at = func.max(e.occurred_at).filter(state == str(int(HealthState.UP))).over(partition_by=service).label("up_at")
-    said = select(service, state.label("state"), e.occurred_at, up_at).where(*told).subquery().c
-    is_down = (said.state == str(int(HealthState.DOWN)), (said.up_at.is_(None)) | (said.occurred_at > said.up_at))
-    down_at = func.min(said.occurred_at).filter(*is_down)
+    # Where scoring counted none that a service is down, none are read; a tenant's day may begin 14 hours before that of UTC.
+    downs = (t.tenant_id == THIS_TENANT, t.measure == _DOWNS, t.n > 0)
+    first = select(cast(func.min(t.bucket) - 1, DateTime(timezone=True))).where(*downs).scalar_subquery()
+    # In these words reports are found by their index, and not among all other events.
+    service, state = (e.body.op("->>")(literal_column(f"'{name}'")).label(name) for name in ("service", "state"))
+    is_report = (e.tenant_id == THIS_TENANT, e.kind == literal_column(str(_HEALTH)), e.occurred_at >= first)
+    is_up, is_down = (state == str(int(each)) for each in (HealthState.UP, HealthState.DOWN))
+    up_at = func.max(e.occurred_at).filter(is_up).over(partition_by=service).label("up_at")
+    said = select(service, is_down.label("is_down"), e.occurred_at, up_at).where(*is_report).subquery().c
+    down_at = func.min(said.occurred_at).filter(said.is_down, (said.up_at.is_(None)) | (said.occurred_at > said.up_at))
     told_at = func.coalesce(down_at, func.max(said.up_at))
     query = select(said.service, told_at, down_at.is_not(None)).group_by(said.service).having(told_at.is_not(None))
     return [Told(*row) for row in await conn.execute(query)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from services.storage.schema import alert, alert_log, log_head
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _ENTRY = [c for c in alert_log.c if c.name not in {"tenant_id", "alert_id", "trace"}]
+_NAMES = tuple(field.name for field in fields(Alert))
 _TIMES = ("fired_at", "resolved_at", "active_since", "recovering_since", "acknowledged_at")
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
@@ -32,7 +33,12 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 def to_json(state: Alert) -> dict[str, Any]:
     """Return an alert as the log stores it."""
-    return {name: _plain(value) for name, value in asdict(state).items()}
+    return {name: _plain(value) for name, value in values_of(state).items()}
+
+
+def values_of(state: Alert) -> dict[str, Any]:
+    """Return an alert's values by name, not copied: that took as long as all else of an append."""
+    return {name: getattr(state, name) for name in _NAMES}
 
 
 def from_json(stored: Mapping[str, Any]) -> Alert:

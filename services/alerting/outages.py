@@ -8,30 +8,18 @@ from datetime import datetime, timedelta
 
 from services.alerting.uptime import HealthState
 
-#: How often every service is probed.
-PROBED_EVERY = timedelta(seconds=5)
 #: A probe that is older says nothing of now: nobody probes, or the service is not asked for any more.
 HOLDS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last probe of a service, and of the last quarter of an hour with a good one: its begin, its last probe, its bad ones.
-
-    `bad_probes` is 0 where the last of these was good. A service that never was good has its first quarter instead.
-    """
+    """What the last probe of a service found, and when; and when one found it good last."""
 
     service: str
     state: int
     checked_at: datetime
-    quarter: datetime
-    quarter_checked_at: datetime
-    bad_probes: int
-
-    @property
-    def good_at(self) -> datetime:
-        """When it was found good last. Of a quarter's probes only the last one's time is kept: bad ones count as its end."""
-        return max(self.quarter, self.quarter_checked_at - self.bad_probes * PROBED_EVERY)
+    good_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

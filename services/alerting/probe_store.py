@@ -25,6 +25,7 @@ async def add_probes(conn: AsyncConnection, asked: Iterable[Probe]) -> None:
             "good": probe.c.good + new.excluded.good,
             "state": case((is_later, new.excluded.state), else_=probe.c.state),
             "checked_at": func.greatest(probe.c.checked_at, new.excluded.checked_at),
+            "good_at": func.greatest(probe.c.good_at, new.excluded.good_at),
         },
     )
     rows = [_row(p) for p in asked]
@@ -56,4 +57,5 @@ def _row(asked: Probe) -> dict[str, object]:
         "good": int(asked.is_good),
         "state": asked.state,
         "checked_at": asked.at,
+        "good_at": asked.at if asked.is_good else None,
     }

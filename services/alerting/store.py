@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, func, or_, select, text, union, update
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.erase_store import ERASED
 from services.alerting.lifecycle import Alert, Change, Fingerprint, Past
-from services.alerting.log_store import alert_of, to_json
+from services.alerting.log_store import alert_of, to_json, values_of
 from services.alerting.rules import Subject
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_log, evaluation, log_head, touched
@@ -120,7 +120,8 @@ async def save_alerts(conn: AsyncConnection, alerts: Iterable[Alert]) -> None:
     new = insert(alert)
     replaced = {c.name: new.excluded[c.name] for c in _ALERT if c.name != "alert_id"}
     upsert = new.on_conflict_do_update(index_elements=["tenant_id", "alert_id"], set_=replaced)
-    await conn.execute(upsert, [{"tenant_id": current_tenant(), **asdict(a), "silence_ids": list(a.silence_ids)} for a in alerts])
+    mine = {"tenant_id": current_tenant()}
+    await conn.execute(upsert, [mine | values_of(each) | {"silence_ids": list(each.silence_ids)} for each in alerts])
 
 
 async def append_log(

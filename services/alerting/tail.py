@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 
+from services.alerting.bell import BELL
 from services.alerting.log import Entry, Head, Position
 from services.alerting.log_reader import LogReader, expired, is_gapless
 from services.alerting.renditions import Renditions
+from services.runtime import process
 
 #: Entries that a tail keeps for its streams; a stream that is further behind reads the stored log.
 RING = 1024
@@ -18,7 +20,9 @@ RING = 1024
 STRETCHES = 20
 
 _BUSY_POLL_S = 0.005
-_IDLE_POLL_S = 0.1
+#: The longest pause of a tail without news: so many seconds for each tail that there is, for each look costs as much as the
+#: others', and no more than so many.
+_IDLE_POLL_S, _LONGEST_POLL_S = 0.025, 0.1
 _PAUSE_AFTER_FAILURE_S = 0.5
 _POLL_DEADLINE_S = 5.0
 #: A tail that has not reached the log for longer does not know whether there is news.
@@ -54,9 +58,12 @@ class Ring:
 
 
 class Tail:
-    """Polls one tenant's log, every 5 ms after news and less and less often, to every 100 ms, without."""
+    """Polls one tenant's log, 5 ms after news and less and less often, to every `idle_s()` seconds, without.
 
-    def __init__(self, tenant_id: str, reader: LogReader, clock: Callable[[], float]) -> None:
+    When the bell rings it looks at once: that finds what this process appended, and polling what others did.
+    """
+
+    def __init__(self, tenant_id: str, reader: LogReader, clock: Callable[[], float], idle_s: Callable[[], float]) -> None:
         #: What wakes the streams that watch.
         self.watchers: set[Callable[[], None]] = set()
         #: What was made for streams of entries of this log. Take it before the entries: it is another for another log.
@@ -64,6 +71,9 @@ class Tail:
         self._tenant_id = tenant_id
         self._reader = reader
         self._clock = clock
+        self._idle_s = idle_s
+        self._has_rung = asyncio.Event()
+        self._is_away = False
         self._head: Head | None = None
         self._ring = Ring(0)
         self._stretches: dict[tuple[int, int], list[Entry]] = {}
@@ -110,18 +120,33 @@ class Tail:
 
     async def run(self) -> None:
         """Poll until cancelled; a database that is away is waited for."""
-        pause, is_away = _BUSY_POLL_S, False
-        while True:
-            try:
-                async with asyncio.timeout(_POLL_DEADLINE_S):
-                    news = await self.poll()
-            except Exception as exc:  # noqa: BLE001 streams wait meanwhile, and send no heartbeat
-                if not is_away:
-                    _log.warning("the alert log cannot be read", extra={"fields": {"because": type(exc).__name__}})
-                pause, is_away = _PAUSE_AFTER_FAILURE_S, True
-            else:
-                pause, is_away = _BUSY_POLL_S if news else min(pause * 1.5, _IDLE_POLL_S), False
-            await asyncio.sleep(pause)
+        pause = _BUSY_POLL_S
+        with BELL.heard(self._tenant_id, self._has_rung.set):
+            while True:
+                self._has_rung.clear()
+                news = await self._try()
+                if news is None:
+                    await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
+                elif news:
+                    # What comes meanwhile is read together, however often it rings.
+                    pause = _BUSY_POLL_S
+                    await asyncio.sleep(pause)
+                else:
+                    pause = min(pause * 1.5, self._idle_s())
+                    await process.wait(self._has_rung, pause)
+
+    async def _try(self) -> bool | None:
+        """Look at the log once; tell whether there was news, None when it could not be read."""
+        try:
+            async with asyncio.timeout(_POLL_DEADLINE_S):
+                news = await self.poll()
+        except Exception as exc:  # noqa: BLE001 streams wait meanwhile, and send no heartbeat
+            if not self._is_away:
+                _log.warning("the alert log cannot be read", extra={"fields": {"because": type(exc).__name__}})
+            self._is_away = True
+            return None
+        self._is_away = False
+        return news
 
     async def poll(self) -> bool:
         """Look at the log once; tell whether there was news."""
@@ -159,7 +184,7 @@ class Tails:
     def watched(self, tenant_id: str, wake: Callable[[], None]) -> Iterator[Tail]:
         """Share the tenant's tail for the block, and have `wake` called when there is news; it runs as long as anybody does."""
         if tenant_id not in self._running:
-            tail = Tail(tenant_id, self._reader, asyncio.get_running_loop().time)
+            tail = Tail(tenant_id, self._reader, asyncio.get_running_loop().time, self._idle_s)
             # In a context of its own: it outlives the call that begins it.
             self._running[tenant_id] = (tail, asyncio.create_task(tail.run(), context=Context()))
         tail, task = self._running[tenant_id]
@@ -171,6 +196,9 @@ class Tails:
             if not tail.watchers:
                 del self._running[tenant_id]
                 task.cancel()
+
+    def _idle_s(self) -> float:
+        return min(_IDLE_POLL_S * len(self._running), _LONGEST_POLL_S)
 
     def pulse(self) -> None:
         """Wake every stream."""

@@ -168,6 +168,35 @@ async def test_one_tenants_failure_does_not_keep_the_others_waiting(house: House
     assert await house.facts.rows("SELECT tenant_id FROM alerting.alert ORDER BY 1") == [("a",), ("c",)]
 
 
+async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: House, caplog: pytest.LogCaptureFixture):
+    for tenant in ("a", "b"):
+        await house.facts.conversation("c", house.clock(), score=1, tenant=tenant)
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with running(house.worker.run):
+        async with await psycopg.AsyncConnection.connect(house.url) as conn:
+            await conn.execute("LOCK TABLE alerting.rule")
+
+            async def is_ended() -> bool:
+                return bool(await house.facts.rows(end))
+
+            # In the middle of one evaluation, and of the next.
+            await eventually(is_ended)
+            await eventually(is_ended)
+
+            async def is_said() -> bool:
+                return bool(caplog.records)
+
+            await eventually(is_said)
+
+        async def all_raised() -> bool:
+            house.clock.move(timedelta(seconds=2))
+            return await house.facts.rows("SELECT count(*) FROM alerting.alert") == [(2,)]
+
+        await eventually(all_raised)
+    said = [(record.levelname, record.message, record.exc_info) for record in caplog.records]
+    assert said == [("WARNING", "evaluation waits for the database", None)]
+
+
 async def test_the_number_of_statements_does_not_grow_with_the_subjects(house: House):
     counts = []
     for subjects in (1, 40):

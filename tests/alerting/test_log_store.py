@@ -1,0 +1,41 @@
+"""How an alert is written to the log."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.alerting.lifecycle import Alert
+from services.alerting.log_store import from_json, to_json, values_of
+
+NOW = datetime(2026, 5, 4, 12, 7, 30, 123456, tzinfo=UTC)
+ALERT = Alert(
+    alert_id=UUID(int=1),
+    rule_id="r",
+    rule_version=2,
+    episode=3,
+    type=1,
+    severity=2,
+    subject_kind=1,
+    subject_id="a",
+    state=2,
+    message="m",
+    value=None,
+    threshold=1.5,
+    fired_at=NOW,
+    resolved_at=NOW,
+    labels={"team": "sales"},
+    silence_ids=("s", "t"),
+    inhibited_by=UUID(int=2),
+    resolved_by="",
+)
+
+
+def test_what_is_written_is_read_again():
+    assert from_json(json.loads(json.dumps(to_json(ALERT)))) == ALERT
+
+
+def test_nothing_is_copied_to_be_written():
+    """Copies of everything in it took a third of the time that many alerts take to be stored."""
+    assert values_of(ALERT)["labels"] is ALERT.labels
