@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import takewhile
 from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,20 +18,25 @@ from services.alerting.backtest_store import Asked
 from services.alerting.backtesting import Facts
 from services.alerting.conditions import Absence, Target
 from services.alerting.history import History, Row, Telling
-from services.alerting.measures import MEASURES, MONEY, PLATFORMS, VALUE, Kept
-from services.alerting.rules import NoData, SubjectKind
+from services.alerting.measures import MEASURES, MONEY, VALUE, Kept
+from services.alerting.presence import is_counted, is_missed, known_since
+from services.alerting.rules import SubjectKind
 from services.alerting.targets import next_month
-from services.runtime.windows import local_day
+from services.runtime.windows import local_day, midnight
 from services.storage.reading import Settings
 
-#: What makes a history of rows.
-_Making: TypeAlias = Callable[[], History]
+#: What tells whether nobody waits for the facts any more.
+_GivenUp: TypeAlias = Callable[[], bool]
+#: What makes a history of rows; once it is given up, of some of them.
+_Making: TypeAlias = Callable[[_GivenUp], History]
+#: The day of those of whom nothing tells since when they are there.
+_ALWAYS = datetime.fromtimestamp(0, UTC)
 
 
-async def load(conn: AsyncConnection, plan: Plan, settings: Settings) -> Callable[[], Facts]:
+async def load(conn: AsyncConnection, plan: Plan, settings: Settings) -> Callable[[_GivenUp], Facts]:
     """Return what makes the facts that a plan's moments are looked at with, which may take a second.
 
-    The number of statements does not depend on what is there.
+    What it makes once it is given up is not whole. The number of statements does not depend on what is there.
     """
     kind, ids = plan.rule.subject_kind, plan.rule.subject_ids
     days: list[_Making] = []
@@ -38,19 +45,37 @@ async def load(conn: AsyncConnection, plan: Plan, settings: Settings) -> Callabl
         days = await _sums(conn, plan, Asked(kind, ids, *plan.days, plan.zone, is_daily=True), settings)
     if plan.quarters:
         quarters = await _fine(conn, plan, Asked(kind, ids, *plan.quarters, plan.zone), settings)
-    return partial(_facts, days, quarters, await _targets(conn, plan, settings), await _known(conn, plan))
+    targets, seen = await _targets(conn, plan, settings), await _seen(conn, plan)
+    return partial(_facts, days, quarters, targets, _Rows(("seen",), seen, Telling.TIME))
 
 
 def _facts(
-    days: Iterable[_Making], quarters: Iterable[_Making], targets: Mapping[tuple[str, date], Decimal], known: Collection[str]
+    days: Iterable[_Making],
+    quarters: Iterable[_Making],
+    targets: Mapping[tuple[str, date], Decimal],
+    seen: _Making,
+    is_given_up: _GivenUp,
 ) -> Facts:
-    return Facts([made() for made in days], [made() for made in quarters], targets, known)
+    made_days, made_quarters = ([made(is_given_up) for made in several] for several in (days, quarters))
+    return Facts(made_days, made_quarters, targets, seen(is_given_up))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a history, which are made as they are taken."""
+
+    columns: Sequence[str]
+    rows: Iterable[Row]
+    told: Telling = Telling.SUMS
+
+    def __call__(self, is_given_up: _GivenUp) -> History:
+        return History(self.columns, takewhile(lambda _: not is_given_up(), self.rows), self.told)
 
 
 async def _fine(conn: AsyncConnection, plan: Plan, asked: Asked, settings: Settings) -> list[_Making]:
     match plan.kept:
         case Kept.SCORES:
-            return [partial(History, (VALUE,), await backtest_store.list_ratings(conn, asked), Telling.VALUE)]
+            return [_Rows((VALUE,), await backtest_store.list_ratings(conn, asked), Telling.VALUE)]
         case Kept.RECEIPTS:
             return [_history(plan, (MEASURES[plan.rule.measure].of,), await backtest_store.list_receipts(conn, asked))]
         case _:
@@ -65,14 +90,14 @@ async def _sums(conn: AsyncConnection, plan: Plan, asked: Asked, settings: Setti
         found.append(_history(plan, counts, await backtest_store.list_counts(conn, asked, counts)))
     if MONEY & set(needed):
         rows = await backtest_store.list_money(conn, asked, settings.reporting_currency)
-        found.append(partial(History, ("orders", "revenue", "unpriced"), rows))
+        found.append(_Rows(("orders", "revenue", "unpriced"), rows))
     return found
 
 
 def _history(plan: Plan, columns: tuple[str, ...], rows: Iterable[Row]) -> _Making:
     if isinstance(plan.rule.condition, Absence):
-        return partial(History, columns, (row for row in rows if row.values[0] > 0), Telling.TIME)
-    return partial(History, columns, rows)
+        return _Rows(columns, (row for row in rows if row.values[0] > 0), Telling.TIME)
+    return _Rows(columns, rows)
 
 
 async def _targets(conn: AsyncConnection, plan: Plan, settings: Settings) -> dict[tuple[str, date], Decimal]:
@@ -89,10 +114,24 @@ async def _targets(conn: AsyncConnection, plan: Plan, settings: Settings) -> dic
     return {(target.agent_id, target.month): target.amount for target in mine}
 
 
-async def _known(conn: AsyncConnection, plan: Plan) -> set[str]:
-    """Return who is looked at though there be no facts: that matters only where these are missed."""
-    if plan.rule.no_data != NoData.WRONG:
-        return set()
-    if plan.rule.subject_kind == SubjectKind.AGENT:
-        return await fact_store.list_agents(conn)
-    return set(PLATFORMS.values()) if plan.rule.subject_kind == SubjectKind.PLATFORM else set()
+async def _seen(conn: AsyncConnection, plan: Plan) -> list[Row]:
+    """Return the days by which it is told who is there, where that matters.
+
+    Of agents that are there now the first day on which anything of them was counted; of others each day with facts.
+    """
+    rule, zone = plan.rule, plan.zone
+    if not is_counted(rule) and not is_missed(rule):
+        return []
+    if rule.subject_kind == SubjectKind.AGENT:
+        agents = await fact_store.list_agents(conn, rule.subject_ids or None)
+        began = await backtest_store.list_first_days(conn, agents)
+        return [Row(each, midnight(began[each], zone) if each in began else _ALWAYS, ()) for each in sorted(agents)]
+    since, until = known_since(plan.moments[0], zone), local_day(plan.moments[-1], zone)
+    match rule.subject_kind:
+        case SubjectKind.PLATFORM:
+            days = await backtest_store.list_platform_days(conn, since, until)
+        case SubjectKind.SOURCE:
+            days = await backtest_store.list_source_days(conn, since, until, zone)
+        case _:
+            days = []
+    return [Row(subject, midnight(day, zone), ()) for subject, day in days]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from services.alerting.conditions import Absence, BurnRate, Target
 from services.alerting.measures import MEASURES, Kept
+from services.alerting.presence import is_counted, is_missed
 from services.alerting.readings import QUARTER, QUARTERS_KEPT, Span, is_daily, spans
 from services.alerting.rules import Rule
 from services.runtime.errors import FieldViolation, InvalidArgument
@@ -51,12 +52,16 @@ class Plan:
     @property
     def quarters(self) -> tuple[datetime, datetime] | None:
         """The period [since, until) of which sums by quarter of an hour are needed, or single facts, if any are."""
-        if self.kept is not Kept.ROLLUPS:
-            return self._reach()
-        if self.is_daily or not needs_quarters(self.rule):
+        if self.kept is Kept.ROLLUPS and (self.is_daily or not needs_quarters(self.rule)):
             return None
         since, until = self._reach()
-        return (self.today(self.moments[0]) if isinstance(self.rule.condition, Target) else since), until
+        today = self.today(self.moments[0])
+        if isinstance(self.rule.condition, Target):
+            since = today
+        elif is_counted(self.rule) or is_missed(self.rule):
+            # Who came earlier on the first day is there, too.
+            since = min(since, today)
+        return since, until
 
     def today(self, now: datetime) -> datetime:
         """Return when the day of a moment began in the tenant's zone."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Table, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Date, Select, Table, Text, cast, column, func, literal, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.history import Row
@@ -108,6 +109,35 @@ async def list_ratings(conn: AsyncConnection, asked: Asked) -> Iterator[Row]:
     )
     rows = await _list(conn, asked, found.order_by(c.at, c.fact_id))
     return (Row(row.subject_id, row.at, (row.values[0] / 100,)) for row in rows)
+
+
+async def list_first_days(conn: AsyncConnection, agents: Collection[str]) -> dict[str, date]:
+    """Return the first day on which anything was counted of each of some agents of whom anything was."""
+    d = schema.agent_day.c
+    named = (
+        func.unnest(literal(sorted(agents), ARRAY(Text))).table_valued(column("agent_id", Text), name="named").render_derived()
+    )
+    of_agent = (d.tenant_id == THIS_TENANT, d.agent_id == named.c.agent_id)
+    # One look into the index for each agent: the table has all agents' days of years.
+    first = select(d.bucket).where(*of_agent).order_by(d.bucket).limit(1).lateral("first")
+    rows = await conn.execute(select(named.c.agent_id, first.c.bucket).select_from(named.join(first, true())))
+    return {row.agent_id: row.bucket for row in rows}
+
+
+async def list_platform_days(conn: AsyncConnection, since: date, until: date) -> list[tuple[str, date]]:
+    """Return each platform's days in [since, until] on which anything was counted."""
+    c = schema.counts_total_day.c
+    days = select(c.platform, c.bucket).where(c.tenant_id == THIS_TENANT, c.bucket >= since, c.bucket <= until)
+    return [(PLATFORMS[number], day) for number, day in await conn.execute(days) if number in PLATFORMS]
+
+
+async def list_source_days(conn: AsyncConnection, since: date, until: date, zone: str) -> list[tuple[str, date]]:
+    """Return each source's days of a zone in [since, until] on which it reported."""
+    q = schema.sync_quarter.c
+    day = cast(func.timezone(literal(zone), q.quarter), Date).label("day")
+    within = (q.quarter >= midnight(since, zone), q.quarter < midnight(until + timedelta(days=1), zone))
+    told = select(q.source, day).where(q.tenant_id == THIS_TENANT, *within).distinct()
+    return [(SOURCES.get(number, f"source {number}"), on) for number, on in await conn.execute(told)]
 
 
 def _subject(asked: Asked, c: Any) -> ColumnElement[Any]:

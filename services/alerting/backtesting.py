@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from uuid import UUID
 
+from services.alerting.backtest_pieces import Piece, is_in, moved, together
 from services.alerting.backtest_plan import Plan
 from services.alerting.conditions import Absence, Target
 from services.alerting.history import History
-from services.alerting.lifecycle import Alert, EventKind, Finding, Past, Waiting, decide
-from services.alerting.readings import Span, Sums, read
-from services.alerting.rules import NoData, Reading, Subject, SubjectKind
+from services.alerting.lifecycle import Alert, EventKind, Finding, Past, Waiting, decide, withdrawn
+from services.alerting.measures import PLATFORMS
+from services.alerting.presence import is_counted, is_missed, known_since
+from services.alerting.readings import Span, read
+from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
 from services.runtime.errors import InvalidArgument
 from services.runtime.windows import local_day, midnight
 
@@ -26,18 +30,18 @@ MOST_SUMS = 2_000_000
 class Facts:
     """The past: by day, and by quarter of an hour or fact by fact. Targets are by subject and by the first day of the month.
 
-    `known` are subjects that are looked at whatever is known of them.
+    `seen` tells who is there without facts, where that matters: agents by the day that they came, others by each with facts.
     """
 
     days: Sequence[History] = ()
     quarters: Sequence[History] = ()
     targets: Mapping[tuple[str, date], Decimal] = field(default_factory=dict)
-    known: Collection[str] = ()
+    seen: History = field(default_factory=lambda: History((), ()))
 
     @property
     def subjects(self) -> set[str]:
-        of_facts = {s for history in (*self.days, *self.quarters) for s in history.subjects}
-        return of_facts | {s for s, _ in self.targets} | set(self.known)
+        of_facts = {s for history in (*self.days, *self.quarters, self.seen) for s in history.subjects}
+        return of_facts | {s for s, _ in self.targets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +85,18 @@ class Backtest:
     subjects: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part of a span, in seconds since 1970, and where its facts are."""
-
-    histories: Sequence[History]
-    since: float
-    until: float
-
-
 class _Replay:
     """Goes through a plan's moments and keeps what alerting would keep."""
 
-    def __init__(self, plan: Plan, facts: Facts) -> None:
-        self._plan, self._facts = plan, facts
+    def __init__(self, plan: Plan, facts: Facts, is_given_up: Callable[[], bool]) -> None:
+        self._plan, self._facts, self._is_given_up = plan, facts, is_given_up
         rule = plan.rule
-        # Those of whom it may be wrong that there is no data.
-        self._expected = {*facts.known, *rule.subject_ids, *([""] if rule.subject_kind == SubjectKind.TENANT else [])}
-        everyone = facts.subjects | self._expected
+        everyone = facts.subjects | _expected(rule)
         self._subjects = {s for s in everyone if rule.concerns(Subject(rule.subject_kind, s))}
         # What these say changes with time alone.
         self._is_restless = isinstance(rule.condition, Absence | Target) or rule.no_data == NoData.WRONG
-        self._pieces: list[list[_Piece]] = []
+        self._pieces: list[list[Piece]] = []
+        self._seen: list[Piece] = []
         self._readings: dict[str, Reading | None] = {}
         self._open: dict[str, Alert] = {}
         self._waiting: dict[str, Waiting] = {}
@@ -115,19 +109,24 @@ class _Replay:
     def look(self, now: datetime) -> None:
         """Look at the rule at the next moment."""
         pieces = [self._split(span, now) for span in self._plan.spans(now)]
-        moved = self._subjects if self._is_restless or not self._pieces else self._moved(pieces)
-        self._pieces = pieces
-        self._sums += len(moved) * len(pieces)
+        seen = _seen(self._plan, self._facts, now)
+        looked_at = self._subjects
+        if self._pieces and not self._is_restless:
+            looked_at = looked_at & moved(chain(self._seen, *self._pieces), chain(seen, *pieces))
+        self._pieces, self._seen = pieces, seen
+        self._sums += len(looked_at) * len(pieces)
         if self._sums > MOST_SUMS:
             sentence = "the rule would have to add up too much; name fewer subjects, or a shorter period"
             raise InvalidArgument("QUERY_TOO_LARGE", sentence)
         month = local_day(now, self._plan.zone).replace(day=1)
         # In its first moment nothing of a month is over, and nobody can be behind.
         targets = self._facts.targets if now > midnight(month, self._plan.zone) else {}
-        for subject in moved:
+        for subject in looked_at:
+            if self._is_given_up():
+                return
             self._readings[subject] = self._read(subject, now, targets.get((subject, month)))
         # Of others nothing changes: what they have found is as it was, and they wait for nothing.
-        for subject in sorted(moved | self._waiting.keys() | self._recovering):
+        for subject in sorted(looked_at | self._waiting.keys() | self._recovering):
             self._decide(subject, now)
 
     def point(self, subject: str, now: datetime) -> Point:
@@ -135,8 +134,8 @@ class _Replay:
         return Point(now, self._plan.rule.usable(self._readings.get(subject)), subject in self._open)
 
     def _read(self, subject: str, now: datetime, target: Decimal | None) -> Reading | None:
-        sums = [_together(h.tell(subject, p.since, p.until) for p in parts for h in p.histories) for parts in self._pieces]
-        found = read(self._plan.rule, sums, now, self._plan.zone, target)
+        sums = [together(parts, subject) for parts in self._pieces]
+        found = read(self._plan.rule, sums, now, self._plan.zone, target, is_known=self._is_there(subject))
         if self._plan.rule.usable(found):
             self.measured.add(subject)
         return found
@@ -144,7 +143,11 @@ class _Replay:
     def _decide(self, subject: str, now: datetime) -> None:
         rule, reading = self._plan.rule, self._readings.get(subject)
         current, waiting = self._open.get(subject), self._waiting.get(subject)
-        if reading is None and not (current or waiting) and subject not in self._expected:
+        if reading is None and is_missed(rule) and not self._is_there(subject):
+            # Nobody is missed who never came.
+            self._waiting.pop(subject, None)
+            if current is not None:
+                self._apply(EventKind.RESOLVED, withdrawn(current, now).after)
             return
         goes_on = current is not None and subject not in self._recovering
         if not waiting and (goes_on or current is None) and rule.is_broken_by(reading, was_broken=goes_on) is goes_on:
@@ -171,31 +174,25 @@ class _Replay:
             self._episodes[after.subject_id] += 1
             self.firings[after.alert_id] = Firing(after.subject_id, after.fired_at, after.value, after.baseline)
 
-    def _moved(self, pieces: list[list[_Piece]]) -> set[str]:
-        """Return the subjects of facts that came into a span, or left one, since the moment before."""
-        found: set[str] = set()
-        for old, new in zip(self._pieces, pieces, strict=True):
-            for before, after in zip(old, new, strict=True):
-                for history in after.histories:
-                    found |= history.between(before.since, after.since) | history.between(before.until, after.until)
-        return found & self._subjects
+    def _is_there(self, subject: str) -> bool:
+        return self._plan.rule.subject_kind == SubjectKind.TENANT or is_in(self._seen, subject)
 
-    def _split(self, span: Span, now: datetime) -> list[_Piece]:
+    def _split(self, span: Span, now: datetime) -> list[Piece]:
         """Return where a span's facts are: of the day that goes on, only what is over is known."""
         facts, since, until = self._facts, span.since.timestamp(), span.until.timestamp()
         if span.days is None:
-            return [_Piece(facts.quarters, since, until)]
+            return [Piece(facts.quarters, since, until)]
         today = self._plan.today(now).timestamp()
         over = max(since, min(until, today))
-        return [_Piece(facts.days, since, over), _Piece(facts.quarters, over, max(over, min(until, now.timestamp())))]
+        return [Piece(facts.days, since, over), Piece(facts.quarters, over, max(over, min(until, now.timestamp())))]
 
 
 def replay(plan: Plan, facts: Facts, series_of: str | None, is_given_up: Callable[[], bool] = lambda: False) -> Backtest:
     """Return what a rule would have made of a past, and what was found of a subject if one is asked for.
 
-    Stops between two moments once `is_given_up`. Raises InvalidArgument (QUERY_TOO_LARGE).
+    Stops once `is_given_up`. Raises InvalidArgument (QUERY_TOO_LARGE).
     """
-    going, points = _Replay(plan, facts), []
+    going, points = _Replay(plan, facts, is_given_up), []
     for now in plan.moments:
         if is_given_up():
             break
@@ -205,9 +202,11 @@ def replay(plan: Plan, facts: Facts, series_of: str | None, is_given_up: Callabl
     return Backtest(tuple(going.firings.values()), tuple(points), len(going.measured))
 
 
-def try_on(plan: Plan, make: Callable[[], Facts], series_of: str | None, is_given_up: Callable[[], bool]) -> Backtest:
-    """Make the past and replay it."""
-    return replay(plan, make(), series_of, is_given_up)
+def try_on(
+    plan: Plan, make: Callable[[Callable[[], bool]], Facts], series_of: str | None, is_given_up: Callable[[], bool]
+) -> Backtest:
+    """Make the past and replay it; stops soon once `is_given_up`."""
+    return replay(plan, make(is_given_up), series_of, is_given_up)
 
 
 def by_week(plan: Plan, firings: Iterable[Firing]) -> list[Week]:
@@ -225,10 +224,24 @@ def _monday(moment: datetime, zone: str) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _together(parts: Iterable[Sums | None]) -> Sums | None:
-    """Return sums of what is known; None without any."""
-    known = [part for part in parts if part is not None]
-    if len(known) <= 1:
-        return known[0] if known else None
-    names = {name for part in known for name in part}
-    return {name: sum((part[name] for part in known if name in part), start=0) for name in names}
+def _expected(rule: Rule) -> set[str]:
+    """Return the subjects other than agents of whom a rule says something though there be no facts of them."""
+    match rule.subject_kind:
+        case SubjectKind.AGENT:
+            return set()
+        case SubjectKind.TENANT:
+            return {""}
+        case SubjectKind.PLATFORM:
+            return {*PLATFORMS.values(), *rule.subject_ids}
+        case _:
+            return set(rule.subject_ids)
+
+
+def _seen(plan: Plan, facts: Facts, now: datetime) -> list[Piece]:
+    """Return where it is told who is there at a moment: days that are over, and facts of the day that goes on."""
+    if not is_counted(plan.rule) and not is_missed(plan.rule):
+        return []
+    is_agent = plan.rule.subject_kind == SubjectKind.AGENT
+    since = 0.0 if is_agent else midnight(known_since(now, plan.zone), plan.zone).timestamp()
+    today = plan.today(now).timestamp()
+    return [Piece([facts.seen], since, today), Piece(facts.quarters, today, now.timestamp())]

@@ -21,6 +21,7 @@ class Change:
     """By how many percent the measure differs from the same hours of the same weekdays in the `weeks` before, together.
 
     Where these reach back for 35 days or more, whole days are compared, up to yesterday: the window must then be of whole days.
+    A count of nothing is 100 % below whatever came before; against weeks of nothing there is no change.
     """
 
     KIND: ClassVar[str] = "change"

@@ -47,7 +47,8 @@ _COUNT = (Threshold.KIND, Change.KIND, Absence.KIND, Anomaly.KIND)
 class Measure:
     """A measure: `factor` times the sum `of`, by the sums `per` where it has any; undefined where these are 0.
 
-    It rests on as many facts as `per` or, without it, `counted` tells. `direction` is 1 when more is better, -1 when less is.
+    It rests on as many facts as `per` or, without it, `counted` tells; a count rests on its window, and of nothing is 0.
+    `direction` is 1 when more is better, -1 when less is.
     """
 
     name: str
@@ -70,6 +71,11 @@ class Measure:
     @property
     def is_money(self) -> bool:
         return self.of in MONEY
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it is how many facts there are in a window: 0 where there are none, which is a value, too."""
+        return not self.per and not self.is_money and self.kept in {Kept.ROLLUPS, Kept.RECEIPTS}
 
     @property
     def columns(self) -> tuple[str, ...]:

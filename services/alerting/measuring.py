@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -17,13 +17,12 @@ from services.alerting import fact_store, outages, reading_store, target_store
 from services.alerting.conditions import Absence, Target
 from services.alerting.fact_store import Notable
 from services.alerting.measures import MEASURES, MONEY, Kept
+from services.alerting.presence import is_counted, known_since
 from services.alerting.reading_store import Asked, Found
 from services.alerting.readings import Span, Sums, columns, is_daily, read, spans
 from services.alerting.rules import Comparison, Reading, Rule, SubjectKind
+from services.runtime.windows import midnight
 from services.storage.reading import Settings
-
-#: How far back reports of a service's health are looked for.
-_TOLD_WITHIN = timedelta(days=7)
 
 #: What shares a statement: where it is kept, of which kind of subject, whether by day, and whether only when it was last.
 _Group: TypeAlias = tuple[Kept, int, bool, bool]
@@ -58,8 +57,9 @@ async def measure(
 ) -> list[dict[str, Reading]]:
     """Return for each question what is found of the subjects that there is anything of, by id.
 
-    The number of statements depends neither on the number of subjects nor on that of rules. There are as many customers' ratings
-    as there are customers: those that break no rule are left out where nothing is going on.
+    Of those who are there counts are found, too, where nothing came. The number of statements depends neither on the number of
+    subjects nor on that of rules. There are as many customers' ratings as there are customers: those that break no rule are left
+    out where nothing is going on.
     """
     at = _At(now, settings)
     targets = await _targets(conn, questions, at)
@@ -72,7 +72,8 @@ async def measure(
         asked = _asked(group, asking, at)
         loaded = await _load(conn, group[0], asked, at, _notable(asking))
         found[group] = dict(zip(asked.spans, loaded, strict=True))
-    return [{} if _is_off(each.rule, targets) else _read(each, found[each.group], targets, at) for each in questions]
+    known = await _list_known(conn, questions, at)
+    return [{} if _is_off(each.rule, targets) else _read(each, found[each.group], known, targets, at) for each in questions]
 
 
 def _is_off(rule: Rule, targets: Mapping[str, Decimal]) -> bool:
@@ -128,7 +129,7 @@ async def _state(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At) -> di
             today = at.now.astimezone(ZoneInfo(at.settings.time_zone)).date()
             return await fact_store.read_grades(conn, today, asked.ids)
         case Kept.HEALTH:
-            seen, told = await fact_store.list_seen(conn), await fact_store.list_told(conn, at.now - _TOLD_WITHIN)
+            seen, told = await fact_store.list_seen(conn), await fact_store.list_told(conn)
             return fact_store.as_sums(outages.down_minutes(seen, told, at.now).items())
         case _:
             return fact_store.as_sums([("", 1.0)])
@@ -157,15 +158,45 @@ async def _targets(conn: AsyncConnection, questions: Iterable[Question], at: _At
     return {each.agent_id: each.amount for each in told if each.currency == at.settings.reporting_currency}
 
 
+async def _list_known(conn: AsyncConnection, questions: Iterable[Question], at: _At) -> dict[int, set[str]]:
+    """Return who is there, by kind, of those of whom it is asked for a count."""
+    asking: defaultdict[int, list[Collection[str] | None]] = defaultdict(list)
+    for each in questions:
+        if is_counted(each.rule):
+            asking[each.rule.subject_kind].append(each.ids)
+    return {kind: await _list_kind(conn, kind, ids, at) for kind, ids in asking.items()}
+
+
+async def _list_kind(conn: AsyncConnection, kind: int, asked: Sequence[Collection[str] | None], at: _At) -> set[str]:
+    since = known_since(at.now, at.settings.time_zone)
+    match kind:
+        case SubjectKind.AGENT:
+            some = [ids for ids in asked if ids is not None]
+            return await fact_store.list_agents(conn, set().union(*some) if len(some) == len(asked) else None)
+        case SubjectKind.PLATFORM:
+            return await reading_store.list_platforms(conn, since)
+        case SubjectKind.SOURCE:
+            return await reading_store.list_sources(conn, midnight(since, at.settings.time_zone))
+        case _:
+            return {""}
+
+
 def _read(
-    question: Question, found: Mapping[Span, Mapping[str, Sums]], targets: Mapping[str, Decimal], at: _At
+    question: Question,
+    found: Mapping[Span, Mapping[str, Sums]],
+    known: Mapping[int, Collection[str]],
+    targets: Mapping[str, Decimal],
+    at: _At,
 ) -> dict[str, Reading]:
     rule, zone = question.rule, at.settings.time_zone
     over = [found[span] for span in spans(rule, at.now, zone)]
-    known = set().union(*over)
-    if isinstance(rule.condition, Target):
-        # Who has earned nothing is furthest from the target.
-        known = _targeted(rule, targets)
-    wanted = known if question.ids is None else known.intersection(question.ids)
-    made = ((each, read(rule, [sums.get(each) for sums in over], at.now, zone, targets.get(each))) for each in wanted)
-    return {subject: reading for subject, reading in made if reading is not None}
+    there = known[rule.subject_kind] if is_counted(rule) else ()
+    # Who has earned nothing is furthest from the target.
+    everyone = _targeted(rule, targets) if isinstance(rule.condition, Target) else set().union(there, *over)
+    readings: dict[str, Reading] = {}
+    for each in everyone if question.ids is None else everyone.intersection(question.ids):
+        sums = [of_span.get(each) for of_span in over]
+        reading = read(rule, sums, at.now, zone, targets.get(each), is_known=each in there)
+        if reading is not None:
+            readings[each] = reading
+    return readings

@@ -1,13 +1,14 @@
 """SQL of sums over spans of time, of many subjects in one statement: counts, money, and what sources reported.
 
-Each returns, by the place of the span, the sums of each subject that has any, by its id: an agent's, a platform's or a source's
-word, or empty for the whole tenant.
+Sums are returned by the place of the span, of each subject that has any, by its id: an agent's, a platform's or a source's word,
+or empty for the whole tenant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -98,6 +99,20 @@ async def sum_receipts(conn: AsyncConnection, asked: Asked) -> Found:
     query = select(span.c.place, q.source.label("subject"), cast(func.sum(received), BigInteger), last).where(*within)
     found = await conn.execute(query.group_by(span.c.place, q.source))
     return _found(asked, ["received", f"{LAST}received"], found)
+
+
+async def list_platforms(conn: AsyncConnection, since: date) -> set[str]:
+    """Return the platforms that anything was counted on since a day, by their words."""
+    c = schema.counts_total_day.c
+    seen = select(c.platform).where(c.tenant_id == THIS_TENANT, c.bucket >= since).distinct()
+    return {PLATFORMS[number] for number in (await conn.execute(seen)).scalars() if number in PLATFORMS}
+
+
+async def list_sources(conn: AsyncConnection, since: datetime) -> set[str]:
+    """Return the sources that reported since a moment, by their words."""
+    q = schema.sync_quarter.c
+    seen = select(q.source).where(q.tenant_id == THIS_TENANT, q.quarter >= since).distinct()
+    return set(map(_WORDS[SubjectKind.SOURCE], (await conn.execute(seen)).scalars()))
 
 
 def periods(spans: Sequence[Span], *, daily: bool = False) -> TableValuedAlias:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from services.alerting import anomalies
 from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target
 from services.alerting.measures import MEASURES, Kept, Measure
+from services.alerting.presence import is_counted
 from services.alerting.rules import CLOCK_ALLOWANCE, Comparison, Reading, Rule
 
 Sums: TypeAlias = Mapping[str, float | Decimal]
@@ -84,12 +85,16 @@ def spans(rule: Rule, now: datetime, zone: str, ahead: timedelta = CLOCK_ALLOWAN
             return (window if in_quarters else replace(window, since=now - timedelta(seconds=rule.window_s)),)
 
 
-def read(rule: Rule, sums: Sequence[Sums | None], now: datetime, zone: str, target: Decimal | None = None) -> Reading | None:
+def read(
+    rule: Rule, sums: Sequence[Sums | None], now: datetime, zone: str, target: Decimal | None = None, *, is_known: bool = False
+) -> Reading | None:
     """Return what a rule finds of a subject, from the sums of its spans; None when that is undefined.
 
-    `target` is the subject's revenue to be reached in the month, in the reporting currency.
+    `target` is its revenue to be reached in the month, in the reporting currency; of who `is_known` a count of nothing is 0.
     """
     measure = MEASURES[rule.measure]
+    if is_known and sums[0] is None and is_counted(rule):
+        sums = [{}, *sums[1:]]
     match rule.condition:
         case Change():
             return _change(rule, measure, sums)
@@ -104,14 +109,16 @@ def read(rule: Rule, sums: Sequence[Sums | None], now: datetime, zone: str, targ
             return _anomaly(rule, measure, sums, allowance)
         case _:
             found = value_of(measure, sums[0])
-            return None if found is None else Reading(*found)
+            return None if found is None else Reading(found[0], None if measure.is_count else found[1])
 
 
 def value_of(measure: Measure, sums: Sums | None) -> tuple[float, int] | None:
-    """Return a measure's value and how many facts it rests on; None when it is undefined."""
+    """Return a measure's value and how many facts there are of it; None when it is undefined."""
     if sums is None or (measure.is_money and sums.get("unpriced")):
         return None
     total = sums.get(measure.of, 0)
+    if measure.is_count:
+        return float(total) * measure.factor, int(total)
     if not measure.per:
         # Money may have come back without an order: what is there is a fact.
         samples = sums.get(measure.counted or measure.of, 0) or (1 if measure.is_money else 0)
@@ -125,7 +132,10 @@ def value_of(measure: Measure, sums: Sums | None) -> tuple[float, int] | None:
 
 
 def _change(rule: Rule, measure: Measure, sums: Sequence[Sums | None]) -> Reading | None:
-    """Return 100 (m - b) / b; sums of the weeks together make b, of what counts a week's share of them."""
+    """Return 100 (m - b) / b; sums of the weeks together make b, of what counts a week's share of them.
+
+    With fewer facts than `min_samples` b says nothing.
+    """
     found, before = value_of(measure, sums[0]), value_of(measure, _together(sums[1:]))
     if found is None or before is None or before[1] < rule.min_samples:
         return None
@@ -135,7 +145,8 @@ def _change(rule: Rule, measure: Measure, sums: Sequence[Sums | None]) -> Readin
     if baseline <= 0:
         return None
     # What is exactly at a limit is not past it, whatever the division leaves.
-    return Reading(round(100 * (found[0] - baseline) / baseline, 9), found[1], found[0], baseline)
+    percent = round(100 * (found[0] - baseline) / baseline, 9)
+    return Reading(percent, None if measure.is_count else found[1], found[0], baseline)
 
 
 def _pace(measure: Measure, sums: Sums | None, now: datetime, zone: str, target: float) -> Reading | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target
-from services.alerting.measures import MEASURES
+from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target, Threshold
+from services.alerting.measures import MEASURES, Measure
 from services.alerting.readings import is_daily
 from services.alerting.rules import Comparison, NoData, Rule, SubjectKind
 from services.runtime.errors import FieldViolation, InvalidArgument
@@ -46,6 +46,7 @@ def _measure(rule: Rule) -> Iterator[FieldViolation]:
         yield _violation("subject_ids", "must be empty: the whole tenant has no id")
     if measure.name in _OF_ONE_FACT:
         yield from _one_fact(rule)
+    yield from _count(rule, measure)
     if rule.no_data == NoData.WRONG and not rule.subject_ids and rule.subject_kind not in _KNOWN:
         yield _violation("no_data", "cannot be wrong unless subject_ids tells of whom: others without data are not known")
 
@@ -82,6 +83,11 @@ def _anomaly(rule: Rule) -> Iterator[FieldViolation]:
         yield _violation("fire_at", "must be more than 0")
     if rule.clear_at is not None and rule.clear_at > rule.fire_at:
         yield _violation("clear_at", "must be at most fire_at: the sum grows as days drift, whichever way")
+
+
+def _count(rule: Rule, measure: Measure) -> Iterator[FieldViolation]:
+    if rule.min_samples > 1 and measure.is_count and isinstance(rule.condition, Threshold):
+        yield _violation("min_samples", "must be 0 or 1: a count rests on its window, and a small one is a value")
 
 
 def _one_fact(rule: Rule) -> Iterator[FieldViolation]:

@@ -70,12 +70,12 @@ class Subject:
 class Reading:
     """What was found of a subject: the value that a rule compares, and how many facts it rests on.
 
-    `measured` is the measure itself, in its unit, and `baseline` what it was compared with, where the rule's condition makes the
-    value of these.
+    A count rests on its window (None), however few facts there are in it. `measured` is the measure itself, in its unit, and
+    `baseline` what it was compared with, where the rule's condition makes the value of these.
     """
 
     value: float
-    samples: int
+    samples: int | None
     measured: float | None = None
     baseline: float | None = None
 
@@ -115,7 +115,7 @@ class Rule:
 
     def usable(self, reading: Reading | None) -> Reading | None:
         """Return the reading, or None when it rests on too little to be judged."""
-        return reading if reading is not None and reading.samples >= self.min_samples else None
+        return reading if reading is not None and (reading.samples is None or reading.samples >= self.min_samples) else None
 
     def is_broken_by(self, reading: Reading | None, *, was_broken: bool = False) -> bool:
         """Tell whether a reading is past the value at which the rule fires or, once broken, at which it is right again."""

@@ -19,7 +19,10 @@ from services.storage.reading import get_settings
 
 
 class BacktestCalls(Calls):
-    """Rules tried on what is stored: one at a time, so that streams and other calls go on meanwhile."""
+    """Rules tried on what is stored: one at a time, so that streams and other calls go on meanwhile.
+
+    The turn of a call that is cancelled is over when its thread has ended.
+    """
 
     def __init__(self, *parts: Any, **named: Any) -> None:
         super().__init__(*parts, **named)

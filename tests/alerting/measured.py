@@ -81,6 +81,15 @@ class Measured:
             [(self.tenant, currency, self.zone)],
         )
 
+    async def know(self, *agents: str) -> None:
+        """Let agents be known, as a fact that names them makes them."""
+        put = "INSERT INTO scoring.agent_state (tenant_id, agent_id, revision) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING"
+        await self.execute(put, [(self.tenant, each) for each in agents])
+
+    async def retire(self, agent: str) -> None:
+        """Let an agent be gone for good."""
+        await self.execute("INSERT INTO ingest.agent (tenant_id, agent_id, state) VALUES (%s, %s, 4)", [(self.tenant, agent)])
+
     async def count(self, at: datetime, agent: str = "agent", platform: int = 1, **counts: int) -> None:
         """Count conversations and appointments in the rollups by quarter of an hour and by day, and touch the agent."""
         await self.count_all([(at, agent, platform, counts)])

@@ -1,6 +1,7 @@
 """What rules ought to find, in plain Python over the facts themselves, and the alerts that they ought to make.
 
-Nothing of the services' code is used: only what rules say.
+Nothing of the services' code is used: only what rules say. A count is of whoever is there: an agent from its first conversation
+on, a platform for 35 days after its last, and the tenant always.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 HOUR, DAY, WEEK, QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(minutes=15)
-#: A value and how many facts it rests on.
-Found = tuple[float, int] | None
+#: A value and how many facts it rests on: a count rests on its window, and never on too few.
+Found = tuple[float, float] | None
+ENOUGH = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,20 @@ def escalations(facts: Facts, platform: str, now: datetime) -> Found:
 
 
 def busy(facts: Facts, _: str, now: datetime) -> Found:
-    n = len(facts.between(quarter(now - 3 * HOUR), now + QUARTER))
-    return (n, n) if n else None
+    return len(facts.between(quarter(now - 3 * HOUR), now + QUARTER)), ENOUGH
+
+
+def idle(facts: Facts, agent: str, now: datetime) -> Found:
+    if not any(t.agent == agent for t in facts.talks):
+        return None
+    return len(facts.between(quarter(now - 12 * HOUR), now + QUARTER, agent=agent)), ENOUGH
+
+
+def deserted(facts: Facts, platform: str, now: datetime) -> Found:
+    seen = [facts.day(t.at) for t in facts.talks if t.platform == platform]
+    if not seen or facts.day(now) - max(seen) > 35 * DAY:
+        return None
+    return len(facts.between(quarter(now - 2 * HOUR), now + QUARTER, platform=platform)), ENOUGH
 
 
 def last_score(facts: Facts, customer: str, now: datetime) -> Found:
@@ -98,8 +112,21 @@ def count_change(facts: Facts, _: str, now: datetime) -> Found:
     """Return the change of the number of a week's conversations, up to yesterday, from the mean of the four weeks before."""
     days = [facts.day(t.at) for t in facts.talks]
     weeks = [sum(n * 7 < (facts.day(now) - day).days <= n * 7 + 7 for day in days) for n in range(5)]
+    if sum(weeks[1:]) < 1:
+        return None
     usual = sum(weeks[1:]) / max(n for n in range(5) if weeks[n])
-    return (100 * (weeks[0] - usual) / usual, weeks[0]) if weeks[0] and usual else None
+    return 100 * (weeks[0] - usual) / usual, ENOUGH
+
+
+def collapse(facts: Facts, agent: str, now: datetime) -> Found:
+    """Return the change of the number of half a day's conversations from the two weeks before, of eight there at least."""
+    until = quarter(now)
+    windows = [(facts.weeks_before(until - DAY / 2, n), facts.weeks_before(until, n)) for n in range(3)]
+    mine, *before = (len(facts.between(*window, agent=agent)) for window in windows)
+    if sum(before) < 8:
+        return None
+    usual = sum(before) / (2 if before[1] else 1)
+    return 100 * (mine - usual) / usual, ENOUGH
 
 
 def silence(facts: Facts, agent: str, now: datetime) -> Found:

@@ -16,6 +16,8 @@ from tests.alerting.rollups import QUARTER, Rollups, random_quarter
 from tests.alerting.rules import DAY_S, rule
 
 HOUR_S = 60 * 60
+#: An agent comes, and a platform, after so many quarters of an hour.
+NEW_AFTER, VOICE = 40, 6
 ABOVE, BELOW = pb.COMPARISON_ABOVE, pb.COMPARISON_BELOW
 RULES = {
     each.rule_id: each
@@ -38,6 +40,15 @@ RULES = {
         rule("target", measure="totalRevenue", comparison=BELOW, fire_at=100, clear_at=102, target=pb.Target()),
         rule("whole-target", subject_kind=3, measure="totalRevenue", comparison=BELOW, fire_at=100, target=pb.Target(from_day=0)),
         rule("rating", subject_kind=2, measure="latestSatisfaction", comparison=BELOW, fire_at=3, window=5 * HOUR_S),
+        rule("idle", measure="totalConversations", comparison=BELOW, fire_at=1, window=2 * HOUR_S),
+        rule("idle-platform", subject_kind=4, measure="conversionsGenerated", comparison=BELOW, fire_at=1, window=HOUR_S),
+        rule("idle-tenant", subject_kind=3, measure="totalConversations", comparison=BELOW, fire_at=1, window=HOUR_S),
+        rule("idle-source", subject_kind=6, measure="receivedFacts", comparison=BELOW, fire_at=1, window=2 * HOUR_S),
+        rule("collapse", measure="totalConversations", comparison=BELOW, fire_at=-90, window=3 * HOUR_S, min_samples=8,
+             change=pb.Change(weeks=2)),
+        rule("named", measure="totalConversations", comparison=BELOW, fire_at=1, window=HOUR_S, subject_ids=["b", "nobody"],
+             no_data=pb.NO_DATA_WRONG),
+        rule("missed-mean", comparison=BELOW, fire_at=0, window=HOUR_S, no_data=pb.NO_DATA_WRONG),
     )
 }  # fmt: skip
 
@@ -54,8 +65,11 @@ async def lived(house: House, rollups: Rollups, quarters: int, seed: int) -> Non
     """Let facts arrive as they happen, a quarter of an hour after the other, and evaluate them as each is over."""
     r = random.Random(seed)
     await house.evaluate()
-    for _ in range(quarters):
-        await rollups.write([random_quarter(r, house.clock.now)])
+    for n in range(quarters):
+        happened = random_quarter(r, house.clock.now)
+        if n == NEW_AFTER:
+            happened.counts["new", VOICE] = (1, 1, 0, 0, 1, 100)
+        await rollups.write([happened])
         house.clock.move(QUARTER)
         await house.evaluate()
 
@@ -101,3 +115,6 @@ async def test_a_backtest_tells_what_the_worker_did_as_the_same_facts_arrived(ho
             assert answer.total == len(answer.firings) == sum(week.firings for week in answer.weeks)
             assert [week.week for week in answer.weeks] == ["2026-10-19", "2026-10-26"]
     assert not differences
+    told = {(rule_id, subject) for rule_id in RULES for subject, *_ in await made(house, rule_id)}
+    assert {("idle", "new"), ("idle-platform", "voice"), ("missed-mean", "new"), ("named", "b")} <= told
+    assert not {subject for _, subject in told} & {"nobody", "sms"}, "of whom nothing is known, nothing is said"

@@ -177,3 +177,23 @@ async def test_one_backtest_is_at_work_at_a_time(house: House, monkeypatch):
         asked = pb.BacktestRuleRequest(rule=rule())
         await asyncio.gather(*[stub.BacktestRule(asked) for _ in range(4)])
     assert (most, at_work) == (1, 0)
+
+
+async def test_days_with_a_count_of_nothing_are_told_by_day(house: House):
+    await prepare(house)
+    # The agent comes on 3 September, and rests after the 5th.
+    days = [datetime(2026, 9, day, tzinfo=UTC).date() for day in (3, 5)]
+    put = (
+        "INSERT INTO scoring.agent_day (tenant_id, agent_id, bucket, platform, conversations) VALUES ('default', 'new', %s, 1, 2)"
+    )
+    for day in days:
+        await house.facts.rows(put, day)
+    await house.facts.rows(
+        "INSERT INTO scoring.agent_state (tenant_id, agent_id) VALUES ('default', 'new'), ('default', 'nobody')"
+    )
+    tried = rule(measure="totalConversations", comparison=pb.COMPARISON_BELOW, fire_at=1, window=DAY_S, subject_ids=["new"])
+    span = {"start_time": timestamp(START - timedelta(days=55)), "end_time": timestamp(START - timedelta(days=45))}
+    told = await answer(house, tried, series_of="new", **span)
+    found = [(p.time.ToDatetime(UTC).date().isoformat()[5:], p.value) for p in told.points if p.HasField("value")]
+    assert found[:4] == [("09-03", 2), ("09-04", 0), ("09-05", 2), ("09-06", 0)]
+    assert [f.fired_at.ToDatetime(UTC).date().isoformat() for f in told.firings] == ["2026-09-04", "2026-09-06"]

@@ -1,10 +1,8 @@
-"""The past replayed: sums of spans, days and quarters of an hour, weeks, and work beside the event loop."""
+"""The past replayed: sums of spans, days and quarters of an hour, who is there without any, and weeks."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +14,6 @@ from services.alerting.backtesting import Facts, Firing, by_week, replay
 from services.alerting.conditions import Anomaly, BurnRate, Change, Condition, Target, Threshold
 from services.alerting.history import History, Row, Telling
 from services.alerting.measures import MEASURES
-from services.alerting.offloading import in_thread
 from services.alerting.rules import AlertType, Comparison, NoData, Rule, Severity, SubjectKind
 from services.runtime.windows import local_day, midnight
 
@@ -158,25 +155,63 @@ def test_moments_are_the_quarters_of_the_period_or_its_midnights():
     assert plan(rule, None, NOW + DAY, NOW, ZONE).moments[-1] == NOW - QUARTER, "nothing is known of what is to come"
 
 
-async def test_work_that_nobody_waits_for_is_told_so():
-    seen, begun = threading.Event(), threading.Event()
-
-    def work(is_given_up) -> None:
-        begun.set()
-        while not is_given_up():
-            pass
-        seen.set()
-
-    task = asyncio.create_task(in_thread(work))
-    await asyncio.to_thread(begun.wait, 5)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await asyncio.to_thread(seen.wait, 5)
-
-
 def test_a_replay_that_is_given_up_stops_between_two_moments():
     rule = made_rule("totalConversations")
     looks = iter([False, False, True])
     tried = Plan(rule, tuple(NOW - n * QUARTER for n in range(9, 0, -1)), ZONE, is_daily=False)
     assert len(replay(tried, Facts(), "a", lambda: next(looks)).points) == 2
+
+
+def test_a_replay_that_is_given_up_stops_between_two_subjects():
+    rule = made_rule("totalConversations")
+    rows = [Row(f"s{n}", NOW - QUARTER, (20,)) for n in range(9)]
+    looks = iter([False, False, False, True, True])
+    facts = Facts(quarters=[History(("conversations",), rows)])
+    found = replay(Plan(rule, (NOW, NOW + QUARTER), ZONE, is_daily=False), facts, None, lambda: next(looks))
+    assert (found.subjects, len(found.firings)) == (2, 0)
+
+
+def seen(*rows: tuple[str, datetime]) -> History:
+    return History(("seen",), [Row(subject, at, ()) for subject, at in rows], Telling.TIME)
+
+
+def values(rule: Rule, facts: Facts, moments: list[datetime], subject: str) -> list[float | None]:
+    points = replay(Plan(rule, tuple(moments), ZONE, is_daily=False), facts, subject).points
+    return [point.reading and point.reading.value for point in points]
+
+
+def test_a_count_is_0_from_when_an_agent_came():
+    came = midnight(date(2026, 11, 8), ZONE)
+    rows = [Row("a", came + 40 * QUARTER, (3,))]
+    facts = Facts(quarters=[History(("conversations",), rows)], seen=seen(("a", came)))
+    moments = [came + n * QUARTER for n in (4, 40, 41, 44, 45, 200)]
+    assert values(made_rule("totalConversations", window_s=3600), facts, moments, "a") == [None, None, 3, 3, 0, 0]
+    assert values(made_rule("totalConversations", window_s=3600), facts, moments, "b") == [None] * 6
+    assert values(made_rule("averageResponseTime", window_s=3600), facts, moments, "a") == [None] * 6
+
+
+def test_a_count_is_0_for_35_days_after_a_platform_was_seen():
+    day = midnight(date(2026, 10, 1), ZONE)
+    told = seen(("web", day), ("web", day + DAY))
+    moments = [midnight(date(2026, 10, 1) + timedelta(days=n), ZONE) for n in (0, 1, 36, 37)]
+    rule = made_rule("totalConversations", subject_kind=SubjectKind.PLATFORM, comparison=Comparison.BELOW, fire_at=1)
+    assert values(rule, Facts(seen=told), moments, "web") == [None, 0, 0, None]
+    found = replay(Plan(rule, tuple(moments), ZONE, is_daily=True), Facts(seen=told), None)
+    assert [(f.subject_id, f.fired_at, f.resolved_at) for f in found.firings] == [("web", moments[1], moments[3])]
+
+
+@pytest.mark.parametrize("measure", ["averageResponseTime", "totalConversations"])
+def test_who_is_named_is_missed_from_when_a_fact_named_them(measure):
+    rule = made_rule(measure, comparison=Comparison.BELOW, fire_at=1, subject_ids=("a", "nobody"), no_data=NoData.WRONG)
+    came = midnight(date(2026, 11, 8), ZONE)
+    moments = tuple(came + n * DAY for n in range(3))
+    found = replay(Plan(rule, moments, ZONE, is_daily=True), Facts(seen=seen(("a", came))), None)
+    assert [(f.subject_id, f.fired_at) for f in found.firings] == [("a", moments[1])]
+
+
+def test_who_has_retired_since_is_not_missed_for_ever():
+    rule = made_rule("totalConversations", fire_at=1, window_s=3600, no_data=NoData.WRONG)
+    facts = Facts(quarters=[History(("conversations",), [Row("gone", NOW, (3,))])])
+    moments = tuple(NOW + n * QUARTER for n in range(8))
+    found = replay(Plan(rule, moments, ZONE, is_daily=False), facts, None)
+    assert [(f.fired_at, f.resolved_at) for f in found.firings] == [(moments[1], moments[5])]

@@ -127,7 +127,7 @@ async def test_no_data_is_wrong_of_agents_that_are_there(house: House, measured:
     await measured.execute("INSERT INTO ingest.agent (tenant_id, agent_id, state) VALUES ('default', 'gone', 4)")
     await measured.count(house.clock(), "b", conversations=2)
     await house.evaluate()
-    assert await alerts(house) == [("quiet", "a", FIRING, None)]
+    assert await alerts(house) == [("quiet", "a", FIRING, 0.0)]
     await measured.count(house.clock(), "a", conversations=2)
     await house.evaluate()
     assert await firing(house) == []

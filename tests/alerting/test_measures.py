@@ -39,6 +39,14 @@ def test_a_measure_is_of_subjects_and_conditions_that_there_are(name):
         assert set(measure.columns) - MONEY <= set(agent_interval.c.keys())
 
 
+def test_counts_are_what_a_window_has_without_anything_else():
+    assert {name for name in MEASURES if MEASURES[name].is_count} == {
+        "totalConversations",
+        "conversionsGenerated",
+        "receivedFacts",
+    }
+
+
 def test_words_are_the_contracts():
     words = {number: name for name, number in vocabulary_pb2.Platform.Value.items() if number}
     assert words == PLATFORMS

@@ -69,7 +69,7 @@ async def test_another_tenants_numbers_are_not_read(database: Database, database
     await Measured(database_url, "other").receive(2, NOW, created=1)
     rules = [rule("r", "totalConversations", subject_kind=kind) for kind in KINDS]
     rules.append(rule("r", "receivedFacts", subject_kind=SubjectKind.SOURCE))
-    assert await find(database, *rules) == [{}] * 4
+    assert await find(database, *rules) == [{}, {}, {"": Reading(0.0, None)}, {}]
 
 
 async def test_money_is_told_in_the_reporting_currency_or_not_at_all(database: Database, measured: Measured):
@@ -98,7 +98,7 @@ async def test_whole_days_are_the_tenants_and_read_from_days(database: Database,
     await measured.execute("DELETE FROM scoring.agent_interval")
     changed = rule("r", "totalConversations", condition=Change(weeks=4), window_s=7 * DAY_S, subject_kind=kind)
     (found,) = await find(database, changed)
-    assert list(found.values()) == [Reading(-89.0, 11, 11.0, 100.0)]
+    assert list(found.values()) == [Reading(-89.0, None, 11.0, 100.0)]
 
 
 async def test_months_and_targets(database: Database, measured: Measured):
@@ -142,7 +142,8 @@ async def test_sources_are_told_by_their_words(database: Database, measured: Mea
     await measured.receive(2, NOW - 30 * HOUR, created=5)
     await measured.receive(6, NOW - 9 * DAY, created=5)
     source = {"subject_kind": SubjectKind.SOURCE}
-    assert await values(database, rule("r", "receivedFacts", **source)) == {"conversations": 4.0}
+    told = await values(database, rule("r", "receivedFacts", **source))
+    assert told == {"conversations": 4.0, "calendar": 0.0, "my_agents": 0.0}
     silent = await values(database, rule("r", "receivedFacts", condition=Absence(), **source))
     assert silent == {"conversations": 0.75, "calendar": 29.75}
 
@@ -191,12 +192,13 @@ async def test_the_newest_good_grade_counts_for_two_days(database: Database, mea
 
 
 async def test_services_are_down_since_they_worked_last(database: Database, measured: Measured):
-    put = "INSERT INTO alerting.probe (service, bucket, probes, good, state, checked_at) VALUES (%s, %s, %s, %s, %s, %s)"
+    columns = "service, bucket, probes, good, state, checked_at, good_at"
+    put = f"INSERT INTO alerting.probe ({columns}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
     noon, before = datetime(2026, 5, 14, 12, tzinfo=UTC), datetime(2026, 5, 14, 11, 45, tzinfo=UTC)
-    rows = [("works", noon, 90, 90, 1, NOW), ("works", before, 90, 0, 3, noon),
-            ("fails", noon, 90, 60, 3, NOW - timedelta(seconds=6)),
-            ("gone", noon, 90, 0, 3, NOW), ("gone", before, 180, 180, 1, noon - timedelta(seconds=6)),
-            ("forgotten", before, 90, 0, 3, noon)]  # fmt: skip
+    rows = [("works", noon, 90, 90, 1, NOW, NOW), ("works", before, 90, 0, 3, noon, None),
+            ("fails", noon, 90, 60, 3, NOW - timedelta(seconds=6), NOW - timedelta(seconds=156)),
+            ("gone", noon, 90, 0, 3, NOW, None), ("gone", before, 180, 180, 1, noon - timedelta(seconds=6), None),
+            ("forgotten", before, 90, 0, 3, noon, None)]  # fmt: skip
     await measured.execute(put, rows)
     down = rule("r", "downMinutes", subject_kind=SubjectKind.SERVICE)
     assert await values(database, down) == {"works": 0.0, "fails": 2.6, "gone": 7.6}
@@ -244,4 +246,5 @@ async def test_every_measure_can_be_measured_of_every_kind_and_by_every_conditio
         for name in each.conditions
     ]
     found = await find(database, *rules)
-    assert {each.rule_id for each, readings in zip(rules, found, strict=True) if readings} == {"watchdog-3-threshold"}
+    always = {"watchdog-3-threshold", "totalConversations-3-threshold", "conversionsGenerated-3-threshold"}
+    assert {each.rule_id for each, readings in zip(rules, found, strict=True) if readings} == always

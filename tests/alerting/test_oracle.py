@@ -39,6 +39,11 @@ RULES: list[tuple[Any, Any]] = [
     (rule("escalations", "escalationRate", fire_at=25, min_samples=4, subject_kind=SubjectKind.PLATFORM), oracle.escalations),
     (rule("quiet", "totalConversations", comparison=BELOW, fire_at=3, window_s=3 * HOUR_S, keep_firing_s=HOUR_S,
           subject_kind=SubjectKind.TENANT, no_data=NoData.UNCHANGED), oracle.busy),
+    (rule("idle", "totalConversations", comparison=BELOW, fire_at=1, window_s=12 * HOUR_S), oracle.idle),
+    (rule("deserted", "totalConversations", comparison=BELOW, fire_at=1, window_s=2 * HOUR_S, for_s=HOUR_S,
+          subject_kind=SubjectKind.PLATFORM), oracle.deserted),
+    (rule("collapse", "totalConversations", comparison=BELOW, fire_at=-70, clear_at=-30, window_s=DAY_S // 2, min_samples=8,
+          condition=Change(weeks=2)), oracle.collapse),
     (rule("score", "latestSatisfaction", comparison=BELOW, fire_at=3, subject_kind=SubjectKind.CUSTOMER), oracle.last_score),
     (rule("score-change", "customerSatisfactionAvg", comparison=BELOW, fire_at=-15, min_samples=3, condition=Change(weeks=2)),
      oracle.score_change),
@@ -89,6 +94,7 @@ async def write(measured: Measured, told: list[Talk]) -> None:
         {"conversations": 1, "ended": 1, "completed": int(t.is_completed), "escalated": int(t.is_escalated), "csat_n": 1,
          "csat_x100": 100 * t.score, "response_n": 1, "response_ms": t.response_ms} for t in told
     ]  # fmt: skip
+    await measured.know(*{t.agent for t in told})
     await measured.count_all((t.at, t.agent, WORDS[t.platform], n) for t, n in zip(told, counts, strict=True))
     await measured.earn_all((t.at, str(t.paid), t.agent, WORDS[t.platform]) for t in told if t.paid)
     await measured.rate_all((t.at, t.agent, t.customer, t.score) for t in told)

@@ -91,14 +91,15 @@ def test_a_burn_rate_looks_at_two_windows_and_absence_for_as_long_as_something_i
         ("customerSatisfactionAvg", {"csat_x100": 1370, "csat_n": 3}, Reading(1370 / 300, 3)),
         ("conversionRate", {"conversions": 1, "conversations": 3}, Reading(100 / 3, 3)),
         ("noShowRate", {"kept": 3, "no_show": 1}, Reading(25.0, 4)),
-        ("totalConversations", {"conversations": 7}, Reading(7.0, 7)),
+        ("totalConversations", {"conversations": 7}, Reading(7.0, None)),
         ("totalRevenue", {"revenue": Decimal("10.50"), "orders": 2, "unpriced": 0}, Reading(10.5, 2)),
         ("totalRevenue", {"revenue": Decimal(-3), "orders": 0}, Reading(-3.0, 1)),
         ("revenuePerConversation", {"revenue": Decimal(9), "conversations": 6}, Reading(1.5, 6)),
         ("totalRevenue", {"revenue": Decimal(10), "orders": 2, "unpriced": 1}, None),
         ("revenuePerConversation", {"revenue": Decimal(9), "conversations": 0}, None),
         ("averageResponseTime", {"response_ms": 0, "response_n": 0}, None),
-        ("totalConversations", {"conversations": 0}, None),
+        ("totalConversations", {"conversations": 0}, Reading(0.0, None)),
+        ("conversionsGenerated", {"conversations": 3, "conversions": 0}, Reading(0.0, None)),
         ("totalConversations", None, None),
     ],
 )
@@ -120,13 +121,38 @@ def test_a_change_is_in_percent_of_the_weeks_before_together():
 
 def test_a_change_of_a_count_is_from_a_weeks_share_of_the_weeks_that_there_were():
     weeks = [{"conversations": n} for n in (30, 20, 40)]
-    assert change("totalConversations", *weeks) == Reading(0.0, 30, 30.0, 30.0)
-    assert change("totalConversations", *weeks, None) == Reading(0.0, 30, 30.0, 30.0), "nobody was there yet"
-    assert change("totalConversations", weeks[0], None, weeks[2]) == Reading(50.0, 30, 30.0, 20.0), "a week without any counts"
+    assert change("totalConversations", *weeks) == Reading(0.0, None, 30.0, 30.0)
+    assert change("totalConversations", *weeks, None) == Reading(0.0, None, 30.0, 30.0), "nobody was there yet"
+    assert change("totalConversations", weeks[0], None, weeks[2]) == Reading(50.0, None, 30.0, 20.0), "a week without any counts"
     assert change("totalConversations", weeks[0], None, None) is None
     assert change("conversionRate", {"conversions": 1, "conversations": 2}, {"conversions": 0, "conversations": 2}) is None
     money = [{"revenue": Decimal(5), "orders": 1, "unpriced": n} for n in (0, 1)]
     assert change("totalRevenue", *money) is None, "undefined while any amount has no rate"
+
+
+def known(measure: str, *sums: Any, **told: Any) -> Reading | None:
+    return read(rule(measure, **told), sums, NOW, "UTC", is_known=True)
+
+
+def test_a_count_of_nothing_is_0_of_who_is_known_and_nothing_else_is():
+    assert known("totalConversations", None) == Reading(0.0, None)
+    assert known("receivedFacts", None, subject_kind=SubjectKind.SOURCE) == Reading(0.0, None)
+    for measure in ("averageResponseTime", "conversionRate", "totalRevenue", "revenuePerConversation"):
+        assert known(measure, None) is None
+    assert known("totalConversations", None, condition=Absence()) is None
+    assert known("overdueFollowUps", None) is None
+
+
+def test_a_collapse_to_nothing_is_a_change_of_all_there_was():
+    weeks = [None, {"conversations": 20}, {"conversations": 40}]
+    two = {"condition": Change(weeks=2)}
+    assert known("totalConversations", *weeks, **two) == Reading(-100.0, None, 0.0, 30.0)
+    assert change("totalConversations", *weeks) is None, "nobody knows who that is"
+    assert known("totalConversations", *weeks, **two, min_samples=60) == Reading(-100.0, None, 0.0, 30.0)
+    assert known("totalConversations", *weeks, **two, min_samples=61) is None, "too little to be compared with"
+    assert known("totalConversations", None, None, None, **two) is None
+    converted = [{"conversations": 9, "conversions": n} for n in (0, 3, 5)]
+    assert change("conversionsGenerated", *converted) == Reading(-100.0, None, 0.0, 4.0)
 
 
 def pace(now: str, revenue: int | None, target: int | None, zone: str = "UTC") -> Reading | None:

@@ -58,6 +58,8 @@ async def fields_refused(call) -> list[str]:
             ["rule.clear_at"],
         ),
         ({"measure": "latestSatisfaction", "subject_kind": 2, "no_data": pb.NO_DATA_WRONG}, ["rule.no_data"]),
+        ({"measure": "totalConversations", "comparison": 2, "fire_at": 5, "min_samples": 2}, ["rule.min_samples"]),
+        ({"measure": "receivedFacts", "subject_kind": 6, "min_samples": 2}, ["rule.min_samples"]),
     ],
 )
 async def test_what_does_not_fit_together_is_refused_with_its_fields(house: House, said, fields):
@@ -65,3 +67,16 @@ async def test_what_does_not_fit_together_is_refused_with_its_fields(house: Hous
         assert await fields_refused(stub.PutRule(pb.PutRuleRequest(rule=rule(**said)))) == fields
         rules = (await stub.ListRules(pb.ListRulesRequest())).rules
     assert "slow" not in [version.rule.rule_id for version in rules]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"measure": "totalConversations", "comparison": 2, "fire_at": 5, "min_samples": 1},
+        {"measure": "totalConversations", "comparison": 2, "fire_at": -50, "min_samples": 40, "change": pb.Change()},
+        {"measure": "totalRevenue", "fire_at": 50, "min_samples": 40},
+    ],
+)
+async def test_facts_are_asked_for_where_a_value_rests_on_them(house: House, said):
+    async with house.stub() as stub:
+        assert (await stub.PutRule(pb.PutRuleRequest(rule=rule(**({"window": 7 * DAY_S} | said))))).version.rule.version == 1

@@ -11,7 +11,7 @@ from rapport.insight.v1 import event_pb2, vocabulary_pb2
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.lifecycle import AlertState, EventKind
 from services.alerting.log import BookmarkReason
-from services.alerting.rules import AlertType, Comparison, NoData, Reading, Severity, SubjectKind
+from services.alerting.rules import AlertType, Comparison, NoData, Reading, Rule, Severity, SubjectKind
 from services.alerting.uptime import HealthState
 
 RESPONSE_TIME, SATISFACTION = DEFAULT_RULES[0]
@@ -33,6 +33,14 @@ def test_a_value_is_wrong_past_the_threshold_and_right_on_it(rule, value, is_bro
 def test_too_few_samples_and_no_reading_break_nothing():
     assert not SATISFACTION.is_broken_by(None)
     assert not SATISFACTION.is_broken_by(Reading(1.0, samples=0))
+
+
+def test_a_count_rests_on_its_window_however_few_facts_there_are():
+    quiet = Rule(rule_id="q", message="quiet", type=1, severity=1, subject_kind=SubjectKind.TENANT, measure="totalConversations",
+                 comparison=Comparison.BELOW, fire_at=3.0, min_samples=50)  # fmt: skip
+    assert quiet.is_broken_by(Reading(0.0, samples=None))
+    assert not quiet.is_broken_by(Reading(3.0, samples=None))
+    assert not quiet.is_broken_by(Reading(0.0, samples=49))
 
 
 def test_the_window_is_the_last_day_with_room_for_clocks_that_differ():
