@@ -12,6 +12,11 @@ LONGEST_PAUSE_S = 900.0
 #: How long a notification is tried.
 TRIED_FOR = timedelta(hours=24)
 
+#: For how long a notification is ours once we took it: longer than an attempt and its record may last.
+LEASE = timedelta(seconds=60)
+#: After how long an attempt that was under way is over.
+SETTLED = timedelta(seconds=30)
+
 #: Refusals that may pass: the receiver was too slow, or asks for time.
 _PASSING = (408, 429)
 _JITTER = 0.25

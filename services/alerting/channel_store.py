@@ -58,10 +58,9 @@ async def save_channel(conn: AsyncConnection, put: Channel, now: datetime) -> No
     await conn.execute(new.on_conflict_do_update(index_elements=["tenant_id", "channel_id"], set_=said))
 
 
-async def delete_channel(conn: AsyncConnection, channel_id: str) -> bool:
-    """Delete a channel; tell whether it was there."""
-    gone = delete(channel).where(channel.c.tenant_id == THIS_TENANT, channel.c.channel_id == channel_id)
-    return (await conn.execute(gone)).rowcount > 0
+async def delete_channel(conn: AsyncConnection, channel_id: str) -> None:
+    """Delete a channel."""
+    await conn.execute(delete(channel).where(channel.c.tenant_id == THIS_TENANT, channel.c.channel_id == channel_id))
 
 
 async def list_routes(conn: AsyncConnection) -> list[Route]:

@@ -87,6 +87,10 @@ class Channel:
         """Whether the receiver keeps each alert as an incident of its own, so that it is told of one at a time."""
         return self.kind == ChannelKind.PAGERDUTY
 
+    def leads_elsewhere(self, than: Channel) -> bool:
+        """Tell whether what was told by the other one cannot be gone on with by this one: another kind, or other incidents."""
+        return self.kind != than.kind or (self.has_incidents and self.receiver != than.receiver)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,29 +38,47 @@ class MailServer:
     tls: str = "starttls"
 
 
+class _NotOffered(Exception):
+    """The mail server does not do what it must."""
+
+
 async def deliver(server: MailServer, email: Email, notice: Notice, now: datetime) -> Outcome:
     """Send a notification once and return what came of it."""
     if not server.host:
         return Outcome(False, error="this installation is not set up to send e-mail")
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            refused, _ = await aiosmtplib.send(
-                message_of(server.sender, email.to, notice, now),
-                sender=parseaddr(server.sender)[1],
-                recipients=list(email.to),
-                hostname=server.host,
-                # Not asked of the system: that may wait for a name server.
-                local_hostname=_domain(server.sender),
-                port=server.port,
-                username=server.user or None,
-                password=server.password or None,
-                use_tls=server.tls == "tls",
-                start_tls=server.tls == "starttls",
-                timeout=TIMEOUT_S,
-            )
-    except (aiosmtplib.SMTPException, OSError) as error:
+            refused = await _send(server, email, message_of(server.sender, email.to, notice, now))
+    except (aiosmtplib.SMTPException, OSError, _NotOffered) as error:
         return _failure(error)
-    return _accepted([answer.code for answer in refused.values()], len(email.to))
+    return _accepted(refused, len(email.to))
+
+
+async def _send(server: MailServer, email: Email, message: EmailMessage) -> list[int]:
+    """Give a message to the mail server; return the codes of the recipients that it refused. Raises what goes wrong."""
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        # Not asked of the system: that may wait for a name server.
+        local_hostname=_domain(server.sender),
+        use_tls=server.tls == "tls",
+        # Begun below, where it can be told why it cannot be.
+        start_tls=False,
+        timeout=TIMEOUT_S,
+    )
+    async with client:
+        if server.tls == "starttls":
+            await client.ehlo()
+            if not client.supports_extension("starttls"):
+                raise _NotOffered("the mail server does not offer STARTTLS")
+            await client.starttls()
+        if server.user:
+            await client.ehlo()
+            if not client.supported_auth_methods:
+                raise _NotOffered("the mail server offers no way to log in")
+            await client.login(server.user, server.password)
+        refused, _ = await client.send_message(message, sender=parseaddr(server.sender)[1], recipients=list(email.to))
+    return [answer.code for answer in refused.values()]
 
 
 def message_of(sender: str, to: Sequence[str], notice: Notice, now: datetime) -> EmailMessage:
@@ -108,10 +127,24 @@ def _failure(error: Exception) -> Outcome:
             return Outcome(False, error.code, "the mail server refused this installation's login")
         case aiosmtplib.SMTPResponseException():
             return Outcome(False, error.code, "the mail server refused the message")
-        case TimeoutError():
-            return Outcome(False, error=f"the mail server did not answer within {TIMEOUT_S:.0f} s")
         case _:
-            return Outcome(False, error="the mail server could not be reached")
+            return Outcome(False, error=_unanswered(error))
+
+
+def _unanswered(error: Exception) -> str:
+    """Return what went wrong before the mail server said what it does with the message."""
+    if isinstance(error, _NotOffered):
+        return str(error)
+    if _is_untrusted(error):
+        return "the mail server's certificate is not valid"
+    if isinstance(error, TimeoutError):
+        return f"the mail server did not answer within {TIMEOUT_S:.0f} s"
+    return "the mail server could not be reached"
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Tell whether a certificate is what is wrong; where TLS comes first, that is only the cause of what is raised."""
+    return isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError)
 
 
 def _lines(notice: Notice) -> list[str]:

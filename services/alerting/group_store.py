@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, text, update
+from sqlalchemy import and_, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +17,7 @@ from services.alerting.lifecycle import Alert
 from services.alerting.log_store import alert_of
 from services.alerting.routes import Place
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import alert, alert_group, log_head, notified
+from services.storage.schema import alert, alert_group, log_head, notification, notified
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _COLUMNS = [c for c in alert_group.c if c.name != "tenant_id"]
@@ -38,18 +38,30 @@ async def list_tenants(conn: AsyncConnection) -> list[str]:
     return sorted((await conn.execute(select(notified.c.tenant_id))).scalars())
 
 
-async def has_work(conn: AsyncConnection, now: datetime) -> bool:
-    """Tell whether the log has gone on, or is another, or a group is due."""
-    ours, log = notified.c, log_head.c
+async def list_due_tenants(conn: AsyncConnection, now: datetime) -> set[str]:
+    """Return the tenants a group of which is due. Needs a transaction without a tenant."""
+    return set((await conn.execute(select(notified.c.tenant_id).where(notified.c.due_at <= now))).scalars())
+
+
+async def look(conn: AsyncConnection, now: datetime) -> tuple[bool, datetime | None]:
+    """Tell whether the log has gone on, or is another, or a group is due, and when the next notification is to be sent."""
+    ours, log, n = notified.c, log_head.c, notification.c
     moved = or_(ours.epoch != log.epoch, ours.revision != log.revision, ours.due_at <= now)
-    found = select(1).where(ours.tenant_id == THIS_TENANT, log.tenant_id == THIS_TENANT, moved)
-    return (await conn.execute(found)).scalar_one_or_none() is not None
+    stands = select(1).where(ours.tenant_id == THIS_TENANT, log.tenant_id == THIS_TENANT, moved)
+    next_at = select(func.min(n.next_at)).where(n.tenant_id == THIS_TENANT, n.next_at.is_not(None))
+    row = (await conn.execute(select(exists(stands), next_at.scalar_subquery()))).one()
+    return row[0], row[1]
 
 
 async def register_tenant(conn: AsyncConnection) -> None:
     """Let notifiers look after the tenant, unless they do."""
     new = insert(notified).values(tenant_id=current_tenant(), revision=0, epoch="")
     await conn.execute(new.on_conflict_do_nothing())
+
+
+async def hold(conn: AsyncConnection) -> None:
+    """Lock where the tenant's groups stand, so that nobody else changes them."""
+    await conn.execute(select(notified.c.revision).where(notified.c.tenant_id == THIS_TENANT).with_for_update())
 
 
 async def begin(conn: AsyncConnection) -> None:
@@ -99,6 +111,18 @@ async def list_alerts(conn: AsyncConnection, alert_ids: Collection[UUID]) -> dic
     return {row["alert_id"]: alert_of(row) for row in rows}
 
 
+async def list_heirs(conn: AsyncConnection, alert_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return, by alert, the open one of the same rule and subject: itself while it is open, another when that began since."""
+    one, same = alert.alias(), alert.alias()
+    alike = (same.c.rule_id == one.c.rule_id, same.c.subject_kind == one.c.subject_kind, same.c.subject_id == one.c.subject_id)
+    found = (
+        select(one.c.alert_id, same.c.alert_id)
+        .where(one.c.tenant_id == THIS_TENANT, one.c.alert_id == func.any(list(alert_ids)))
+        .where(same.c.tenant_id == THIS_TENANT, same.c.resolved_at.is_(None), *alike)
+    )
+    return {row[0]: row[1] for row in await conn.execute(found)}
+
+
 async def save_groups(conn: AsyncConnection, groups: Sequence[Group]) -> None:
     """Keep groups as they are, and delete those without alerts."""
     kept = [_row(group) for group in groups if group.members]
@@ -127,7 +151,7 @@ def _group(row: Any) -> Group:
         place=Place(row.route_id, row.group_key),
         names=row.names,
         members={UUID(each): Member(**m) for each, m in row.alerts.items()},
-        told={UUID(each): Told(**t) for each, t in row.told.items()},
+        told={UUID(each): Told(**{**t, "incidents": tuple(t.get("incidents", ()))}) for each, t in row.told.items()},
         told_at=row.told_at,
         due_at=row.due_at,
     )

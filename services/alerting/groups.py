@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -34,11 +34,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was told of an alert last. `key` names it to receivers that keep incidents."""
+    """What was told of an alert last. `key` names it to receivers that keep incidents; channels of `incidents` have one open.
+
+    A severity of 0: nothing was told here, but an incident of another group goes on here.
+    """
 
     key: str
     severity: int
     is_acknowledged: bool = False
+    incidents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,18 @@ class Group:
         return self.due_at is not None and self.due_at <= now
 
     @property
-    def open_keys(self) -> frozenset[str]:
-        """The keys of what was told and goes on here."""
-        here = {each for each, m in self.members.items() if not m.is_gone}
-        return frozenset(known.key for each, known in self.told.items() if each in here)
+    def gone(self) -> frozenset[UUID]:
+        """The alerts that are over, or take another way."""
+        return frozenset(each for each, m in self.members.items() if m.is_gone)
+
+    @property
+    def ending_incidents(self) -> bool:
+        """Whether an incident may end here."""
+        return any(each in self.told and self.told[each].incidents for each in self.gone)
+
+    def holds(self, alert_id: UUID) -> bool:
+        """Tell whether an alert goes on here, told or not."""
+        return alert_id in self.members and not self.members[alert_id].is_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,8 @@ class Telling:
     """What there is to tell of a group.
 
     `fresh` fire and were not told, or not as so severe; `going_on` were told, fire and nobody takes care of them; `ended` and
-    `left` were told; `taken` are acknowledged since they were told, and `dropped` no longer. `fires`: something goes on.
+    `left` were told, or have an incident; `taken` are acknowledged since they were told, and `dropped` no longer. `fires`:
+    something goes on.
     """
 
     fresh: tuple[UUID, ...] = ()
@@ -83,6 +96,11 @@ class Telling:
     def is_news(self) -> bool:
         """Whether anything changed since the group was told."""
         return bool(self.fresh or self.ended or self.left or self.taken or self.dropped)
+
+    @property
+    def triggered(self) -> tuple[UUID, ...]:
+        """The alerts that open incidents, or keep them open."""
+        return (*self.fresh, *self.dropped) if self.is_news else self.going_on
 
 
 def member_of(alert: Alert) -> Member:
@@ -99,8 +117,7 @@ def placed(group: Group, found: Mapping[UUID, Member], route: Route, now: dateti
     """Return a group whose alerts are as they were found to be; what is over and was never told is not kept."""
     members = {**group.members, **found}
     kept = {each: m for each, m in members.items() if each in group.told or not m.is_gone}
-    changed = replace(group, members=kept)
-    return replace(changed, due_at=_due(changed, route, now))
+    return reconsidered(replace(group, members=kept), route, now)
 
 
 def telling(group: Group) -> Telling:
@@ -120,18 +137,33 @@ def telling(group: Group) -> Telling:
     )
 
 
-def advanced(group: Group, said: Telling, keys: Mapping[UUID, str], route: Route, now: datetime, *, was_told: bool) -> Group:
-    """Return the group after `said`, of which somebody `was_told`; `keys` name the fresh alerts."""
+def advanced(
+    group: Group, said: Telling, keys: Mapping[UUID, str], keepers: Sequence[str], *, route: Route, now: datetime
+) -> Group:
+    """Return the group after `said` was told. `keys` name the fresh alerts; `keepers` are its channels that keep incidents."""
     gone = {*said.ended, *said.left}
     told = {each: known for each, known in group.told.items() if each not in gone}
     for each in said.fresh:
-        told[each] = Told(told[each].key if each in told else keys[each], group.members[each].severity)
+        before = told.get(each) or Told(keys[each], 0)
+        told[each] = replace(before, severity=group.members[each].severity, is_acknowledged=False)
     for each in (*said.taken, *said.dropped):
         told[each] = replace(told[each], is_acknowledged=each in said.taken)
+    for each in said.triggered:
+        told[each] = replace(told[each], incidents=tuple(dict.fromkeys((*told[each].incidents, *keepers))))
     members = {each: m for each, m in group.members.items() if each not in gone}
-    told_at = now if was_told or not said.is_news else group.told_at
-    after = replace(group, members=members, told=told, told_at=told_at, due_at=None)
-    return replace(after, due_at=_due(after, route, now))
+    return reconsidered(replace(group, members=members, told=told, told_at=now, due_at=None), route, now)
+
+
+def unheard(after: Group, before: Group, said: Telling, route: Route, now: datetime) -> Group:
+    """Return the group after `said`, of which nobody was told: what comes next does not wait for what nobody heard."""
+    if not said.is_news:
+        return after
+    return reconsidered(replace(after, told_at=before.told_at, due_at=None), route, now)
+
+
+def reconsidered(group: Group, route: Route, now: datetime) -> Group:
+    """Return the group with the time at which there is something to tell of it, as it is."""
+    return replace(group, due_at=_due(group, route, now))
 
 
 def _due(group: Group, route: Route, now: datetime) -> datetime | None:

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.channels import Channel
+from services.alerting.channels import Channel, Receiver
 from services.alerting.groups import Telling, Told
 from services.alerting.lifecycle import Alert
 
 #: Alerts of one notification; what tells of more is several.
 MOST_ALERTS = 500
+
+#: Why what waited is not sent.
+CHANNEL_DELETED = "the channel was deleted"
+CHANNEL_CHANGED = "the channel has become another"
+TOO_MANY_WAIT = "too many notifications waited for the channel"
 
 FIRING, RESOLVED, TEST = "firing", "resolved", "test"
 TRIGGER, ACKNOWLEDGE, RESOLVE = "trigger", "acknowledge", "resolve"
@@ -62,14 +67,41 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A notification for a channel, sent at `not_before` at the earliest.
+
+    With `keeps_receiver` it goes where the channel led when it was made, whatever becomes of the channel.
+    """
+
+    channel: Channel
+    notice: Notice
+    not_before: datetime
+    keeps_receiver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """A notification that is to be sent: for which channel, how often it was tried and until when it is ours to try."""
+    """A notification that is to be sent: for which channel, how often it was tried and until when it is ours to try.
+
+    It says what channels of its `kind` can be told; `receiver` is where it goes, where that is not the channel's own.
+    """
 
     notice: Notice
     channel_id: str
     created_at: datetime
     attempts: int
     lease: datetime
+    kind: int
+    receiver: Receiver | None = None
+
+    def goes_to(self, channel: Channel | None) -> Channel | str:
+        """Return where it is sent while the channel is as it is, or why it cannot be."""
+        if self.receiver is not None:
+            return Channel(self.channel_id, self.receiver)
+        if channel is None:
+            return CHANNEL_DELETED
+        # 0: an older version did not say.
+        return channel if self.kind in (0, channel.kind) else CHANNEL_CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +124,24 @@ def key_of(tenant: str, alert: Alert) -> str:
     return f"rapport-{hashlib.sha256(told.encode()).hexdigest()[:40]}"
 
 
-def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel, open_keys: Collection[str] = ()) -> list[Part]:
-    """Return what a channel is told of a group, in this order; `told` has a key for each of its alerts.
+def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel, over: Collection[UUID] = ()) -> list[Part]:
+    """Return what a channel is told of a group, in this order; `told` has what was told of each of its alerts, now and before.
 
-    `open_keys` name what the channel was told of and what goes on, in this group or in another: no such incident is ended.
+    `over` are the alerts whose incidents the channel has to end.
     """
-    return list(_incidents(said, told, channel, open_keys) if channel.has_incidents else _gathered(said, channel))
+    return list(_incidents(said, told, channel, over) if channel.has_incidents else _gathered(said, told, channel))
 
 
-def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel, open_keys: Collection[str]) -> Iterator[Part]:
-    triggered = (*said.fresh, *said.dropped) if said.is_news else said.going_on
-    over = (*said.ended, *said.left) if channel.tells_resolved else ()
-    resolved = [each for each in over if told[each].key not in open_keys]
-    for action, alerts in ((RESOLVE, resolved), (TRIGGER, triggered), (ACKNOWLEDGE, said.taken)):
+def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel, over: Collection[UUID]) -> Iterator[Part]:
+    resolved = over if channel.tells_resolved else ()
+    taken = [each for each in said.taken if channel.channel_id in told[each].incidents]
+    for action, alerts in ((RESOLVE, resolved), (TRIGGER, said.triggered), (ACKNOWLEDGE, taken)):
         for each in alerts:
             yield Part(RESOLVED if action == RESOLVE else FIRING, (each,), action, told[each].key)
 
 
-def _gathered(said: Telling, channel: Channel) -> Iterator[Part]:
-    ended = said.ended if channel.tells_resolved else ()
+def _gathered(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> Iterator[Part]:
+    ended = [each for each in said.ended if told[each].severity] if channel.tells_resolved else []
     if said.is_news and not (said.fresh or ended):
         return
     status = FIRING if said.fires else RESOLVED

@@ -12,9 +12,10 @@ from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerting import channels
 from services.alerting.attempts import Attempt, State
 from services.alerting.log_store import from_json, to_json
-from services.alerting.notices import Listed, Notice, Pending
+from services.alerting.notices import Listed, Notice, Outgoing, Pending
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import attempt, notification
 
@@ -53,18 +54,26 @@ _CLAIM = text(
 )
 
 
-async def insert_notices(conn: AsyncConnection, notices: Sequence[tuple[str, Notice]], now: datetime) -> None:
-    """Keep notifications of channels, to be sent at once and in this order: each is a microsecond younger than the last."""
-    rows = [_row(channel, notice, now) for channel, notice in notices]
-    if rows:
+async def get_last_waiting(conn: AsyncConnection) -> datetime | None:
+    """Return when the last notification that still waits was made."""
+    n = notification.c
+    found = select(func.max(n.created_at)).where(n.tenant_id == THIS_TENANT, n.next_at.is_not(None))
+    last: datetime | None = (await conn.execute(found)).scalar_one()
+    return last
+
+
+async def insert_notices(conn: AsyncConnection, made: Sequence[Outgoing], at: datetime) -> None:
+    """Keep notifications of channels, to be sent in this order: each is a microsecond younger than the last."""
+    if made:
+        rows = [_row(each.channel.channel_id, each.notice, at) | _how(each) for each in made]
         await conn.execute(
-            insert(notification), [row | {"created_at": now + timedelta(microseconds=n)} for n, row in enumerate(rows)]
+            insert(notification), [row | {"created_at": at + timedelta(microseconds=n)} for n, row in enumerate(rows)]
         )
 
 
 async def insert_test(conn: AsyncConnection, channel_id: str, notice: Notice, state: State, now: datetime) -> None:
     """Keep a test that was made."""
-    row = _row(channel_id, notice, now) | {"state": int(state), "next_at": None, "payload": {}}
+    row = _row(channel_id, notice, now) | {"state": int(state), "next_at": None}
     await conn.execute(insert(notification).values(row))
 
 
@@ -75,9 +84,14 @@ async def claim(conn: AsyncConnection, now: datetime, until: datetime, busy: Col
 
 
 async def save_state(conn: AsyncConnection, tried: Pending, state: State, next_at: datetime | None) -> bool:
-    """Note how a notification stands; False when it is not ours any more. What is done says nothing of anybody any more."""
+    """Note how a notification stands; False when it is not ours any more. What is done says nothing of anybody any more.
+
+    What was delivered was so, whoever tries it or has given it up by now.
+    """
     n = notification.c
-    ours = (n.tenant_id == THIS_TENANT, n.notification_id == tried.notice.notification_id, n.next_at == tried.lease)
+    ours = [n.tenant_id == THIS_TENANT, n.notification_id == tried.notice.notification_id]
+    if state != State.DELIVERED:
+        ours.append(n.next_at == tried.lease)
     said: dict[str, Any] = {"state": int(state), "next_at": next_at} | ({} if state == State.PENDING else {"payload": {}})
     return (await conn.execute(update(notification).where(*ours).values(said))).rowcount > 0
 
@@ -90,13 +104,6 @@ async def append_attempt(conn: AsyncConnection, notification_id: UUID, made: Att
     said = {"at": made.at, "took_ms": made.took_ms, "status": made.status, "error": made.error}
     new = insert(attempt).values(tenant_id=current_tenant(), notification_id=notification_id, number=number, **said)
     await conn.execute(new.on_conflict_do_nothing())
-
-
-async def give_up(conn: AsyncConnection, channel_id: str) -> None:
-    """Note that a channel's notifications will not be delivered."""
-    n = notification.c
-    pending = (n.tenant_id == THIS_TENANT, n.channel_id == channel_id, n.next_at.is_not(None))
-    await conn.execute(update(notification).where(*pending).values(state=int(State.FAILED), next_at=None, payload={}))
 
 
 async def list_notifications(
@@ -155,12 +162,6 @@ async def delete_notifications(conn: AsyncConnection, notification_ids: Collecti
 
 
 def _row(channel_id: str, notice: Notice, now: datetime) -> dict[str, Any]:
-    payload = {
-        "status": notice.status,
-        "action": notice.action,
-        "key": notice.key,
-        "alerts": [to_json(alert) for alert in notice.alerts],
-    }
     return {
         "tenant_id": current_tenant(),
         "notification_id": notice.notification_id,
@@ -168,15 +169,31 @@ def _row(channel_id: str, notice: Notice, now: datetime) -> dict[str, Any]:
         "route_id": notice.route_id,
         "names": dict(notice.names),
         "alert_ids": [alert.alert_id for alert in notice.alerts],
-        "payload": payload,
+        "payload": {},
         "state": int(State.PENDING),
         "created_at": now,
         "next_at": now,
     }
 
 
+def _how(made: Outgoing) -> dict[str, Any]:
+    """Return what a notification says and when it is sent."""
+    notice, receiver = made.notice, made.channel.receiver
+    payload = {
+        "status": notice.status,
+        "action": notice.action,
+        "key": notice.key,
+        "alerts": [to_json(alert) for alert in notice.alerts],
+        "kind": int(made.channel.kind),
+    }
+    own = {"receiver": channels.to_json(receiver)} if made.keeps_receiver else {}
+    return {"payload": payload | own, "next_at": made.not_before}
+
+
 def _pending(row: Any, until: datetime) -> Pending:
     said = dict(row.payload)
+    kind, own = said.pop("kind", 0), said.pop("receiver", None)
     alerts = tuple(from_json(each) for each in said.pop("alerts"))
     notice = Notice(row.notification_id, row.route_id, row.names, alerts=alerts, **said)
-    return Pending(notice, row.channel_id, row.created_at, row.attempts, until)
+    receiver = None if own is None else channels.from_json(kind, own)
+    return Pending(notice, row.channel_id, row.created_at, row.attempts, until, kind, receiver)

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.alerting import channel_store, group_store, notification_store
-from services.alerting.attempts import next_attempt, state_after
+from services.alerting.attempts import LEASE, Attempt, Outcome, next_attempt, state_after
 from services.alerting.channels import Channel
 from services.alerting.delivery import Delivery
 from services.alerting.grouping import advance
 from services.alerting.notices import Pending
+from services.alerting.turns import Turns
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error
@@ -24,8 +25,6 @@ from services.runtime.outage import Outage
 
 #: Deliveries under way at once: in all, of one tenant, and of one of its channels. Who does not answer holds its own only.
 MOST, MOST_OF_TENANT, MOST_OF_CHANNEL = 200, 20, 2
-#: For how long a notification is ours once we took it: longer than an attempt and its record may last.
-LEASE = timedelta(seconds=60)
 #: How long what is done is kept, how often it is looked for what is older, and how much one transaction deletes.
 KEPT = timedelta(days=30)
 CLEAN_EVERY = timedelta(hours=1)
@@ -49,13 +48,16 @@ class Notifier:
         delivery: Delivery,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        *,
         chance: Callable[[], float] = random.random,
+        turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._delivery = delivery
         self._clock = clock
         self._new_id = new_id
         self._chance = chance
+        self._turns = turns or Turns()
         self._under_way: set[asyncio.Task[None]] = set()
         self._of_channel: Counter[tuple[str, str]] = Counter()
         self._of_tenant: Counter[str] = Counter()
@@ -77,14 +79,16 @@ class Notifier:
             self._is_ending = False
 
     async def go_round(self) -> bool:
-        """Look after each tenant once; tell whether there was anything to do. Deliveries that begin go on by themselves."""
+        """Look after those whose turn it is; tell whether there was anything to do. Deliveries that begin go on by themselves."""
         now = self._clock()
         async with self._database.probe() as conn:
             tenants = await group_store.list_tenants(conn)
+            due = await group_store.list_due_tenants(conn, now)
         self._resting = {tenant: until for tenant, until in self._resting.items() if until > now}
         self._cleaned = {tenant: self._cleaned.get(tenant, now) for tenant in tenants}
+        turns = due.union(self._turns.are_due(tenants, now))
         # Each in a task of its own: the tenant that a task is bound to stays its tenant.
-        worked = [await asyncio.create_task(self._visit(t)) for t in tenants if t not in self._resting]
+        worked = [await asyncio.create_task(self._visit(t)) for t in tenants if t in turns and t not in self._resting]
         return any(worked)
 
     async def deliver_all(self) -> None:
@@ -94,16 +98,23 @@ class Notifier:
 
     async def _visit(self, tenant: str) -> bool:
         try:
-            has_gathered = await self._gather(tenant)
-            return await self._send(tenant) or has_gathered
+            has_gathered, next_at = await self._gather(tenant)
+            now = self._clock()
+            if has_gathered or (next_at is not None and next_at <= now):
+                self._turns.was_busy(tenant)
+                return await self._send(tenant) or has_gathered
+            self._turns.was_quiet(tenant, now, next_at)
         except Exception as exc:  # noqa: BLE001 whatever it was, other tenants must not wait for it
             if as_service_error(exc) is None:
                 _log.exception("a tenant could not be told of alerts", extra={"fields": {"tenant": tenant}})
             self._resting[tenant] = self._clock() + REST
-            return False
+        return False
 
-    async def _gather(self, tenant: str) -> bool:
-        """Take one step in putting the tenant's alerts into groups; tell whether there was one to take."""
+    async def _gather(self, tenant: str) -> tuple[bool, datetime | None]:
+        """Take one step in putting the tenant's alerts into groups.
+
+        Return whether there was one to take, and when a notification of before was to be sent next.
+        """
         now = self._clock()
         async with self._database.transaction(tenant) as conn:
             if now - self._cleaned[tenant] >= CLEAN_EVERY:
@@ -111,7 +122,8 @@ class Notifier:
                 await notification_store.delete_attempts(conn, old)
                 await notification_store.delete_notifications(conn, old)
                 self._cleaned[tenant] = self._cleaned[tenant] if len(old) == OLD else now
-            return await group_store.has_work(conn, now) and await advance(conn, now, self._new_id)
+            has_moved, next_at = await group_store.look(conn, now)
+            return has_moved and await advance(conn, now, self._new_id), next_at
 
     async def _send(self, tenant: str) -> bool:
         """Begin to deliver what is due, as far as there is room; tell whether there was any."""
@@ -142,8 +154,7 @@ class Notifier:
     async def _deliver(self, tenant: str, pending: Pending, channel: Channel | None) -> None:
         """Try once and note what came of it, then begin with what waited for that. What cannot be noted is tried again later."""
         try:
-            if channel is not None:
-                await self._attempt(tenant, pending, channel)
+            await self._attempt(tenant, pending, channel)
         except Exception as exc:  # noqa: BLE001 whatever it was, the lease ends and it is tried again
             known = as_service_error(exc) is not None
             fields = {"tenant": tenant, "notification": str(pending.notice.notification_id), "because": type(exc).__name__}
@@ -153,11 +164,17 @@ class Notifier:
             # What is at nothing is taken out: tenants and channels come and go.
             self._of_channel += Counter({(tenant, pending.channel_id): -1})
             self._of_tenant += Counter({tenant: -1})
+            # When it is tried again may be soon.
+            self._turns.was_busy(tenant)
         with suppress(Exception):  # the next round finds it, too, and tells what is wrong
             await self._send(tenant)
 
-    async def _attempt(self, tenant: str, pending: Pending, channel: Channel) -> None:
-        outcome, attempt = await self._delivery.attempt(channel, pending.notice)
+    async def _attempt(self, tenant: str, pending: Pending, channel: Channel | None) -> None:
+        goal = pending.goes_to(channel)
+        if isinstance(goal, Channel):
+            outcome, attempt = await self._delivery.attempt(goal, pending.notice)
+        else:
+            outcome, attempt = Outcome(False, error=goal, is_final=True), Attempt(self._clock(), 0, None, goal)
         next_at = next_attempt(outcome, pending.attempts + 1, pending.created_at, self._clock(), self._chance())
         async with self._database.transaction(tenant) as conn:
             await notification_store.save_state(conn, pending, state_after(outcome, next_at), next_at)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,11 +15,11 @@ from yarl import URL
 
 from services.alerting.addresses import complaint, may_be_called
 from services.alerting.attempts import Outcome, of_status
+from services.alerting.lookups import Lookups
+from services.runtime.tenancy import current_tenant
 
 #: Seconds that an attempt may last, from the look-up of the name to the answer's head.
 TIMEOUT_S = 10.0
-#: Names looked up at once; a look-up that hangs holds one of these.
-_LOOKUPS = 32
 
 _USER_AGENT = "Rapport"
 _REFUSED = "the address is not public, and must not be called"
@@ -43,16 +41,19 @@ class AddressRefused(Exception):
 
 
 class Resolver(AbstractResolver):
-    """Looks a name up once and refuses it when any of its addresses must not be called: what was checked is what is called."""
+    """Looks a name up for a tenant, once an attempt; refuses it when any of its addresses must not be called.
 
-    def __init__(self, *, allow_local: bool) -> None:
+    What was checked is what is called.
+    """
+
+    def __init__(self, lookups: Lookups, tenant: str, *, allow_local: bool) -> None:
+        self._lookups = lookups
+        self._tenant = tenant
         self._allow_local = allow_local
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
         """Return the addresses of a name. Raises OSError when there are none, AddressRefused when one must not be called."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, lookup, host, port, family)
+        found = await self._lookups.find(self._tenant, host, family)
         if not all(may_be_called(address, allow_local=self._allow_local) for address, _ in found):
             raise AddressRefused
         return [
@@ -61,24 +62,18 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Keep the threads: a connector that closes is not the last."""
+        """Keep the look-ups: a connector that closes is not the last."""
 
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-def lookup(host: str, port: int, family: int) -> list[tuple[str, int]]:
-    """Return the addresses of a name with their families. Raises OSError."""
-    found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys((str(sockaddr[0]), int(kind)) for kind, _, _, _, sockaddr in found))
-
-
 class Poster:
-    """Posts, each over a connection of its own."""
+    """Posts of the current tenant, each over a connection of its own."""
 
     def __init__(self, *, allow_local: bool = False) -> None:
         self._allow_local = allow_local
-        self._resolver = Resolver(allow_local=allow_local)
+        self._lookups = Lookups()
 
     async def post(self, post: Post) -> Outcome:
         """Post once and return what came of it."""
@@ -106,10 +101,11 @@ class Poster:
         headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT, **post.headers}
         options: dict[str, Any] = {"allow_redirects": False, "headers": headers}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        resolver = Resolver(self._lookups, current_tenant(), allow_local=self._allow_local)
         # No environment, no cookies, no connection that is kept: an attempt knows nothing of others.
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=self._resolver, use_dns_cache=False, force_close=True),
+                connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=timeout,
                 auto_decompress=False,

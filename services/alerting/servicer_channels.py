@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting import channel_store, channels, group_store, notification_store, pages
+from services.alerting import announcing, channel_store, channels, group_store, notification_store, pages
 from services.alerting import convert_notification as convert
 from services.alerting.attempts import State
 from services.alerting.calls import Calls
@@ -18,8 +20,8 @@ from services.runtime.errors import FailedPrecondition, ResourceExhausted
 from services.runtime.tenancy import current_tenant
 
 _DEFAULT_PAGE = 100
-#: Tests of channels under way at once; who comes then is asked to come again.
-_TESTS = 8
+#: Tests of channels under way at once, in all and of one tenant; who comes then is asked to come again.
+_TESTS, _TESTS_OF_TENANT = 8, 2
 _TEST_RETRY_S = 5.0
 
 
@@ -29,11 +31,14 @@ class ChannelCalls(Calls):
     def __init__(self, *parts: Any, delivery: Delivery | None = None, **named: Any) -> None:
         super().__init__(*parts, **named)
         self._delivery = delivery or Delivery(Receivers(), self._clock)
-        self._tests = asyncio.Semaphore(_TESTS)
+        self._tests: Counter[str] = Counter()
 
     async def PutChannel(self, request: pb.PutChannelRequest, context: Any) -> pb.PutChannelResponse:
         told = convert.channel_from_proto(request.channel)
         async with self._database.transaction() as conn:
+            # Held first: who makes notifications does so for the channel of before, or for this one.
+            await group_store.register_tenant(conn)
+            await group_store.hold(conn)
             stored = await channel_store.get_channel(conn, told.channel_id, locks=True)
             put = channels.merged(told, stored)
             problems = channels.problems(put, allow_local=self._delivery.receivers.allow_local)
@@ -41,22 +46,23 @@ class ChannelCalls(Calls):
                 raise convert.refusal(problems)
             if stored is None and await channel_store.count_channels(conn) >= channels.MOST_CHANNELS:
                 raise ResourceExhausted("TOO_MANY", f"there are {channels.MOST_CHANNELS} channels already")
-            if stored is not None and stored.kind != put.kind:
-                # What was made for one kind says nothing that another could take: an incident needs a key.
-                await notification_store.give_up(conn, put.channel_id)
+            if stored is not None and put.leads_elsewhere(stored):
+                await announcing.leave(conn, stored, put, self._clock(), self._new_id)
             await channel_store.save_channel(conn, put, self._clock())
-            await group_store.register_tenant(conn)
         return pb.PutChannelResponse(channel=convert.channel_to_proto(put))
 
     async def DeleteChannel(self, request: pb.DeleteChannelRequest, context: Any) -> pb.DeleteChannelResponse:
         async with self._database.transaction() as conn:
-            # Deleted first: a route that is put at the same time waits, and then finds the channel gone, or is found here.
-            if not await channel_store.delete_channel(conn, request.channel_id):
+            # Held first: a route that is put at the same time waits, and then finds the channel gone, or is found here.
+            await group_store.hold(conn)
+            stored = await channel_store.get_channel(conn, request.channel_id, locks=True)
+            if stored is None:
                 raise convert.no_channel()
             routes = [r for r in await channel_store.list_routes(conn) if request.channel_id in r.channel_ids]
             if routes:
                 raise FailedPrecondition("CHANNEL_IN_USE", f"route {routes[0].route_id} names the channel")
-            await notification_store.give_up(conn, request.channel_id)
+            await announcing.leave(conn, stored, None, self._clock(), self._new_id)
+            await channel_store.delete_channel(conn, request.channel_id)
         return pb.DeleteChannelResponse()
 
     async def ListChannels(self, request: pb.ListChannelsRequest, context: Any) -> pb.ListChannelsResponse:
@@ -65,9 +71,7 @@ class ChannelCalls(Calls):
         return pb.ListChannelsResponse(channels=[convert.channel_to_proto(c) for c in found])
 
     async def TestChannel(self, request: pb.TestChannelRequest, context: Any) -> pb.TestChannelResponse:
-        if self._tests.locked():
-            raise ResourceExhausted("TOO_MANY", "too many channels are being tested", retry_after_s=_TEST_RETRY_S)
-        async with self._tests:
+        with self._one_of_few_tests():
             async with self._database.transaction() as conn:
                 channel = await channel_store.get_channel(conn, request.channel_id)
             if channel is None:
@@ -79,6 +83,18 @@ class ChannelCalls(Calls):
                 await notification_store.insert_test(conn, channel.channel_id, notice, state, attempt.at)
                 await notification_store.append_attempt(conn, notice.notification_id, attempt)
         return pb.TestChannelResponse(delivered=outcome.is_delivered, attempt=convert.attempt_to_proto(attempt))
+
+    @contextmanager
+    def _one_of_few_tests(self) -> Iterator[None]:
+        """Be one of the tests under way for as long as the block lasts. Raises ResourceExhausted (OVERLOADED)."""
+        tenant = current_tenant()
+        if self._tests.total() >= _TESTS or self._tests[tenant] >= _TESTS_OF_TENANT:
+            raise ResourceExhausted("OVERLOADED", "too many channels are being tested; try again", retry_after_s=_TEST_RETRY_S)
+        self._tests[tenant] += 1
+        try:
+            yield
+        finally:
+            self._tests -= Counter({tenant: 1})
 
     async def PutRoutes(self, request: pb.PutRoutesRequest, context: Any) -> pb.PutRoutesResponse:
         put = convert.routes_from_proto(request.routes)

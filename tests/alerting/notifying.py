@@ -23,6 +23,7 @@ from services.alerting.notices import Notice
 from services.alerting.notifier import Notifier
 from services.alerting.rules import AlertType, Severity, SubjectKind
 from services.alerting.servicer_channels import ChannelCalls
+from services.alerting.turns import Turns
 from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import set_tenant
 from tests.alerting.house import KEYS, TENANT, Clock, House
@@ -126,7 +127,8 @@ def a_notice(*alerts: Alert, **more: Any) -> Notice:
 
 
 def local(**more: Any) -> Delivery:
-    """Deliveries to this machine."""
+    """Deliveries of a tenant to this machine."""
+    set_tenant(TENANT)
     return Delivery(Receivers(allow_local=True, **more), Clock())
 
 
@@ -143,7 +145,7 @@ class TellingHouse(House):
         self.notifier = self.new_notifier()
 
     def new_notifier(self, new_id: Callable[[], UUID] = uuid4) -> Notifier:
-        return Notifier(self.database, self.delivery, self.clock, new_id, lambda: 0.0)
+        return Notifier(self.database, self.delivery, self.clock, new_id, chance=lambda: 0.0, turns=Turns(timedelta()))
 
     async def put_channel(self, channel_id: str, *, tenant: str = TENANT, **kind: Any) -> None:
         told = {"channelId": channel_id, **kind}
@@ -154,7 +156,7 @@ class TellingHouse(House):
 
     async def put_routes(self, *routes: dict[str, Any], tenant: str = TENANT) -> None:
         told = [json_format.ParseDict({"routeId": f"route-{n}", **route}, npb.Route()) for n, route in enumerate(routes)]
-        await self._call(tenant, "PutRoutes", npb.PutRoutesRequest(routes=told))
+        await self._call(tenant, "PutRoutes", npb.PutRoutesRequest(routes=told, clear=not told))
 
     async def _call(self, tenant: str, method: str, request: Any) -> Any:
         async def call() -> Any:

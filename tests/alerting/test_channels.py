@@ -33,7 +33,7 @@ def put(channel_id: str = "c", **kind: Any) -> pb.PutChannelRequest:
 
 
 def routes(*told: dict[str, Any]) -> pb.PutRoutesRequest:
-    return pb.PutRoutesRequest(routes=[ParseDict(each, pb.Route()) for each in told])
+    return pb.PutRoutesRequest(routes=[ParseDict(each, pb.Route()) for each in told], clear=not told)
 
 
 async def refused(call: Any) -> tuple[str, str, list[tuple[str, str]]]:

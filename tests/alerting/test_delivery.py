@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from services.alerting import posting
+from services.alerting import lookups, posting
 from services.alerting.channels import Channel, Email, PagerDuty, Slack, Webhook
 from services.alerting.deliver_email import MailServer
 from services.alerting.delivery import Delivery, Receivers
-from tests.alerting.house import Clock
+from services.runtime.tenancy import set_tenant
+from tests.alerting.house import TENANT, Clock
 from tests.alerting.notifying import SECRET, TellingHouse, a_notice, an_alert, local, receiving
 
 INTERVAL = timedelta(minutes=5)
@@ -28,6 +29,12 @@ async def house(database_url: str) -> AsyncIterator[TellingHouse]:
     built = TellingHouse(database_url)
     yield built
     await built.database.close()
+
+
+def public() -> Delivery:
+    """Deliveries of a tenant to public addresses only."""
+    set_tenant(TENANT)
+    return Delivery(Receivers(), Clock())
 
 
 def webhook(url: str) -> Channel:
@@ -169,7 +176,7 @@ async def test_a_redirect_is_not_followed():
 async def test_an_address_that_is_not_public_is_not_called(host: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(posting, "complaint", lambda url, *, allow_local: None)
     async with receiving() as receiver:
-        strict = Delivery(Receivers(), Clock())
+        strict = public()
         outcome, _ = await strict.attempt(webhook(f"http://{host}:{receiver.port}/"), a_notice(an_alert()))
         assert (outcome.is_delivered, outcome.status) == (False, None)
         assert receiver.seen == []
@@ -179,19 +186,19 @@ async def test_a_name_that_stands_for_an_address_that_is_not_public_is_not_calle
     """Also when another of its addresses is public, and when it would stand for another one if it were asked again."""
     asked: list[str] = []
 
-    def answers(host: str, port: int, family: int) -> list[tuple[str, int]]:
+    def answers(host: str, family: int) -> list[tuple[str, int]]:
         asked.append(host)
         return [("8.8.8.8", socket.AF_INET), ("127.0.0.1", socket.AF_INET)]
 
     monkeypatch.setattr(posting, "complaint", lambda url, *, allow_local: None)
-    monkeypatch.setattr(posting, "lookup", answers)
+    monkeypatch.setattr(lookups, "lookup", answers)
     async with receiving() as receiver:
         url = f"http://hooks.example.com:{receiver.port}/"
-        outcome, _ = await Delivery(Receivers(), Clock()).attempt(webhook(url), a_notice(an_alert()))
+        outcome, _ = await public().attempt(webhook(url), a_notice(an_alert()))
         assert (outcome.is_final, outcome.error) == (True, "the address is not public, and must not be called")
         assert receiver.seen == []
         # The control: where this machine may be called, what the name stood for is.
-        monkeypatch.setattr(posting, "lookup", lambda *_: [("127.0.0.1", socket.AF_INET)])
+        monkeypatch.setattr(lookups, "lookup", lambda *_: [("127.0.0.1", socket.AF_INET)])
         outcome, _ = await local().attempt(webhook(url), a_notice(an_alert()))
         assert outcome.is_delivered
     assert asked == ["hooks.example.com"]
@@ -199,7 +206,7 @@ async def test_a_name_that_stands_for_an_address_that_is_not_public_is_not_calle
 
 async def test_http_is_refused_where_local_receivers_are():
     async with receiving() as receiver:
-        outcome, _ = await Delivery(Receivers(), Clock()).attempt(webhook(receiver.url), a_notice(an_alert()))
+        outcome, _ = await public().attempt(webhook(receiver.url), a_notice(an_alert()))
         assert outcome.is_final
         assert receiver.seen == []
 

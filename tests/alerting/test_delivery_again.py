@@ -112,7 +112,7 @@ async def test_killed_between_the_sending_and_its_record_it_is_sent_again_and_ne
         receiver.gate.set()
         await eventually(lambda: _is_idle(killed))
         # Somebody else leaves it alone while the lease lasts.
-        await house.tell(notifier.LEASE - SECOND)
+        await house.tell(attempts.LEASE - SECOND)
         assert len(receiver.seen) == 1
         await house.tell(SECOND)
         assert len({s.id for s in receiver.seen}) == 1

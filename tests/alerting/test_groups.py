@@ -19,7 +19,7 @@ from services.alerting.attempts import (
     state_after,
 )
 from services.alerting.channels import Channel, Email, PagerDuty
-from services.alerting.groups import Group, Member, Telling, advanced, placed, telling
+from services.alerting.groups import Group, Member, Telling, Told, advanced, placed, telling
 from services.alerting.notices import MOST_ALERTS, parts
 from services.alerting.routes import Place, Route
 
@@ -36,7 +36,7 @@ def group(members: dict[UUID, Member], now: datetime = NOW) -> Group:
 
 def say(of: Group, now: datetime) -> tuple[Group, Telling]:
     said = telling(of)
-    return advanced(of, said, {each: str(each) for each in said.fresh}, ROUTE, now, was_told=True), said
+    return advanced(of, said, {each: str(each) for each in said.fresh}, ["p"], route=ROUTE, now=now), said
 
 
 def test_it_waits_from_its_first_alert_on():
@@ -51,7 +51,8 @@ def test_what_left_is_ended_where_incidents_are_kept_and_nowhere_else():
     told, _ = say(group({A: FIRES}), NOW)
     left = placed(told, {A: Member(severity=1, has_left=True)}, ROUTE, NOW)
     after, said = say(left, NOW)
-    assert [(p.action, p.key) for p in parts(said, told.told, PAGER)] == [("resolve", str(A))]
+    assert left.ending_incidents
+    assert [(p.action, p.key) for p in parts(said, told.told, PAGER, [A])] == [("resolve", str(A))]
     assert parts(said, told.told, MAIL) == []
     assert after.members == {}
 
@@ -59,25 +60,25 @@ def test_what_left_is_ended_where_incidents_are_kept_and_nowhere_else():
 def test_incidents_are_triggered_acknowledged_and_resolved_one_by_one():
     told, said = say(group({A: FIRES, B: FIRES}), NOW)
     assert [(p.action, p.alert_ids) for p in parts(said, told.told, PAGER)] == [("trigger", (A,)), ("trigger", (B,))]
+    assert {known.incidents for known in told.told.values()} == {("p",)}
     taken = placed(told, {A: Member(3, is_acknowledged=True), B: Member(3, is_over=True)}, ROUTE, NOW)
     assert taken.due_at == NOW + ROUTE.group_interval
     after, said = say(taken, NOW)
-    assert [(p.action, p.key) for p in parts(said, told.told, PAGER)] == [("resolve", str(B)), ("acknowledge", str(A))]
+    assert [(p.action, p.key) for p in parts(said, told.told, PAGER, [B])] == [("resolve", str(B)), ("acknowledge", str(A))]
     assert [(p.status, p.alert_ids) for p in parts(said, told.told, MAIL)] == [("firing", (B,))]
     assert after.due_at is None
     dropped, said = say(placed(after, {A: FIRES}, ROUTE, NOW), NOW)
     assert [(p.action, p.key) for p in parts(said, dropped.told, PAGER)] == [("trigger", str(A))]
 
 
-def test_an_incident_that_goes_on_is_not_resolved_and_what_is_resolved_is_so_first():
-    told, _ = say(group({A: FIRES}), NOW)
-    over, said = placed(told, {A: Member(3, is_over=True), B: FIRES}, ROUTE, NOW), Telling(fresh=(B,), ended=(A,), fires=True)
-    after = advanced(over, said, {B: "other"}, ROUTE, NOW, was_told=True)
-    known = {**told.told, **after.told}
-    assert [(p.action, p.key) for p in parts(said, known, PAGER, after.open_keys)] == [("resolve", str(A)), ("trigger", "other")]
-    again = advanced(over, said, {B: str(A)}, ROUTE, NOW, was_told=True)
-    known = {**told.told, **again.told}
-    assert [(p.action, p.key) for p in parts(said, known, PAGER, again.open_keys)] == [("trigger", str(A))]
+def test_what_only_took_an_incident_over_is_told_as_if_it_was_not_told_and_its_end_ends_the_incident_alone():
+    took = Group(Place("r", "k"), {}, {A: Member(3, is_suppressed=True)}, {A: Told("key", 0, incidents=("p",))})
+    fires, said = say(placed(took, {A: FIRES}, ROUTE, NOW), NOW)
+    assert (said.fresh, fires.told[A]) == ((A,), Told("key", 3, incidents=("p",)))
+    ended, said = say(placed(took, {A: Member(3, is_over=True)}, ROUTE, NOW), NOW)
+    assert parts(said, took.told, MAIL) == []
+    assert [(p.action, p.key) for p in parts(said, took.told, PAGER, [A])] == [("resolve", "key")]
+    assert ended.members == ended.told == {}
 
 
 def test_a_notification_tells_of_a_bounded_number_of_alerts():

@@ -98,12 +98,13 @@ async def test_an_incident_stays_open_when_the_same_thing_goes_wrong_in_another_
 
 async def test_what_is_told_of_an_incident_by_two_groups_comes_in_its_order(house: TellingHouse):
     async with receiving(fails=lambda seen: seen.json["event_action"] == "resolve") as receiver:
-        await pager(house, receiver.url, CRITICAL | {"groupWait": "600s"}, {})
-        (alert,) = await house.fire(an_alert())
+        await pager(house, receiver.url, CRITICAL, {})
+        (first,) = await house.fire(an_alert())
         await house.tell()
-        await house.become(alert, severity=Severity.CRITICAL)
-        await house.tell()
+        await house.resolve(first)
         await house.tell(INTERVAL)
+        await house.fire(an_alert(episode=2, severity=Severity.CRITICAL))
+        await house.tell()
         await house.tell(INTERVAL)
         assert {s.json["event_action"] for s in receiver.seen[1:]} == {"resolve"}
         receiver.fails = lambda _: False

@@ -1,0 +1,101 @@
+"""SQL of what waits for a channel: how much it is, and what becomes of what is not delivered there any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerting import channels
+from services.alerting.channels import Channel
+from services.alerting.lifecycle import AlertState
+from services.alerting.notices import RESOLVE
+from services.alerting.waiting import Waiting
+from services.runtime.tenancy import THIS_TENANT, current_tenant
+from services.storage.schema import notification
+
+_WAITING = text(
+    """
+    SELECT n.notification_id, n.route_id, n.names, n.alert_ids, n.payload ->> 'action' AS action,
+        n.next_at > :now AND n.next_at <= :leased AS is_under_way,
+        n.payload ->> 'action' = :resolve OR EXISTS (
+            SELECT 1 FROM jsonb_array_elements(n.payload -> 'alerts') AS a WHERE CAST(a ->> 'state' AS int) = :over
+        ) AS tells_ends
+    FROM alerting.notification AS n
+    WHERE n.tenant_id = :tenant AND n.channel_id = :channel AND n.next_at IS NOT NULL
+    ORDER BY n.created_at, n.notification_id
+    """
+)
+_KEEP_ENDS = text(
+    """
+    UPDATE alerting.notification AS n SET
+        payload = n.payload || jsonb_build_object('kind', CAST(:kind AS int), 'receiver', CAST(:receiver AS jsonb)),
+        next_at = greatest(n.next_at, :not_before)
+    WHERE n.tenant_id = :tenant AND n.channel_id = :channel AND n.next_at IS NOT NULL
+        AND n.payload ->> 'action' = :resolve AND n.payload -> 'receiver' IS NULL
+    """
+)
+#: What becomes of them is told among their attempts.
+_GIVE_UP = text(
+    """
+    WITH given_up AS (
+        UPDATE alerting.notification AS n SET state = 3, next_at = NULL, payload = '{}'
+        WHERE n.tenant_id = :tenant AND n.notification_id = ANY (CAST(:notifications AS uuid[])) AND n.next_at IS NOT NULL
+        RETURNING n.notification_id
+    )
+    INSERT INTO alerting.attempt (tenant_id, notification_id, number, at, took_ms, error)
+    SELECT :tenant, g.notification_id, 1 + coalesce((
+        SELECT max(a.number) FROM alerting.attempt AS a WHERE a.tenant_id = :tenant AND a.notification_id = g.notification_id
+    ), 0), :now, 0, :error FROM given_up AS g
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+async def list_crowded(conn: AsyncConnection, most: int) -> list[str]:
+    """Return the channels for which more than `most` notifications wait."""
+    n = notification.c
+    found = select(n.channel_id).where(n.tenant_id == THIS_TENANT, n.next_at.is_not(None))
+    return list((await conn.execute(found.group_by(n.channel_id).having(func.count() > most))).scalars())
+
+
+async def list_waiting(conn: AsyncConnection, channel_id: str, now: datetime, lease: timedelta) -> list[Waiting]:
+    """Return what waits for a channel, the oldest first; what is tried again within `lease` may be under way."""
+    asked = {"now": now, "leased": now + lease, "resolve": RESOLVE, "over": int(AlertState.RESOLVED)}
+    rows = await conn.execute(_WAITING, {"tenant": current_tenant(), "channel": channel_id} | asked)
+    return [
+        Waiting(
+            notification_id=row.notification_id,
+            group=(row.route_id, json.dumps(row.names, sort_keys=True)),
+            alert_ids=frozenset(row.alert_ids),
+            action=row.action,
+            tells_ends=row.tells_ends,
+            is_under_way=row.is_under_way,
+        )
+        for row in rows
+    ]
+
+
+async def keep_ends(conn: AsyncConnection, channel: Channel, not_before: datetime) -> None:
+    """Let the ends of incidents that wait go where the channel leads, whatever becomes of it, and no sooner than then."""
+    receiver = json.dumps(channels.to_json(channel.receiver))
+    asked = {"kind": int(channel.kind), "receiver": receiver, "not_before": not_before, "resolve": RESOLVE}
+    await conn.execute(_KEEP_ENDS, {"tenant": current_tenant(), "channel": channel.channel_id} | asked)
+
+
+async def list_bound(conn: AsyncConnection, channel_id: str) -> list[UUID]:
+    """Return what waits for a channel and goes where that leads by then."""
+    n = notification.c
+    mine = (n.tenant_id == THIS_TENANT, n.channel_id == channel_id, n.next_at.is_not(None))
+    found = select(n.notification_id).where(*mine, n.payload["receiver"].is_(None)).order_by(n.notification_id)
+    return list((await conn.execute(found)).scalars())
+
+
+async def give_up(conn: AsyncConnection, notification_ids: Collection[UUID], error: str, now: datetime) -> None:
+    """Note that notifications that wait will not be delivered, and why."""
+    asked = {"notifications": list(notification_ids), "error": error, "now": now}
+    await conn.execute(_GIVE_UP, {"tenant": current_tenant()} | asked)

@@ -1,0 +1,67 @@
+"""Tests of channels at once: each tenant has its own share of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from rapport.alerting.v1 import notification_pb2 as pb
+
+from services.runtime.errors import ResourceExhausted
+from tests.alerting.house import eventually
+from tests.alerting.notifying import TellingHouse, receiving
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[TellingHouse]:
+    built = TellingHouse(database_url)
+    yield built
+    await built.database.close()
+
+
+def begin_test(house: TellingHouse, tenant: str) -> asyncio.Task[Any]:
+    return asyncio.create_task(house._call(tenant, "TestChannel", pb.TestChannelRequest(channel_id="c")))
+
+
+async def test_a_tenant_tests_two_channels_at_once_and_leaves_room_for_others(house: TellingHouse):
+    tenants = [f"tenant-{n}" for n in range(5)]
+    async with receiving(gate=asyncio.Event()) as receiver:
+        for tenant in tenants:
+            await house.put_webhook("c", receiver, tenant=tenant)
+        begun = []
+        for tenant in tenants[:4]:
+            begun += [begin_test(house, tenant), begin_test(house, tenant)]
+            for _ in range(3):
+                with pytest.raises(ResourceExhausted, match="too many channels are being tested") as refused:
+                    await begin_test(house, tenant)
+                assert (refused.value.reason, refused.value.retry_after_s) == ("OVERLOADED", 5.0)
+        await eventually(lambda: has_come(receiver, 8))
+        with pytest.raises(ResourceExhausted):
+            await begin_test(house, tenants[4])
+        assert receiver.gate is not None
+        receiver.gate.set()
+        assert [(await each).delivered for each in begun] == [True] * 8
+        assert (await begin_test(house, tenants[4])).delivered
+    assert not house.servicer._tests
+
+
+async def test_a_test_that_is_given_up_gives_its_share_back(house: TellingHouse):
+    async with receiving(gate=asyncio.Event()) as receiver:
+        await house.put_webhook("c", receiver)
+        given_up = begin_test(house, "default")
+        await eventually(lambda: has_come(receiver, 1))
+        given_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await given_up
+        await eventually(lambda: is_empty(house.servicer._tests))
+
+
+async def has_come(receiver: Any, count: int) -> bool:
+    return len(receiver.seen) == count
+
+
+async def is_empty(held: Any) -> bool:
+    return not held
