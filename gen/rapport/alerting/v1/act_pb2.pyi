@@ -130,7 +130,7 @@ class AcknowledgeAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -194,7 +194,7 @@ class UnacknowledgeAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -258,7 +258,7 @@ class ResolveAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -321,7 +321,7 @@ class AddAlertNoteRequest(_message.Message):
     comment: _builtins.str
     """What to note."""
     request_id: _builtins.str
-    """The same note, however often it is sent with this id. Empty: each is another."""
+    """The same note, however often it is sent with this id within 35 days. Empty: each is another."""
     def __init__(
         self,
         *,

@@ -5,6 +5,7 @@ An alert and how it changes."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -98,7 +99,7 @@ class _AlertEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertE
     ALERT_EVENT_KIND_FIRED: _AlertEventKind.ValueType  # 2
     """It began to fire."""
     ALERT_EVENT_KIND_UPDATED: _AlertEventKind.ValueType  # 3
-    """Its value, message or severity changed, or it recovers, or does no longer."""
+    """Its value, or what its rule says of it, changed, or it recovers, or does no longer."""
     ALERT_EVENT_KIND_RESOLVED: _AlertEventKind.ValueType  # 4
     """It is over."""
     ALERT_EVENT_KIND_LEFT_FILTER: _AlertEventKind.ValueType  # 5
@@ -124,7 +125,7 @@ ALERT_EVENT_KIND_SNAPSHOT: AlertEventKind.ValueType  # 1
 ALERT_EVENT_KIND_FIRED: AlertEventKind.ValueType  # 2
 """It began to fire."""
 ALERT_EVENT_KIND_UPDATED: AlertEventKind.ValueType  # 3
-"""Its value, message or severity changed, or it recovers, or does no longer."""
+"""Its value, or what its rule says of it, changed, or it recovers, or does no longer."""
 ALERT_EVENT_KIND_RESOLVED: AlertEventKind.ValueType  # 4
 """It is over."""
 ALERT_EVENT_KIND_LEFT_FILTER: AlertEventKind.ValueType  # 5
@@ -193,6 +194,16 @@ class Alert(_message.Message):
     INHIBITED_BY_FIELD_NUMBER: _builtins.int
     FLAPPING_FIELD_NUMBER: _builtins.int
     RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    MEASURED_UNIT_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RUNBOOK_URL_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
     """The alert's identity."""
     rule_id: _builtins.str
@@ -231,6 +242,24 @@ class Alert(_message.Message):
     """The same thing went wrong and right again several times in the last hour when this episode began."""
     resolved_by: _builtins.str
     """Who resolved it by hand. Absent while it is open, and when it ended by itself."""
+    summary: _builtins.str
+    """What was found, in a line with units: what was measured over which time, what it is compared with, and from when on it is wrong."""
+    measure: _builtins.str
+    """What is measured: one of ListAlertMeasures. Empty in alerts of older versions."""
+    condition: _builtins.str
+    """How it is compared: threshold, change, target, absence, burn_rate or anomaly. Empty in alerts of older versions."""
+    unit: _builtins.str
+    """Unit of value and threshold, which is the measure's own only where condition is threshold. Empty in alerts of older versions."""
+    measured_unit: _builtins.str
+    """Unit of measured and baseline. Empty in alerts of older versions."""
+    measured: _builtins.float
+    """The measure itself, where value is not: of a change, target, burn rate or anomaly. Absent for others."""
+    samples: _builtins.int
+    """How many facts value rested on when it last changed. Absent without a value, and in alerts of older versions."""
+    description: _builtins.str
+    """What to do about it, as its rule says. Empty: nothing is said."""
+    runbook_url: _builtins.str
+    """Where to read what to do. Empty: nowhere."""
     @_builtins.property
     def fired_at(self) -> _timestamp_pb2.Timestamp:
         """When it began to fire."""
@@ -258,6 +287,10 @@ class Alert(_message.Message):
     @_builtins.property
     def silence_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Silences that hold its notifications back now."""
+
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Length of the rule's window. Absent in alerts of older versions."""
 
     def __init__(
         self,
@@ -288,10 +321,20 @@ class Alert(_message.Message):
         inhibited_by: _builtins.str | None = ...,
         flapping: _builtins.bool = ...,
         resolved_by: _builtins.str | None = ...,
+        summary: _builtins.str = ...,
+        measure: _builtins.str = ...,
+        condition: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        measured_unit: _builtins.str = ...,
+        window: _duration_pb2.Duration | None = ...,
+        measured: _builtins.float | None = ...,
+        samples: _builtins.int | None = ...,
+        description: _builtins.str = ...,
+        runbook_url: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_resolved_by", b"_resolved_by", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "baseline", b"baseline", "customer_id", b"customer_id", "fired_at", b"fired_at", "inhibited_by", b"inhibited_by", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_measured", b"_measured", "_resolved_by", b"_resolved_by", "_samples", b"_samples", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "baseline", b"baseline", "customer_id", b"customer_id", "fired_at", b"fired_at", "inhibited_by", b"inhibited_by", "measured", b"measured", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "samples", b"samples", "value", b"value", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_resolved_by", b"_resolved_by", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "alert_id", b"alert_id", "baseline", b"baseline", "customer_id", b"customer_id", "episode", b"episode", "fired_at", b"fired_at", "flapping", b"flapping", "inhibited_by", b"inhibited_by", "labels", b"labels", "message", b"message", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "revision", b"revision", "rule_id", b"rule_id", "rule_version", b"rule_version", "severity", b"severity", "silence_ids", b"silence_ids", "state", b"state", "subject_id", b"subject_id", "subject_kind", b"subject_kind", "threshold", b"threshold", "type", b"type", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_baseline", b"_baseline", "_customer_id", b"_customer_id", "_inhibited_by", b"_inhibited_by", "_measured", b"_measured", "_resolved_by", b"_resolved_by", "_samples", b"_samples", "_value", b"_value", "acknowledgement", b"acknowledgement", "active_since", b"active_since", "agent_id", b"agent_id", "alert_id", b"alert_id", "baseline", b"baseline", "condition", b"condition", "customer_id", b"customer_id", "description", b"description", "episode", b"episode", "fired_at", b"fired_at", "flapping", b"flapping", "inhibited_by", b"inhibited_by", "labels", b"labels", "measure", b"measure", "measured", b"measured", "measured_unit", b"measured_unit", "message", b"message", "recovering_since", b"recovering_since", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "revision", b"revision", "rule_id", b"rule_id", "rule_version", b"rule_version", "runbook_url", b"runbook_url", "samples", b"samples", "severity", b"severity", "silence_ids", b"silence_ids", "state", b"state", "subject_id", b"subject_id", "subject_kind", b"subject_kind", "summary", b"summary", "threshold", b"threshold", "type", b"type", "unit", b"unit", "value", b"value", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -301,8 +344,12 @@ class Alert(_message.Message):
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
     _WhichOneofReturnType__inhibited_by: _TypeAlias = _typing.Literal["inhibited_by"]  # noqa: Y015
     _WhichOneofArgType__inhibited_by: _TypeAlias = _typing.Literal["_inhibited_by", b"_inhibited_by"]  # noqa: Y015
+    _WhichOneofReturnType__measured: _TypeAlias = _typing.Literal["measured"]  # noqa: Y015
+    _WhichOneofArgType__measured: _TypeAlias = _typing.Literal["_measured", b"_measured"]  # noqa: Y015
     _WhichOneofReturnType__resolved_by: _TypeAlias = _typing.Literal["resolved_by"]  # noqa: Y015
     _WhichOneofArgType__resolved_by: _TypeAlias = _typing.Literal["_resolved_by", b"_resolved_by"]  # noqa: Y015
+    _WhichOneofReturnType__samples: _TypeAlias = _typing.Literal["samples"]  # noqa: Y015
+    _WhichOneofArgType__samples: _TypeAlias = _typing.Literal["_samples", b"_samples"]  # noqa: Y015
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
     @_typing.overload
@@ -314,7 +361,11 @@ class Alert(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__inhibited_by) -> _WhichOneofReturnType__inhibited_by | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured) -> _WhichOneofReturnType__measured | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved_by) -> _WhichOneofReturnType__resolved_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__samples) -> _WhichOneofReturnType__samples | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 

@@ -35,7 +35,7 @@ class _NotificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Not
     NOTIFICATION_STATE_DELIVERED: _NotificationState.ValueType  # 2
     """The channel took it."""
     NOTIFICATION_STATE_FAILED: _NotificationState.ValueType  # 3
-    """The channel refused it, or did not take it for a day."""
+    """The channel refused it or did not take it for a day, or it was given up: the last attempt says why."""
 
 class NotificationState(_NotificationState, metaclass=_NotificationStateEnumTypeWrapper):
     """How a notification stands."""
@@ -47,7 +47,7 @@ NOTIFICATION_STATE_PENDING: NotificationState.ValueType  # 1
 NOTIFICATION_STATE_DELIVERED: NotificationState.ValueType  # 2
 """The channel took it."""
 NOTIFICATION_STATE_FAILED: NotificationState.ValueType  # 3
-"""The channel refused it, or did not take it for a day."""
+"""The channel refused it or did not take it for a day, or it was given up: the last attempt says why."""
 Global___NotificationState: _TypeAlias = NotificationState  # noqa: Y015
 
 @_typing.final
@@ -391,7 +391,7 @@ Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class PutChannelRequest(_message.Message):
-    """Puts a channel: a new one, or in the place of that of the same id."""
+    """Puts a channel: a new one, or in the place of that of the same id. Incidents that are open where it led before are ended there."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -439,7 +439,7 @@ Global___PutChannelResponse: _TypeAlias = PutChannelResponse  # noqa: Y015
 
 @_typing.final
 class DeleteChannelRequest(_message.Message):
-    """Deletes a channel that no route names."""
+    """Deletes a channel that no route names. Incidents that are open there are ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -569,11 +569,23 @@ Global___TestChannelResponse: _TypeAlias = TestChannelResponse  # noqa: Y015
 
 @_typing.final
 class PutRoutesRequest(_message.Message):
-    """Puts all routes, in their order."""
+    """Puts all routes, in their order, in the place of those that are there."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTES_FIELD_NUMBER: _builtins.int
+    CLEAR_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    clear: _builtins.bool
+    """There are to be no routes: nobody is told of alerts."""
+    expected_version: _builtins.int
+    """The version that the caller read; 0 when no routes were ever put. Absent: whatever is there is replaced."""
+    author: _builtins.str
+    """Who puts them."""
+    comment: _builtins.str
+    """Why."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
         """The routes, at most 100."""
@@ -582,12 +594,18 @@ class PutRoutesRequest(_message.Message):
         self,
         *,
         routes: _abc.Iterable[Global___Route] | None = ...,
+        clear: _builtins.bool = ...,
+        expected_version: _builtins.int | None = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "author", b"author", "clear", b"clear", "comment", b"comment", "expected_version", b"expected_version", "routes", b"routes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
 
 Global___PutRoutesRequest: _TypeAlias = PutRoutesRequest  # noqa: Y015
 
@@ -598,6 +616,9 @@ class PutRoutesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """How often routes were put."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
         """The routes."""
@@ -606,10 +627,11 @@ class PutRoutesResponse(_message.Message):
         self,
         *,
         routes: _abc.Iterable[Global___Route] | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -639,18 +661,36 @@ class ListRoutesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    PUT_TIME_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """How often routes were put. 0: never."""
+    author: _builtins.str
+    """Who put them. Empty: not told."""
+    comment: _builtins.str
+    """What was said. Empty: nothing."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
         """The routes, in their order."""
+
+    @_builtins.property
+    def put_time(self) -> _timestamp_pb2.Timestamp:
+        """When they were put. Absent when they never were."""
 
     def __init__(
         self,
         *,
         routes: _abc.Iterable[Global___Route] | None = ...,
+        version: _builtins.int = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        put_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["put_time", b"put_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "comment", b"comment", "put_time", b"put_time", "routes", b"routes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -121,6 +121,8 @@ class Rule(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     DISABLED_FIELD_NUMBER: _builtins.int
     INHIBITS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RUNBOOK_URL_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
@@ -148,11 +150,19 @@ class Rule(_message.Message):
     clear_at: _builtins.float
     """The value from which it is right again, so that values about fire_at do not make alerts come and go. Absent: fire_at."""
     min_samples: _builtins.int
-    """Facts that a value must rest on; with fewer there is no value. 0: one."""
+    """Facts that a value, or what it is compared with, must rest on; with fewer there is no value. A count rests on its window: for a
+    threshold on one, 0 or 1. 0: one.
+    """
     no_data: Global___NoData.ValueType
-    """What it means when there is no value; nothing counted is no value, too. Unspecified: it is right."""
+    """What it means when there is no value. A count of a subject that is known is 0 without facts, which is a value. Unspecified: it is
+    right.
+    """
     disabled: _builtins.bool
     """The rule rests: it has no open alerts, and nothing makes one. Default false."""
+    description: _builtins.str
+    """What to do about it, for who is on call. Alerts carry it."""
+    runbook_url: _builtins.str
+    """Where to read what to do: an http or https address. Alerts carry it."""
     @_builtins.property
     def subject_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those that are measured, at most 100, by subject_id. Empty: all."""
@@ -213,7 +223,7 @@ class Rule(_message.Message):
         subject_ids: _abc.Iterable[_builtins.str] | None = ...,
         measure: _builtins.str = ...,
         comparison: Global___Comparison.ValueType = ...,
-        fire_at: _builtins.float = ...,
+        fire_at: _builtins.float | None = ...,
         clear_at: _builtins.float | None = ...,
         window: _duration_pb2.Duration | None = ...,
         for_duration: _duration_pb2.Duration | None = ...,
@@ -223,6 +233,8 @@ class Rule(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         disabled: _builtins.bool = ...,
         inhibits: _abc.Iterable[_alert_pb2.Matcher] | None = ...,
+        description: _builtins.str = ...,
+        runbook_url: _builtins.str = ...,
         threshold: Global___Threshold | None = ...,
         change: Global___Change | None = ...,
         target: Global___Target | None = ...,
@@ -230,16 +242,20 @@ class Rule(_message.Message):
         burn_rate: Global___BurnRate | None = ...,
         anomaly: Global___Anomaly | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clear_at", b"_clear_at", "absence", b"absence", "anomaly", b"anomaly", "burn_rate", b"burn_rate", "change", b"change", "clear_at", b"clear_at", "condition", b"condition", "for_duration", b"for_duration", "keep_firing_for", b"keep_firing_for", "target", b"target", "threshold", b"threshold", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clear_at", b"_clear_at", "_fire_at", b"_fire_at", "absence", b"absence", "anomaly", b"anomaly", "burn_rate", b"burn_rate", "change", b"change", "clear_at", b"clear_at", "condition", b"condition", "fire_at", b"fire_at", "for_duration", b"for_duration", "keep_firing_for", b"keep_firing_for", "target", b"target", "threshold", b"threshold", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clear_at", b"_clear_at", "absence", b"absence", "anomaly", b"anomaly", "burn_rate", b"burn_rate", "change", b"change", "clear_at", b"clear_at", "comparison", b"comparison", "condition", b"condition", "disabled", b"disabled", "fire_at", b"fire_at", "for_duration", b"for_duration", "inhibits", b"inhibits", "keep_firing_for", b"keep_firing_for", "labels", b"labels", "measure", b"measure", "message", b"message", "min_samples", b"min_samples", "no_data", b"no_data", "rule_id", b"rule_id", "severity", b"severity", "subject_ids", b"subject_ids", "subject_kind", b"subject_kind", "target", b"target", "threshold", b"threshold", "type", b"type", "version", b"version", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clear_at", b"_clear_at", "_fire_at", b"_fire_at", "absence", b"absence", "anomaly", b"anomaly", "burn_rate", b"burn_rate", "change", b"change", "clear_at", b"clear_at", "comparison", b"comparison", "condition", b"condition", "description", b"description", "disabled", b"disabled", "fire_at", b"fire_at", "for_duration", b"for_duration", "inhibits", b"inhibits", "keep_firing_for", b"keep_firing_for", "labels", b"labels", "measure", b"measure", "message", b"message", "min_samples", b"min_samples", "no_data", b"no_data", "rule_id", b"rule_id", "runbook_url", b"runbook_url", "severity", b"severity", "subject_ids", b"subject_ids", "subject_kind", b"subject_kind", "target", b"target", "threshold", b"threshold", "type", b"type", "version", b"version", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clear_at: _TypeAlias = _typing.Literal["clear_at"]  # noqa: Y015
     _WhichOneofArgType__clear_at: _TypeAlias = _typing.Literal["_clear_at", b"_clear_at"]  # noqa: Y015
+    _WhichOneofReturnType__fire_at: _TypeAlias = _typing.Literal["fire_at"]  # noqa: Y015
+    _WhichOneofArgType__fire_at: _TypeAlias = _typing.Literal["_fire_at", b"_fire_at"]  # noqa: Y015
     _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["threshold", "change", "target", "absence", "burn_rate", "anomaly"]  # noqa: Y015
     _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clear_at) -> _WhichOneofReturnType__clear_at | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fire_at) -> _WhichOneofReturnType__fire_at | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_condition) -> _WhichOneofReturnType_condition | None: ...
 
@@ -367,8 +383,8 @@ Global___BurnRate: _TypeAlias = BurnRate  # noqa: Y015
 @_typing.final
 class Anomaly(_message.Message):
     """A cumulative sum of how far each whole day was from what the same weekday of the 28 days before lets expect, in standard deviations
-    widened by how much the days differ beyond chance. fire_at is the sum above which it fires, usually 5, whether days are above or
-    below what is expected. The measure must count.
+    widened by how much the days differ beyond chance. comparison says which way: ABOVE sums how far days are above what is expected,
+    BELOW how far they are below. fire_at is the sum above which it fires either way, usually 5. The measure must count.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -478,7 +494,7 @@ class PutRuleResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def version(self) -> Global___RuleVersion:
-        """The new version."""
+        """The new version; the one that is there when it says the same."""
 
     def __init__(
         self,
