@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerting.renaming import GONE
 from services.alerting.rules import SubjectKind
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import act, alert, log_head, rule_state, touched
@@ -16,21 +17,25 @@ from services.storage.schema import act, alert, log_head, rule_state, touched
 #: Marks touched rows of customers who were erased. It is no kind of subject.
 ERASED = 102
 
-#: What was said about the alerts goes with the customers' ids: it may name them.
+#: What was said about the alerts goes with the customers' ids, as does what rules say that named them: it may name them, too.
 _RENAME_ALERTS = text(
     """
     WITH new AS (SELECT * FROM unnest(CAST(:customers AS text[]), CAST(:pseudonyms AS text[])) AS n(customer_id, pseudonym))
-    UPDATE alerting.alert AS a SET subject_id = new.pseudonym, acknowledged_comment = '' FROM new
+    UPDATE alerting.alert AS a SET subject_id = new.pseudonym, acknowledged_comment = '',
+        message = CASE WHEN a.rule_id = ANY(CAST(:rules AS text[])) THEN :gone ELSE a.message END
+    FROM new
     WHERE a.tenant_id = :tenant AND a.subject_kind = :kind AND a.subject_id = new.customer_id
-    RETURNING a.alert_id, new.pseudonym
+    RETURNING a.alert_id, new.pseudonym, a.rule_id = ANY(CAST(:rules AS text[])) AS is_named
     """
 )
 #: A state that an alert did not have yet is no object.
 _RENAME_LOGGED = text(
     """
     WITH new AS (
-        SELECT alert_id, jsonb_build_object('subject_id', pseudonym, 'acknowledged_comment', '') AS said
-        FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[])) AS n(alert_id, pseudonym)
+        SELECT alert_id, jsonb_build_object('subject_id', pseudonym, 'acknowledged_comment', '')
+            || CASE WHEN is_named THEN jsonb_build_object('message', CAST(:gone AS text)) ELSE '{}' END AS said
+        FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[]), CAST(:named AS boolean[]))
+            AS n(alert_id, pseudonym, is_named)
     )
     UPDATE alerting.alert_log AS l SET
         before = CASE WHEN jsonb_typeof(l.before) = 'object' THEN l.before || new.said ELSE l.before END,
@@ -75,21 +80,26 @@ async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> di
     return {row.subject_id: row.at for row in rows if row.at is not None}
 
 
-async def rename(conn: AsyncConnection, pseudonyms: Mapping[str, str]) -> None:
+async def rename(conn: AsyncConnection, pseudonyms: Mapping[str, str], rule_ids: Collection[str] = ()) -> None:
     """Put pseudonyms in the place of customers in alerts, in what was done about them and in the log.
 
-    Take out what was said about them, and tell the log's readers that it was rewritten.
+    Take out what was said about them, and the message where it is one of the rules that named them.
     """
+    said = {"tenant": current_tenant(), "gone": GONE}
     names = {"customers": list(pseudonyms), "pseudonyms": list(pseudonyms.values()), "kind": int(SubjectKind.CUSTOMER)}
-    renamed = (await conn.execute(_RENAME_ALERTS, {"tenant": current_tenant()} | names)).all()
+    renamed = (await conn.execute(_RENAME_ALERTS, said | names | {"rules": list(rule_ids)})).all()
     if renamed:
         alerts = [row.alert_id for row in renamed]
-        logged = {"alerts": alerts, "pseudonyms": [row.pseudonym for row in renamed]}
-        await conn.execute(_RENAME_LOGGED, {"tenant": current_tenant()} | logged)
+        new = {"pseudonyms": [row.pseudonym for row in renamed], "named": [row.is_named for row in renamed]}
+        await conn.execute(_RENAME_LOGGED, said | new | {"alerts": alerts})
         of_them = update(act).where(act.c.tenant_id == THIS_TENANT, act.c.alert_id == func.any(alerts))
         await conn.execute(of_them.values(comment=""))
-        told = update(log_head).where(log_head.c.tenant_id == THIS_TENANT)
-        await conn.execute(told.values(rewrites=log_head.c.rewrites + 1))
+
+
+async def tell_rewritten(conn: AsyncConnection) -> None:
+    """Tell the log's readers that it was rewritten."""
+    told = update(log_head).where(log_head.c.tenant_id == THIS_TENANT)
+    await conn.execute(told.values(rewrites=log_head.c.rewrites + 1))
 
 
 async def forget_waiting(conn: AsyncConnection, customers: Collection[str]) -> None:

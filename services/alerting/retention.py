@@ -1,4 +1,4 @@
-"""Keeps the log of alerts and the probes from growing for ever."""
+"""Keeps the log of alerts, silences that are over, answered requests and probes from growing for ever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from services.alerting import log_store, probe_store, store
+from services.alerting import act_store, log_store, probe_store, silence_store, store
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.outage import Outage
@@ -16,7 +16,11 @@ from services.runtime.outage import Outage
 LOG_KEPT = timedelta(hours=72)
 #: How long probes are kept.
 PROBES_KEPT = timedelta(days=35)
-#: Log entries that one transaction deletes.
+#: How long a silence is kept after its end, and longer while an alert says that it held it back.
+SILENCES_KEPT = timedelta(days=35)
+#: For how long a request about an alert is known again. What it did is kept as long as the alert.
+REQUESTS_KEPT = timedelta(days=35)
+#: Rows of one table that one transaction deletes.
 BATCH = 5000
 
 _EVERY_S = 600.0
@@ -53,18 +57,27 @@ class Retention:
         await self._outage.attempt(self.delete_old)
 
     async def delete_old(self) -> None:
-        """Delete old entries of every tenant's log, and old probes."""
+        """Delete old entries of every tenant's log, what else is old of every tenant, and old probes."""
         async with self._database.probe() as conn:
             await probe_store.delete_probes(conn, self._clock() - PROBES_KEPT)
             tenants = await store.list_evaluated_tenants(conn)
         for tenant in tenants:
-            while await self._delete_batch(tenant):
-                pass
+            for delete_batch in (self._delete_entries, self._delete_silences, self._delete_requests):
+                while await delete_batch(tenant):
+                    pass
 
-    async def _delete_batch(self, tenant: str) -> bool:
+    async def _delete_entries(self, tenant: str) -> bool:
         async with self._database.transaction(tenant) as conn:
             first = first_kept(await log_store.list_oldest(conn, BATCH), self._clock() - LOG_KEPT)
             if first is None:
                 return False
             await log_store.delete_entries(conn, first)
             return True
+
+    async def _delete_silences(self, tenant: str) -> bool:
+        async with self._database.transaction(tenant) as conn:
+            return await silence_store.delete_over(conn, self._clock() - SILENCES_KEPT, BATCH) == BATCH
+
+    async def _delete_requests(self, tenant: str) -> bool:
+        async with self._database.transaction(tenant) as conn:
+            return await act_store.delete_answered(conn, self._clock() - REQUESTS_KEPT, BATCH) == BATCH

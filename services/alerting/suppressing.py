@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import rule_store, silence_store
+from services.alerting import rule_store, silence_store, store
 from services.alerting.evaluation import append
 from services.alerting.lifecycle import Alert, Change, EventKind
 from services.alerting.suppression import held_back
@@ -18,6 +18,12 @@ from services.alerting.suppression import held_back
 CLOCKS = timedelta(seconds=1)
 #: Alerts that one transaction changes.
 BATCH = 1000
+
+
+async def take_turn(conn: AsyncConnection, now: datetime) -> None:
+    """Take the tenant's lease: who evaluates has finished before, or begins after. Comes before any lock of an alert."""
+    await store.register_tenant(conn, now)
+    await silence_store.wait_for_lease(conn)
 
 
 async def suppress(

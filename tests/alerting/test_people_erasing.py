@@ -8,16 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from rapport.alerting.v1 import act_pb2
+from rapport.alerting.v1 import act_pb2, rule_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
-from services.alerting import act_store, erase_store
+from services.alerting import erase_store, naming_store
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.erase_store import ERASED
 from services.alerting.erasing import GRACE
+from services.alerting.renaming import GONE
+from services.alerting.rules import NoData, SubjectKind
 from tests.alerting.house import TENANT, House, Reader
 from tests.alerting.notifying import TellingHouse, receiving
-from tests.alerting.people import one, put_rule, silence_of
+from tests.alerting.people import SWEPT, hold_acts, one, put_rule, silence_of
 from tests.ingest.erasures import find
 
 PERSON = "person-4711"
@@ -93,6 +95,98 @@ async def test_what_is_sent_again_brings_nothing_back(house: House):
     assert find(house.url, PERSON) == {}
 
 
+async def put_rules_about(house: House) -> None:
+    """Put rules that name the person in each way, each in two versions, of which one was to be looked at, too."""
+    rule, near = DEFAULT_RULES[0][1], {"message": f"{PERSON} is back", "labels": {"vip": PERSON}}
+    told = {
+        "alone": {"subject_ids": (PERSON,), "no_data": NoData.WRONG, "message": "Ada is unhappy"},
+        "among": {"subject_ids": (PERSON, "c"), "no_data": NoData.WRONG, **near},
+        "agents": {"subject_kind": SubjectKind.AGENT, "subject_ids": ("ben",), "no_data": NoData.WRONG, **near},
+        "quiet": {"is_disabled": True, "inhibits": (one("customer_id", PERSON), one("vip", PERSON))},
+        "said": {"is_disabled": True},
+    }
+    for version in (2, 3):
+        for rule_id, parts in told.items():
+            await put_rule(house, replace(rule, rule_id=rule_id, version=version, **parts), PERSON, SAID)
+
+
+async def test_rules_say_nothing_of_a_customer_in_any_version_and_do_not_look_at_the_pseudonym(house: House):
+    await raise_alert(house)
+    await put_rules_about(house)
+    house.clock.move(SWEPT)
+    await house.evaluate()
+    opened = "SELECT rule_id, subject_id, message FROM alerting.alert WHERE resolved_at IS NULL ORDER BY 1, 2"
+    assert ("among", "c", f"{PERSON} is back") in await house.facts.rows(opened)
+    await erase(house)
+    assert find(house.url, PERSON, "Ada") == {}
+    async with house.stub() as stub:
+        versions = (await stub.ListRuleVersions(rule_pb2.ListRuleVersionsRequest(rule_id="alone"))).versions
+        assert [(v.rule.disabled, v.rule.message, v.author, v.comment) for v in versions] == [(True, GONE, "", "")] * 2
+        versions = (await stub.ListRuleVersions(rule_pb2.ListRuleVersionsRequest(rule_id="among"))).versions
+        assert [(v.rule.disabled, list(v.rule.subject_ids)) for v in versions] == [(False, ["c"])] * 2
+    (gone,) = {message for (message,) in await house.facts.rows("SELECT message FROM alerting.alert WHERE rule_id = 'alone'")}
+    assert gone == GONE
+    for _ in range(2):
+        house.clock.move(SWEPT)
+        await house.evaluate()
+        still = [(rule_id, subject) for rule_id, subject, _ in await house.facts.rows(opened)]
+        assert ("among", "c") in still
+        assert not [subject for _, subject in still if subject.startswith("erased-")]
+
+
+async def test_an_alert_of_somebody_else_that_mentions_the_customer_is_waited_for_without_standing_still(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    await house.evaluate()
+    await put_rule(house, replace(DEFAULT_RULES[0][1], version=2, message=f"{PERSON} is back"))
+    await house.score("c", 1)
+    ((alert_id,),) = await house.facts.rows("SELECT alert_id::text FROM alerting.alert")
+    locked, go_on = hold_acts(monkeypatch)
+    async with house.stub() as stub:
+        saying = stub.AddAlertNote(act_pb2.AddAlertNoteRequest(alert_id=alert_id, comment="mine", request_id="r"))
+        await locked.wait()
+        async with asyncio.timeout(2):
+            await erase(house)
+        assert {"alerting.alert", "alerting.rule", "scoring.touched"} <= find(house.url, PERSON).keys()
+        go_on.set()
+        assert (await saying).alert.revision == 2
+        await house.evaluate()
+        assert find(house.url, PERSON) == {}
+        acts = (await stub.GetAlert(act_pb2.GetAlertRequest(alert_id=alert_id))).acts
+        assert [a.comment for a in acts] == ["mine"], "what was said about somebody else stays"
+
+
+@pytest.mark.parametrize(("name", "tables"), [("rename_in_rules", {"rule", "rule_version"}), ("rename_in_silences", {"silence"})])
+async def test_control_what_rules_and_silences_say_would_be_found(
+    house: House, monkeypatch: pytest.MonkeyPatch, name: str, tables: set[str]
+):
+    async def leave(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(naming_store, name, leave)
+    await house.evaluate()
+    await put_rule(house, replace(DEFAULT_RULES[0][1], version=2), comment=SAID)
+    async with house.stub() as stub:
+        await stub.PutSilence(silence_of("somebody", house, comment=SAID))
+    await raise_alert(house)
+    await erase(house)
+    assert set(find(house.url, PERSON)) == {f"alerting.{table}" for table in tables}
+
+
+async def test_a_rule_that_has_no_data_of_an_erased_customer_makes_no_alert_that_stays_open(house: House):
+    """The rule is looked at once more before the customer is taken out of it."""
+    await house.evaluate()
+    await put_rule(house, replace(DEFAULT_RULES[0][1], rule_id="alone", subject_ids=(PERSON,), no_data=NoData.WRONG))
+    await house.facts.conversation("talk", house.clock(), customer=PERSON, score=5)
+    await house.evaluate()
+    house.clock.move(SWEPT)
+    await erase(house)
+    house.clock.move(SWEPT)
+    await house.evaluate()
+    assert find(house.url, PERSON) == {}
+    assert await house.facts.rows("SELECT FROM alerting.alert WHERE resolved_at IS NULL") == []
+
+
 async def test_a_hold_of_a_customer_without_a_comment_is_forgotten(house: House):
     alert_id = await raise_alert(house)
     async with house.stub() as stub:
@@ -121,15 +215,7 @@ async def say_while_erasing(house: House, monkeypatch: pytest.MonkeyPatch) -> No
     await house.facts.conversation("talk", house.clock(), customer=PERSON, score=5)
     await house.evaluate()
     house.clock.move(timedelta(hours=1))
-    locked, go_on = asyncio.Event(), asyncio.Event()
-    get_done = act_store.get_done
-
-    async def wait_and_get_done(*args: Any) -> Any:
-        locked.set()
-        await go_on.wait()
-        return await get_done(*args)
-
-    monkeypatch.setattr(act_store, "get_done", wait_and_get_done)
+    locked, go_on = hold_acts(monkeypatch)
     async with house.stub() as stub:
         saying = stub.AddAlertNote(act_pb2.AddAlertNoteRequest(alert_id=alert_id, comment=SAID, request_id="r"))
         await locked.wait()

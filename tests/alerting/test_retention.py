@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.alerting import retention
-from services.alerting.retention import LOG_KEPT, Retention, first_kept
+from services.alerting.retention import LOG_KEPT, REQUESTS_KEPT, SILENCES_KEPT, Retention, first_kept
 from services.runtime.database import Database
 from tests.alerting.house import Clock, House, eventually
+from tests.alerting.people import ack, note, open_alert, silence_of, unack
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 OLD, YOUNG = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -46,6 +47,41 @@ async def test_old_entries_go_batch_by_batch_and_open_alerts_stay(house: House, 
     await house.score("d", 1)
     head = "SELECT revision, first_revision FROM alerting.log_head WHERE tenant_id = 'default'"
     assert await house.facts.rows(head) == [(7, 6)]
+
+
+async def test_silences_that_are_long_over_go_unless_an_alert_names_them(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    await open_alert(house, "over")
+    async with house.stub() as stub:
+        # The alert ends while it is silent, and says so for ever.
+        named = (await stub.PutSilence(silence_of("over", house))).silence.silence_id
+        await house.score("over", 5)
+        for _ in range(5):
+            await stub.PutSilence(silence_of("nobody", house))
+        young = (await stub.PutSilence(silence_of("nobody", house, hours=2))).silence.silence_id
+        lasting = (await stub.PutSilence(silence_of("nobody", house, hours=2000))).silence.silence_id
+    house.clock.move(timedelta(hours=1.5) + SILENCES_KEPT)
+    await Retention(house.database, house.clock).delete_old()
+    left = {each for (each,) in await house.facts.rows("SELECT silence_id::text FROM alerting.silence")}
+    assert left == {named, young, lasting}
+
+
+async def test_requests_are_known_again_for_a_while_and_what_they_did_is_kept(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    alert_id = await open_alert(house)
+    keep = Retention(house.database, house.clock)
+    async with house.stub() as stub:
+        for i in range(5):
+            await stub.AddAlertNote(note(alert_id, request_id=f"note {i}"))
+        await stub.UnacknowledgeAlert(unack(alert_id, request_id="did nothing"))
+        house.clock.move(REQUESTS_KEPT)
+        await stub.AcknowledgeAlert(ack(alert_id, request_id="young"))
+        await keep.delete_old()
+        assert await house.facts.rows("SELECT count(*) FROM alerting.act_request") == [(7,)]
+        house.clock.move(timedelta(seconds=1))
+        await keep.delete_old()
+        assert await house.facts.rows("SELECT kind FROM alerting.act_request") == [(6,)]
+        assert await house.facts.rows("SELECT count(*) FROM alerting.act") == [(6,)]
 
 
 async def test_a_database_that_is_away_is_waited_for_and_told_of_once(

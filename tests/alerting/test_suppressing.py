@@ -20,7 +20,7 @@ from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.lifecycle import Change
 from services.alerting.suppressing import suppress
 from tests.alerting.house import TENANT, House, Reader
-from tests.alerting.people import SWEPT, objections_to, one, open_alert, put_rule, silence_of
+from tests.alerting.people import objections_to, one, open_alert, put_rule, silence_of
 
 SUPPRESSED, UNSUPPRESSED = alert_pb2.ALERT_EVENT_KIND_SUPPRESSED, alert_pb2.ALERT_EVENT_KIND_UNSUPPRESSED
 RESOLVED = alert_pb2.ALERT_EVENT_KIND_RESOLVED
@@ -75,16 +75,21 @@ async def test_when_the_alert_that_explains_ends_another_one_does(house: House):
     assert ("c", "agent-2") in await house.facts.rows(BY)
 
 
-async def test_what_somebody_resolves_lets_go_at_the_next_sweep(house: House):
+async def test_what_somebody_resolves_lets_go_at_once(house: House):
     await slow_agents_explain_dissatisfaction(house)
     await slow(house, "agent-1", 60_000)
     await house.score("c", 1)
     ((alert_id,),) = await house.facts.rows("SELECT alert_id::text FROM alerting.alert WHERE subject_id = 'agent-1'")
     async with house.stub() as stub:
-        await stub.ResolveAlert(act_pb2.ResolveAlertRequest(alert_id=alert_id))
-    house.clock.move(SWEPT)
-    await house.evaluate()
-    assert await house.facts.rows(BY) == [("c", None)]
+        reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
+        await reader.begin()
+        over = (await stub.ResolveAlert(act_pb2.ResolveAlertRequest(alert_id=alert_id))).alert
+        assert await house.facts.rows(BY) == [("c", None)]
+        told = [m.events.events[0] for m in await reader.events(2)]
+    assert [(e.kind, e.alert.subject_id) for e in told] == [(RESOLVED, "agent-1"), (UNSUPPRESSED, "c")]
+    assert told[0].alert == over
+    in_one = "SELECT count(DISTINCT xmin::text) FROM alerting.alert_log WHERE revision >= %s"
+    assert await house.facts.rows(in_one, over.revision) == [(1,)]
 
 
 async def count(house: House, held: list[str], lately: Collection[Change] | None = None) -> int:

@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 
 from services.alerting import erase_store, told_naming_store
+from services.alerting.renaming import Erasure
 from tests.alerting.house import TENANT
 from tests.alerting.notifying import TellingHouse, an_alert, receiving
 from tests.ingest.erasures import find
 
 PERSON = "person-4711"
-NEW = {PERSON: "erased-1"}
+NEW = Erasure({PERSON: "erased-1"})
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ async def house(database_url: str) -> AsyncIterator[TellingHouse]:
 async def rename(house: TellingHouse) -> None:
     async def act() -> None:
         async with house.database.transaction(TENANT) as conn:
-            await erase_store.rename(conn, NEW)
+            await erase_store.rename(conn, NEW.pseudonyms)
             await told_naming_store.rename_in_routes(conn, NEW)
             await told_naming_store.rename_in_notifications(conn, NEW)
 
