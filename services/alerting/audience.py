@@ -34,7 +34,7 @@ class Audience:
         payload = self._signer.read(token, self.tenant_id, self._fingerprint)
         if payload is None:
             raise InvalidArgument("INVALID_RESUME_TOKEN", "the resume token was changed, or belongs to another tenant or filter")
-        return Position(payload["r"], payload["e"])
+        return Position(payload["r"], payload["e"], payload.get("m", ""))
 
     def created(self, head: Head, position: Position) -> bytes:
         """Return the beginning of a stream that continues after a position."""
@@ -46,7 +46,7 @@ class Audience:
         yield self._render(Message(head.revision, "", Created(head)))
         for alert in opening.alerts:
             yield self._render(Message(head.revision, "", Told(EventKind.SNAPSHOT, alert, None)))
-        yield self.bookmark(BookmarkReason.SNAPSHOT_END, Position(head.revision, head.epoch))
+        yield self.bookmark(BookmarkReason.SNAPSHOT_END, Position(head.revision, head.epoch, head.mark))
 
     def events(self, renditions: Renditions, entries: list[Entry], epoch: str) -> Iterator[bytes]:
         """Yield what the filter takes of a log whose epoch and renditions these are."""
@@ -66,7 +66,8 @@ class Audience:
         if kind is None:
             return None
         told = Told(kind, change.after, entry.at, change.author, change.comment)
-        return self._render(Message(entry.revision, self._token(Position(entry.revision, epoch)), told))
+        return self._render(Message(entry.revision, self._token(Position(entry.revision, epoch, entry.mark)), told))
 
     def _token(self, position: Position) -> str:
-        return self._signer.sign({"r": position.revision, "e": position.epoch}, self.tenant_id, self._fingerprint)
+        told = {"r": position.revision, "e": position.epoch, "m": position.mark}
+        return self._signer.sign(told, self.tenant_id, self._fingerprint)

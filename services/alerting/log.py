@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
+from uuid import UUID
 
 from services.alerting.lifecycle import Alert, Change
 
@@ -13,14 +15,15 @@ from services.alerting.lifecycle import Alert, Change
 class Head:
     """The newest revision of a tenant's log, the first that is kept, the log's epoch, and how often its past was rewritten.
 
-    The epoch is new whenever revisions may be used a second time: after a restore. A rewrite takes an erased customer's id
-    out of what is kept; revisions and positions stay.
+    Every log begins with an epoch of its own. A rewrite takes an erased customer's id out of what is kept; revisions and
+    positions stay. `mark` is that of the newest entry, empty when that is not stored.
     """
 
     revision: int
     first_revision: int
     epoch: str
     rewrites: int = 0
+    mark: str = ""
 
     def continues(self, position: Position) -> bool:
         """Tell whether everything after a position is kept, so that nothing would be skipped."""
@@ -29,10 +32,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a reader stands: it has everything up to `revision`."""
+    """Where a reader stands: it has everything up to `revision`, whose entry it knows by its mark.
+
+    A database that is restored to an earlier moment hands revisions out again, in the same epoch. The mark tells the entry that
+    the reader has from another one of the same revision. It is empty where the reader has no entry, or does not know which.
+    """
 
     revision: int
     epoch: str
+    mark: str = ""
+
+    def is_at(self, mark: str) -> bool:
+        """Tell whether the log's entry at this position, of this mark, is the one that the reader has."""
+        return self.mark in {"", mark}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,17 @@ class Entry:
     revision: int
     change: Change
     at: datetime
+
+    @property
+    def mark(self) -> str:
+        """What tells the entry from any other of the same revision, and outlives a rewrite."""
+        return mark_of(self.change.after.alert_id, self.change.kind, self.at)
+
+
+def mark_of(alert_id: UUID, kind: int, at: datetime) -> str:
+    """Return the mark of an entry: 48 bits of a digest of what does not change in it."""
+    told = f"{alert_id} {kind} {at.astimezone(UTC).isoformat()}"
+    return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
 
 
 class BookmarkReason(IntEnum):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from services.alerting import log_store
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert
@@ -29,6 +31,14 @@ class Opening:
 
     head: Head
     alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Entries that follow one another, and the mark of the entry before them; empty when that is not stored."""
+
+    mark: str
+    entries: list[Entry]
 
 
 class LogReader:
@@ -59,7 +69,7 @@ class LogReader:
             alerts = [] if wanted is None else await log_store.list_open_alerts(conn, wanted)
         return None if head is None else Opening(head, tuple(alerts))
 
-    async def entries(self, tenant_id: str, after: int, limit: int) -> list[Entry]:
+    async def entries(self, tenant_id: str, after: int, limit: int) -> Stretch:
         """Return the entries after a revision, at most `limit`, of which there must be some.
 
         Raises OutOfRange (RESUME_TOKEN_EXPIRED) when one of them is not kept any more.
@@ -67,15 +77,15 @@ class LogReader:
         read = partial(self._entries, tenant_id, after, limit)
         return await self._stream_reads.share(("entries", tenant_id, after, limit), read)
 
-    async def _entries(self, tenant_id: str, after: int, limit: int) -> list[Entry]:
+    async def _entries(self, tenant_id: str, after: int, limit: int) -> Stretch:
         async with self._database.transaction(tenant_id) as conn:
-            entries = await log_store.list_entries(conn, after, limit)
-            if entries and is_gapless(after, entries):
-                return entries
+            found = await _following(conn, after, limit)
+            if found.entries and is_gapless(after, found.entries):
+                return found
             head = await log_store.get_head(conn)
         raise expired(head)
 
-    async def news(self, tenant_id: str, known: int | None) -> tuple[Head, list[Entry]]:
+    async def news(self, tenant_id: str, known: int | None) -> tuple[Head, Stretch]:
         """Return where the log stands and the first entries after the revision `known`: none when there are none, or it is None.
 
         Raises RuntimeError when the tenant has no log.
@@ -85,8 +95,15 @@ class LogReader:
             if head is None:
                 raise RuntimeError("the tenant has no log of alerts")
             if known is None or known >= head.revision:
-                return head, []
-            return head, await log_store.list_entries(conn, known, _PAGE)
+                return head, Stretch(head.mark, [])
+            return head, await _following(conn, known, _PAGE)
+
+
+async def _following(conn: AsyncConnection, after: int, limit: int) -> Stretch:
+    entries = await log_store.list_entries(conn, after - 1, limit + 1)
+    if entries and entries[0].revision == after:
+        return Stretch(entries[0].mark, entries[1:])
+    return Stretch("", entries[:limit])
 
 
 def is_gapless(after: int, entries: list[Entry]) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert, Change
-from services.alerting.log import Entry, Head
+from services.alerting.log import Entry, Head, mark_of
 from services.alerting.matchers import Matcher
 from services.alerting.rules import AlertType, Severity, SubjectKind
 from services.runtime.tenancy import THIS_TENANT, current_tenant
@@ -49,9 +49,15 @@ def from_json(stored: Mapping[str, Any]) -> Alert:
 
 async def get_head(conn: AsyncConnection) -> Head | None:
     """Return where the tenant's log stands, or None when there is no log yet."""
+    newest = (alert_log.c.tenant_id == log_head.c.tenant_id) & (alert_log.c.revision == log_head.c.revision)
     columns = (log_head.c.revision, log_head.c.first_revision, log_head.c.epoch, log_head.c.rewrites)
-    row = (await conn.execute(select(*columns).where(log_head.c.tenant_id == THIS_TENANT))).one_or_none()
-    return None if row is None else Head(*row)
+    found = select(*columns, alert_log.c.alert_id, alert_log.c.kind, alert_log.c.at)
+    found = found.select_from(log_head.outerjoin(alert_log, newest)).where(log_head.c.tenant_id == THIS_TENANT)
+    row = (await conn.execute(found)).one_or_none()
+    if row is None:
+        return None
+    mark = "" if row.alert_id is None else mark_of(row.alert_id, row.kind, row.at)
+    return Head(row.revision, row.first_revision, row.epoch, row.rewrites, mark)
 
 
 async def create_log(conn: AsyncConnection, epoch: str) -> None:
@@ -67,14 +73,19 @@ async def list_entries(conn: AsyncConnection, after: int, limit: int) -> list[En
 
 
 async def list_oldest(conn: AsyncConnection, limit: int) -> list[tuple[int, datetime]]:
-    """Return revision and time of the oldest entries that are kept, at most `limit`."""
-    found = select(alert_log.c.revision, alert_log.c.at).where(alert_log.c.tenant_id == THIS_TENANT)
+    """Return revision and time of the oldest entries that are kept for readers, at most `limit`."""
+    first = select(log_head.c.first_revision).where(log_head.c.tenant_id == THIS_TENANT).scalar_subquery()
+    kept = alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision >= first
+    found = select(alert_log.c.revision, alert_log.c.at).where(*kept)
     return [(row.revision, row.at) for row in await conn.execute(found.order_by(alert_log.c.revision).limit(limit))]
 
 
 async def delete_entries(conn: AsyncConnection, before: int) -> None:
-    """Delete the log's entries before a revision, which becomes the first that is kept."""
-    await conn.execute(delete(alert_log).where(alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision < before))
+    """Take the log's entries before a revision away, which becomes the first that is kept for readers.
+
+    The last entry before it stays stored: who has read up to there is known by it.
+    """
+    await conn.execute(delete(alert_log).where(alert_log.c.tenant_id == THIS_TENANT, alert_log.c.revision < before - 1))
     # Two that delete at once may finish in either order; the first that is kept never goes back.
     first = func.greatest(log_head.c.first_revision, before)
     await conn.execute(update(log_head).where(log_head.c.tenant_id == THIS_TENANT).values(first_revision=first))

@@ -102,7 +102,7 @@ class Streams:
         position = audience.read_token(start.resume_token) if isinstance(start, FromToken) else None
         opening = await self._reader.open(audience.tenant_id, audience.wanted if isinstance(start, FromSnapshot) else None)
         if position is None:
-            return opening, Position(opening.head.revision, opening.head.epoch)
+            return opening, Position(opening.head.revision, opening.head.epoch, opening.head.mark)
         if not opening.head.continues(position):
             raise expired(opening.head)
         return opening, position
@@ -119,7 +119,7 @@ class Streams:
                 if messages:
                     quiet.begin()
                 if entries:
-                    position = replace(position, revision=entries[-1].revision)
+                    position = replace(position, revision=entries[-1].revision, mark=entries[-1].mark)
                 elif not quiet.is_over():
                     await quiet.wait()
                 elif tail.has_told_all(position):

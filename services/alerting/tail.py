@@ -10,7 +10,7 @@ from contextvars import Context
 
 from services.alerting.bell import BELL
 from services.alerting.log import Entry, Head, Position
-from services.alerting.log_reader import LogReader, expired, is_gapless
+from services.alerting.log_reader import LogReader, Stretch, expired, is_gapless
 from services.alerting.renditions import Renditions
 from services.runtime import process
 
@@ -34,8 +34,10 @@ _log = logging.getLogger(__name__)
 class Ring:
     """The newest entries of a log, without gaps, and at least the last `capacity` of those that were added."""
 
-    def __init__(self, newest: int, capacity: int = RING) -> None:
+    def __init__(self, newest: int, mark: str = "", capacity: int = RING) -> None:
         self.newest = newest
+        #: The mark of the entry that those here follow.
+        self._mark = mark
         self._capacity = capacity
         self._entries: list[Entry] = []
 
@@ -44,6 +46,7 @@ class Ring:
         self._entries += entries
         self.newest += len(entries)
         if len(self._entries) > 2 * self._capacity:
+            self._mark = self._entries[-self._capacity - 1].mark
             del self._entries[: -self._capacity]
 
     @property
@@ -51,10 +54,17 @@ class Ring:
         """The revision that the entries follow."""
         return self.newest - len(self._entries)
 
-    def after(self, revision: int, limit: int) -> list[Entry] | None:
+    def after(self, revision: int, limit: int) -> Stretch | None:
         """Return the first entries after a revision, at most `limit`, or None when the first of them is not here any more."""
         at = revision - self.start
-        return self._entries[at : at + limit] if at >= 0 else None
+        if at < 0:
+            return None
+        return Stretch(self._entries[at - 1].mark if at else self._mark, self._entries[at : at + limit])
+
+    @property
+    def mark(self) -> str:
+        """The mark of the newest entry."""
+        return self._entries[-1].mark if self._entries else self._mark
 
 
 class Tail:
@@ -76,8 +86,10 @@ class Tail:
         self._is_away = False
         self._head: Head | None = None
         self._ring = Ring(0)
-        self._stretches: dict[tuple[int, int], list[Entry]] = {}
+        self._stretches: dict[tuple[int, int], Stretch] = {}
         self._polled_at = 0.0
+        #: Whether the log turned out not to be what it was: who has read it begins again.
+        self.is_cut = False
 
     def pulse(self) -> None:
         """Wake every stream."""
@@ -95,19 +107,23 @@ class Tail:
         """
         if self._head is None:
             return []
-        if self._head.epoch != position.epoch:
+        if self.is_cut or self._head.epoch != position.epoch:
             raise expired(self._head)
-        if position.revision >= self._ring.newest:
+        if position.revision > self._ring.newest:
             return []
-        known = self._ring.after(position.revision, limit)
-        if known is not None:
-            return known
+        found = self._ring.after(position.revision, limit) or await self._older(position, limit)
+        if not position.is_at(found.mark):
+            raise expired(self._head)
+        return found.entries
+
+    async def _older(self, position: Position, limit: int) -> Stretch:
+        """Return what follows a position that is older than what is in memory."""
         # To a multiple of the limit or to what is in memory, so that streams that are behind by different numbers soon ask for
         # the same.
         after = position.revision
         return await self._stretch(after, min(limit - after % limit, self._ring.start - after))
 
-    async def _stretch(self, after: int, limit: int) -> list[Entry]:
+    async def _stretch(self, after: int, limit: int) -> Stretch:
         """Return a stretch of the stored log, read once for many streams that are behind."""
         stretches = self._stretches
         found = stretches.get((after, limit))
@@ -119,10 +135,10 @@ class Tail:
         return found
 
     async def run(self) -> None:
-        """Poll until cancelled; a database that is away is waited for."""
+        """Poll until cancelled or cut; a database that is away is waited for."""
         pause = _BUSY_POLL_S
         with BELL.heard(self._tenant_id, self._has_rung.set):
-            while True:
+            while not self.is_cut:
                 self._has_rung.clear()
                 news = await self._try()
                 if news is None:
@@ -151,26 +167,33 @@ class Tail:
     async def poll(self) -> bool:
         """Look at the log once; tell whether there was news."""
         asked_at, newest = self._clock(), self._ring.newest
-        head, entries = await self._reader.news(self._tenant_id, None if self._head is None else newest)
-        if self._head is not None and _is_same_log(self._head, head) and _follows(newest, head, entries):
-            self._ring.add(entries)
-            moved = bool(entries)
+        head, found = await self._reader.news(self._tenant_id, None if self._head is None else newest)
+        if self._head is not None and _is_same_log(self._head, head) and self._goes_on(head, found):
+            self._ring.add(found.entries)
+            moved = bool(found.entries)
         else:
             # The beginning, or another or a rewritten log, or what followed is not kept: who wants more reads the stored log.
-            self._ring, self._stretches, self.renditions = Ring(head.revision), {}, Renditions()
+            self.is_cut = self._head is not None and self._went_back(head, found)
+            self._ring, self._stretches, self.renditions = Ring(head.revision, head.mark), {}, Renditions()
             moved = True
         self._head, self._polled_at = head, asked_at
         if moved:
             self.pulse()
         return moved
 
+    def _goes_on(self, head: Head, found: Stretch) -> bool:
+        """Tell whether what was found follows the newest entry here."""
+        return not self._went_back(head, found) and (
+            is_gapless(self._ring.newest, found.entries) if found.entries else head.revision == self._ring.newest
+        )
+
+    def _went_back(self, head: Head, found: Stretch) -> bool:
+        """Tell whether the log ends before the newest entry here, or has another one in its place."""
+        return head.revision < self._ring.newest or ("" not in (found.mark, self._ring.mark) and found.mark != self._ring.mark)
+
 
 def _is_same_log(known: Head, head: Head) -> bool:
     return (known.epoch, known.rewrites) == (head.epoch, head.rewrites)
-
-
-def _follows(newest: int, head: Head, entries: list[Entry]) -> bool:
-    return is_gapless(newest, entries) if entries else head.revision <= newest
 
 
 class Tails:
@@ -183,7 +206,7 @@ class Tails:
     @contextmanager
     def watched(self, tenant_id: str, wake: Callable[[], None]) -> Iterator[Tail]:
         """Share the tenant's tail for the block, and have `wake` called when there is news; it runs as long as anybody does."""
-        if tenant_id not in self._running:
+        if tenant_id not in self._running or self._running[tenant_id][0].is_cut:
             tail = Tail(tenant_id, self._reader, asyncio.get_running_loop().time, self._idle_s)
             # In a context of its own: it outlives the call that begins it.
             self._running[tenant_id] = (tail, asyncio.create_task(tail.run(), context=Context()))
@@ -194,8 +217,9 @@ class Tails:
         finally:
             tail.watchers.remove(wake)
             if not tail.watchers:
-                del self._running[tenant_id]
                 task.cancel()
+                if self._running.get(tenant_id, (None,))[0] is tail:
+                    del self._running[tenant_id]
 
     def _idle_s(self) -> float:
         return min(_IDLE_POLL_S * len(self._running), _LONGEST_POLL_S)

@@ -178,7 +178,7 @@ async def test_a_token_ahead_of_the_log_is_refused(house: House):
 
 
 async def test_a_stream_that_fell_behind_the_ring_reads_the_stored_log(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tail.Ring.__init__, "__defaults__", (3,))
+    monkeypatch.setattr(tail.Ring.__init__, "__defaults__", ("", 3))
     async with house.stub() as stub:
         reader = Reader(stub.WatchAlerts(pb.WatchAlertsRequest()))
         token = (await reader.begin())[-1].resume_token
