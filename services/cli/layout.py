@@ -141,6 +141,8 @@ def print_quality(quality: Quality) -> None:
         parts.append(f"policy {quality.policy_version}")
     if quality.HasField("coverage"):
         parts.append(f"coverage {quality.coverage:.0%}")
+    if quality.currency:
+        parts.append(f"money in {quality.currency}")
     OUT.print(" · ".join(parts), style="dim")
     if quality.unconverted:
         sums = ", ".join(f"{money.units + money.nanos / 1e9:,.2f} {money.currency_code}" for money in quality.unconverted)

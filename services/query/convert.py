@@ -71,6 +71,7 @@ def quality(
         coverage=coverage,
         unconverted=[money(currency, amount) for currency, amount in unconverted],
         missing=missing,
+        currency=frame.currency,
     )
     # The whole answer is as old as its oldest part.
     if scored and scored.HasField("watermark") and scored.watermark.ToDatetime(UTC) < frame.watermark:

@@ -21,6 +21,11 @@ from services.runtime.tenancy import current_tenant, set_tenant
 #: Oldest PostgreSQL that has `RETURNING old.*, new.*`, as server_version_num.
 OLDEST_SERVER = 180000
 
+#: What a network does that swallows everything: a connection is given up after this many seconds without an acknowledgement,
+#: and asked for a sign of life after 10 s of silence.
+SILENCE_S = 25
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": SILENCE_S * 1000}
+
 _BIND = "SELECT set_config('rapport.tenant', %(tenant)s, true), set_config('statement_timeout', %(timeout)s, true)"
 _LIMIT = "SELECT set_config('transaction_timeout', %(transaction)s, true), set_config('lock_timeout', %(lock)s, true)"
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -48,7 +53,7 @@ class Database:
         options = f"-c role={role} -c timezone=UTC {quick} -c idle_in_transaction_session_timeout=60s"
         if transaction_limit is not None:
             options += f" -c transaction_timeout={_milliseconds(transaction_limit.total_seconds())}"
-        connect = {"options": options, "connect_timeout": 5}
+        connect = {"options": options, "connect_timeout": 5} | _ALIVE
         self._pool_size = pool_size
         self._engine: AsyncEngine = _engine(url, connect, pool_size)
         # Pings have a connection of their own: a full pool is no sign that the server is gone.

@@ -59,7 +59,7 @@ async def test_money_with_a_rate_is_in_every_figure(service: Service, two_curren
     assert business.total_revenue == pytest.approx(total, abs=1e-9)
     assert business.average_order_value == pytest.approx(total / 3)
     assert business.revenue_per_conversation == pytest.approx(total / 2)
-    assert (business.orders, business.currency, left_out(got.quality)) == (3, "INR", [])
+    assert (business.orders, business.currency, got.quality.currency, left_out(got.quality)) == (3, "INR", "INR", [])
 
 
 async def test_money_without_a_rate_is_apart_and_what_needs_it_absent(service: Service, two_currencies: Rows) -> None:

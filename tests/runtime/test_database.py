@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextvars import Context
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import deadlines
-from services.runtime.database import Database
+from services.runtime.database import SILENCE_S, Database
 from services.runtime.errors import StartError
 from services.runtime.failures import as_service_error
 from services.runtime.tenancy import set_tenant
@@ -206,3 +208,27 @@ async def test_a_call_that_is_cancelled_twice_ends_as_cancelled(database):
             await reading
     async with database.snapshot("acme") as conn:
         assert await conn.scalar(TENANT) == "acme"
+
+
+async def test_a_network_that_swallows_everything_is_given_up(empty_database_url):
+    folder = make_url(empty_database_url).query["host"]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        await asyncio.gather(pump(reader, there), pump(there_reader, writer))
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while some := await reader.read(65536):
+            writer.write(some)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        far = Database(str(make_url(empty_database_url).set(host=host, port=port, query={})), "postgres")
+        async with far.probe() as conn:
+            driver = (await conn.get_raw_connection()).driver_connection
+            with socket.socket(fileno=os.dup(driver.pgconn.socket)) as link:
+                assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < SILENCE_S
+                assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_S * 1000
+        await far.close()

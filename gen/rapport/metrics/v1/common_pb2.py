@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frapport/metrics/v1/common.proto\x12\x12rapport.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xe5\x01\n\x07Quality\x12\t\n\x01n\x18\x01 \x01(\x05\x12-\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.rapport.metrics.v1.Window\x12\x16\n\x0epolicy_version\x18\x04 \x01(\x05\x12\x15\n\x08\x63overage\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x0bunconverted\x18\x06 \x03(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07missing\x18\x07 \x03(\tB\x0b\n\t_coverage\"o\n\x06Window\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"4\n\x08Interval\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\x12\r\n\x05level\x18\x03 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frapport/metrics/v1/common.proto\x12\x12rapport.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf7\x01\n\x07Quality\x12\t\n\x01n\x18\x01 \x01(\x05\x12-\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.rapport.metrics.v1.Window\x12\x16\n\x0epolicy_version\x18\x04 \x01(\x05\x12\x15\n\x08\x63overage\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x0bunconverted\x18\x06 \x03(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07missing\x18\x07 \x03(\t\x12\x10\n\x08\x63urrency\x18\x08 \x01(\tB\x0b\n\t_coverage\"o\n\x06Window\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"4\n\x08Interval\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\x12\r\n\x05level\x18\x03 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rapport.metrics.v1.common_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUALITY']._serialized_start=114
-  _globals['_QUALITY']._serialized_end=343
-  _globals['_WINDOW']._serialized_start=345
-  _globals['_WINDOW']._serialized_end=456
-  _globals['_INTERVAL']._serialized_start=458
-  _globals['_INTERVAL']._serialized_end=510
+  _globals['_QUALITY']._serialized_end=361
+  _globals['_WINDOW']._serialized_start=363
+  _globals['_WINDOW']._serialized_end=474
+  _globals['_INTERVAL']._serialized_start=476
+  _globals['_INTERVAL']._serialized_end=528
 # @@protoc_insertion_point(module_scope)

@@ -33,12 +33,15 @@ class Quality(_message.Message):
     COVERAGE_FIELD_NUMBER: _builtins.int
     UNCONVERTED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     n: _builtins.int
     """Facts that the answer rests on: the number of conversations, unless the message says otherwise."""
     policy_version: _builtins.int
     """Version of the scoring policy applied, 1 or more. 0 when no policy was needed."""
     coverage: _builtins.float
     """Share of the grade's weight for which there was data, 0 to 1; of several grades the mean. Absent when nothing was graded."""
+    currency: _builtins.str
+    """ISO 4217 code of the reporting currency, which amounts of money without one of their own are in. Empty in grades and scores."""
     @_builtins.property
     def watermark(self) -> _timestamp_pb2.Timestamp:
         """Everything recorded before this moment is in the answer."""
@@ -68,10 +71,11 @@ class Quality(_message.Message):
         coverage: _builtins.float | None = ...,
         unconverted: _abc.Iterable[_money_pb2.Money] | None = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_coverage", b"_coverage", "coverage", b"coverage", "watermark", b"watermark", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_coverage", b"_coverage", "coverage", b"coverage", "missing", b"missing", "n", b"n", "policy_version", b"policy_version", "unconverted", b"unconverted", "watermark", b"watermark", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_coverage", b"_coverage", "coverage", b"coverage", "currency", b"currency", "missing", b"missing", "n", b"n", "policy_version", b"policy_version", "unconverted", b"unconverted", "watermark", b"watermark", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__coverage: _TypeAlias = _typing.Literal["coverage"]  # noqa: Y015
     _WhichOneofArgType__coverage: _TypeAlias = _typing.Literal["_coverage", b"_coverage"]  # noqa: Y015
