@@ -133,6 +133,8 @@ def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
 def print_quality(quality: Quality) -> None:
     """Print how good an answer is: n, window, watermark, policy, coverage and what it leaves out."""
     parts = [f"n {quality.n}"]
+    if quality.currency:
+        parts.append(f"money in {quality.currency}")
     if quality.HasField("window"):
         window = quality.window
         parts.append(f"from {moment(window.start)} to {moment(window.end)} (days of {window.time_zone or 'UTC'})")
@@ -141,8 +143,6 @@ def print_quality(quality: Quality) -> None:
         parts.append(f"policy {quality.policy_version}")
     if quality.HasField("coverage"):
         parts.append(f"coverage {quality.coverage:.0%}")
-    if quality.currency:
-        parts.append(f"money in {quality.currency}")
     OUT.print(" · ".join(parts), style="dim")
     if quality.unconverted:
         sums = ", ".join(f"{money.units + money.nanos / 1e9:,.2f} {money.currency_code}" for money in quality.unconverted)

@@ -24,6 +24,7 @@ QUALITY = {
     "watermark": "2025-07-30T10:00:00Z",
     "window": {"start": "2025-06-30T18:30:00Z", "end": "2025-07-30T18:30:00Z", "timeZone": "Asia/Kolkata"},
     "policyVersion": 3,
+    "currency": "INR",
     "coverage": 0.5,
 }
 AGENT = {
@@ -88,8 +89,8 @@ async def test_a_performance_reads_as_grade_uncertainty_breakdown_and_basis(rapp
         "█████████████░░░░░░░",
         "1,200.50 INR",
         "Escalate less (worth 2.5 points)",
-        "n 12 · from 2025-06-30 18:30:00 UTC to 2025-07-30 18:30:00 UTC (days of Asia/Kolkata)",
-        "policy 3 · coverage 50%",
+        "n 12 · money in INR · from 2025-06-30 18:30:00 UTC to 2025-07-30 18:30:00 UTC (days of Asia/Kolkata)",
+        "policy 3 · coverage",
     ):
         assert text in result.stdout
 
