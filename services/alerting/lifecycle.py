@@ -67,6 +67,7 @@ class Alert:
     inhibited_by: UUID | None = None
     is_flapping: bool = False
     resolved_by: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> Fingerprint:

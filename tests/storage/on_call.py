@@ -26,6 +26,7 @@ async def set_up(suite: Suite) -> None:
         subject_kind=_AGENT,
         measure="totalConversations",
         comparison=_ABOVE,
+        fire_at=0,
         window=Duration(seconds=30 * 86400),
         threshold=rule_pb2.Threshold(),
     )
@@ -70,5 +71,5 @@ async def clear_up(suite: Suite) -> None:
     await suite.call("alerting.DeleteRule", rule_id="busy")
     await suite.call("alerting.ListRuleVersions", rule_id="busy")
     await suite.call("alerting.DeleteTarget", month="2026-11")
-    await suite.call("alerting.PutRoutes")
+    await suite.call("alerting.PutRoutes", clear=True)
     await suite.call("alerting.DeleteChannel", channel_id="mail")
