@@ -1,6 +1,7 @@
 """The control: the alerting service, but that revisions come from a sequence, before the commit and not in its order.
 
-What is committed late, or never, streams leave out or tell twice, which validators must notice.
+What is committed late, or never, streams leave out or tell twice, which validators must notice. Nor is anybody told that the
+log was rewritten.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import __main__ as alerting
-from services.alerting import log_store, store
+from services.alerting import erase_store, log_store, store
 from services.alerting.log import Head
 from services.runtime import process
 from tests.chaos import alert_service
@@ -49,8 +50,13 @@ async def get_head(conn: AsyncConnection) -> Head | None:
     return head and replace(head, revision=newest or head.first_revision - 1)
 
 
+async def tell_nobody(conn: AsyncConnection) -> None:
+    """Say nothing of what was rewritten."""
+
+
 if __name__ == "__main__":
     alert_service.hasten()
     store.advance_log = advance_log
     log_store.get_head = get_head
+    erase_store.tell_rewritten = tell_nobody
     process.run(alerting.main())

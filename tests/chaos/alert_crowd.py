@@ -1,4 +1,7 @@
-"""Who follows alerts in the rounds: readers with filters of every kind, over every way, one of whom stops reading."""
+"""Who is there in the rounds: people who act, and readers with filters of every kind, over every way.
+
+One reader stops reading, and one goes over things again.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,19 @@ from itertools import cycle, islice
 
 import httpx
 from rapport.alerting.v1.alert_pb2 import AlertFilter, Matcher
+from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 
 from rapport_client import connect
 from tests.chaos.alert_house import GATEWAY, REPLICAS, AlertHouse
+from tests.chaos.alert_people import Person
 from tests.chaos.alert_readers import Reader, Way, Wish, over_grpc, over_sse
 from tests.chaos.alert_writers import AGENTS, CUSTOMERS
 
-#: Readers over gRPC, straight to the replicas or through the gateway, and over Server-Sent Events.
-OVER_GRPC, OVER_SSE = 13, 6
+#: People, who go any way; readers over gRPC, straight to the replicas or through the gateway; and over Server-Sent Events.
+PEOPLE, OVER_GRPC, OVER_SSE = 6, 12, 6
+
+#: Some of the customers of any time.
+SOME = CUSTOMERS[::5]
 
 _AGENT, _CUSTOMER, _HIGH, _FIRING = 1, 2, 3, 1
 #: Filters of every kind; alerts enter and leave those by their state and by who takes care of them.
@@ -27,8 +35,8 @@ WISHES = (
     Wish("high severity", AlertFilter(severities=[_HIGH]), lambda s: s["severity"] == _HIGH),
     Wish(
         "some customers",
-        AlertFilter(customer_ids=CUSTOMERS[:6]),
-        lambda s: s["subject_kind"] == _CUSTOMER and s["subject_id"] in CUSTOMERS[:6],
+        AlertFilter(customer_ids=SOME),
+        lambda s: s["subject_kind"] == _CUSTOMER and s["subject_id"] in SOME,
     ),
     Wish("one agent", AlertFilter(agent_ids=AGENTS[:1]), lambda s: (s["subject_kind"], s["subject_id"]) == (_AGENT, AGENTS[0])),
 )
@@ -44,8 +52,15 @@ _SMALL_WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 655
 _SOON = (("grpc.max_reconnect_backoff_ms", 500),)
 
 
+async def staff(house: AlertHouse, seed: int, stack: AsyncExitStack, *, renews: bool = False) -> list[Person]:
+    """Return the people of a house. Those who renew send an act that was not answered as another one."""
+    channels = [connect(house.address(target), options=_SOON) for target in (*REPLICAS, GATEWAY)]
+    stubs = [AlertingServiceStub(await stack.enter_async_context(channel)) for channel in channels]
+    return [Person(f"person {number}", stubs, random.Random(f"{seed} {number}"), renews=renews) for number in range(PEOPLE)]
+
+
 async def crowd(house: AlertHouse, seed: int, stack: AsyncExitStack) -> list[Reader]:
-    """Return the readers of a house: those over gRPC, those over Server-Sent Events, and one who stops reading."""
+    """Return the readers of a house: those over gRPC, those over Server-Sent Events, who stops reading, and who doubts."""
 
     async def ways(*targets: str, options: tuple[tuple[str, int], ...] = ()) -> list[Way]:
         channels = [connect(house.address(target), options=(*_SOON, *options)) for target in targets]
@@ -62,4 +77,5 @@ async def crowd(house: AlertHouse, seed: int, stack: AsyncExitStack) -> list[Rea
     readers = [Reader(name, wish, anywhere, chance(name)) for name, wish in zip(names, wishes, strict=True)]
     names = [f"SSE {number}" for number in range(OVER_SSE)]
     readers += [Reader(name, wish, sse, chance(name)) for name, wish in zip(names, WISHES, strict=False)]
-    return [*readers, Reader("stalled", WISHES[0], slowly, chance("stalled"), stalls=True)]
+    readers.append(Reader("stalled", WISHES[0], slowly, chance("stalled"), stalls=True))
+    return [*readers, Reader("doubting", WISHES[0], anywhere, chance("doubting"), doubts=True)]

@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import psycopg
 
 from services.stack import gateway
 from services.stack.settings import free_ports
-from tests.alerting.histories import Change, Log
+from tests.chaos import alert_record
+from tests.chaos.alert_record import Record
 from tests.chaos.house import House
+from tests.ingest import erasures
 
 REPLICAS = ("alerting", "alerting-2")
 GATEWAY = "gateway"
 _PATIENCE_S = 60.0
+_ERRORS = 3
 
-# Written by the transaction that writes the log, and never deleted. Messages are long, and told by the rule.
-_KEEP = """
-CREATE SCHEMA chaos;
-CREATE TABLE chaos.kept (revision bigint PRIMARY KEY, kind smallint, before jsonb, after jsonb);
-CREATE FUNCTION chaos.keep() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO chaos.kept VALUES (new.revision, new.kind, nullif(new.before, 'null') - 'message', new.after - 'message');
-  RETURN NULL;
-END $$;
-CREATE TRIGGER keep AFTER INSERT ON alerting.alert_log FOR EACH ROW EXECUTE FUNCTION chaos.keep();
-"""
 # A long message fills what the transport holds for a reader who does not read.
 _LENGTHEN = "UPDATE alerting.rule SET body = jsonb_set(body, '{message}', to_jsonb(repeat('long ', 800)))"
 
@@ -38,7 +32,7 @@ class AlertHouse(House):
 
     def __init__(self, folder: Path, name: str, module: str, prepare: str = "") -> None:
         super().__init__(folder, name, dict.fromkeys(REPLICAS, module))
-        self._prepare = _KEEP + prepare
+        self._prepare = alert_record.KEEP + prepare
         self._ports[GATEWAY] = next(port for port in free_ports().values() if port not in self._ports.values())
 
     def address(self, service: str) -> str:
@@ -95,12 +89,21 @@ class AlertHouse(House):
                     raise TimeoutError(f"{waiting} subjects are not evaluated\n{self.last_words()}")
                 await asyncio.sleep(0.1)
 
-    def log(self) -> Log:
-        """Return every revision there ever was."""
-        with psycopg.connect(self.url) as conn:
-            changes = conn.execute("SELECT revision, kind, before, after FROM chaos.kept").fetchall()
-            heads = conn.execute("SELECT first_revision FROM alerting.log_head").fetchall()
-        return Log((Change(*each) for each in changes), max((first for (first,) in heads), default=1))
+    def record(self) -> Record:
+        """Return every revision there ever was, and what stands in the tables."""
+        return alert_record.read(self.url)
+
+    def errors(self) -> list[str]:
+        """Return the first defects that the services logged."""
+        logs = [self._folder / f"{self._name}-{replica}.log" for replica in REPLICAS]
+        lines = (line for log in logs for line in log.read_text().splitlines() if '"level": "ERROR"' in line)
+        return list(islice(lines, _ERRORS))
+
+    def still_named(self, customers: Iterable[str]) -> dict[str, int]:
+        """Return in how many rows of which tables customers are named; what chaos keeps does not count."""
+        names = tuple(customers)
+        found = erasures.find(self.url, *names) if names else {}
+        return {table: rows for table, rows in found.items() if not table.startswith("chaos.")}
 
     def _configuration(self) -> str:
         """Return the gateway's configuration with both replicas behind it."""

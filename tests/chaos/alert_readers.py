@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,11 +21,12 @@ from rapport.alerting.v1 import alerting_service_pb2 as pb
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 
 from rapport_client import of_error
-from tests.alerting.histories import LEFT, Body, End, History, Seen, Start, Stream, Wanted, revision_of, seen_of, told_of_event
+from tests.alerting.histories import LEFT, Body, End, Seen, Start, Wanted, revision_of, seen_of, told_of_event
+from tests.chaos.alert_erased import Call, Words, words_of
 from tests.chaos.alert_service import KEPT_S, PATIENCE_S
 
-#: One message, and the token that came with it.
-Messages = AsyncGenerator[tuple[Seen, str], None]
+#: One message, the token that came with it, and what it says in words.
+Messages = AsyncGenerator[tuple[Seen, str, list[Words]], None]
 #: Begins a stream of a filter at a place, given the token when it is one.
 Way = Callable[[alert_pb2.AlertFilter, Start, str], Messages]
 
@@ -35,6 +38,9 @@ _LONG_S = KEPT_S + 1.5
 #: A reader who stops reading does so for longer than the service bears.
 _STALL_S = PATIENCE_S + 1.5
 _STALL_EVERY = 40
+#: A reader who goes over things again begins after a message of so many seconds ago at most, every other time.
+_AGAIN_S = KEPT_S * 0.7
+_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +61,31 @@ class Ended(Exception):
 
 
 class Reader:
-    """Follows from each `run` until it is cancelled; what it saw since it was last asked is in its history.
+    """Follows from each `run` until it is cancelled, and keeps what it saw until that is taken.
 
-    `position` is the last revision that it may continue after, `changes` how many came. Once `calm` is set it stays.
+    `position` is the last revision that it may continue after, `changes` how many came. Once `calm` is set it stays. One who
+    `doubts` goes over things again; one who `stalls` stops reading now and then.
     """
 
-    def __init__(self, name: str, wish: Wish, ways: Sequence[Way], chance: random.Random, *, stalls: bool = False) -> None:
+    def __init__(
+        self, name: str, wish: Wish, ways: Sequence[Way], chance: random.Random, *, stalls: bool = False, doubts: bool = False
+    ) -> None:
         self.name = f"{name}, {wish.name}"
         self.position = self.changes = 0
         self.calm = asyncio.Event()
         self._token = ""
+        self.wanted = wish.wanted
         self._wish = wish
         self._ways = ways
         self._chance = chance
         self._stalls = stalls
-        self._streams: list[Stream] = []
+        self._past: deque[tuple[float, str, int]] = deque(maxlen=_REMEMBERED if doubts else 0)
+        self._calls: list[Call] = []
 
-    def take_history(self) -> History:
+    def take_calls(self) -> list[Call]:
         """Return what was seen since this was last asked."""
-        streams, self._streams = self._streams, []
-        return History(self.name, self._wish.wanted, streams)
+        calls, self._calls = self._calls, []
+        return calls
 
     async def run(self) -> None:
         while True:
@@ -86,29 +97,41 @@ class Reader:
 
     async def _follow(self) -> None:
         way = self._chance.choice(self._ways)
+        self._look_back()
         start = Start.TOKEN if self._token else self._chance.choice((Start.SNAPSHOT, Start.SNAPSHOT, Start.NOW))
         if start is Start.NOW and getattr(way, "has_no_now", False):
             start = Start.SNAPSHOT
-        stream = Stream(start, self.position if self._token else 0, end=LEFT)
-        self._streams.append(stream)
+        call = Call(start, self.position if self._token else 0, end=LEFT, began_s=time.monotonic())
+        self._calls.append(call)
         stays = None if self.calm.is_set() or self._stalls else self._chance.uniform(*_STAYS_S)
         try:
             async with asyncio.timeout(stays), aclosing(way(self._wish.filter, start, self._token)) as messages:
-                await self._write_down(messages, stream)
-                stream.end = End("OK")
+                await self._write_down(messages, call)
+                call.end = End("OK")
         except TimeoutError:
             pass
         except Ended as ended:
-            stream.end = ended.end
+            call.end = ended.end
             if ended.end.status in {"OUT_OF_RANGE", "INVALID_ARGUMENT"}:
                 self._token = ""
+        finally:
+            call.ended_s = time.monotonic()
 
-    async def _write_down(self, messages: Messages, stream: Stream) -> None:
-        async for seen, token in messages:
-            stream.seen.append(seen)
+    def _look_back(self) -> None:
+        """Take an older token, of those that are remembered."""
+        since = time.monotonic() - self._chance.uniform(0, _AGAIN_S)
+        older = next(((token, revision) for at, token, revision in self._past if at >= since), None)
+        if older is not None and self._token and self._chance.randrange(2) == 0:
+            self._token, self.position = older
+
+    async def _write_down(self, messages: Messages, call: Call) -> None:
+        async for seen, token, words in messages:
+            call.seen.append(seen)
+            call.words += words
             self.changes += seen.body is Body.CHANGE
             if token:
                 self._token, self.position = token, seen.revision
+                self._past.append((time.monotonic(), token, seen.revision))
             if self._stalls and not self.calm.is_set() and self._chance.randrange(_STALL_EVERY) == 0:
                 await asyncio.sleep(_STALL_S)
 
@@ -122,7 +145,7 @@ def over_grpc(channel: grpc.aio.Channel) -> Way:
         call = stub.WatchAlerts(pb.WatchAlertsRequest(filter=wanted, **begin))
         try:
             while (message := await call.read()) is not grpc.aio.EOF:
-                yield seen_of(message), message.resume_token
+                yield seen_of(message), message.resume_token, list(map(words_of, message.events.events))
         except grpc.aio.AioRpcError as error:
             failure = of_error(error)
             first = int(failure.metadata.get("first_available_revision", 0))
@@ -168,15 +191,17 @@ async def _events(answer: httpx.Response) -> Messages:
             raise Ended(End(code_pb2.Code.Name(data["code"]), data["reason"]))
         token = fields.get("id", "")
         snapshot = int(data.get("headRevision", snapshot))
-        yield _seen(fields.get("event", "heartbeat"), data, token, revision_of(token) if token else snapshot), token
+        revision = revision_of(token) if token else snapshot
+        event = json_format.ParseDict(data, alert_pb2.AlertEvent()) if "alert" in data else None
+        yield _seen(fields.get("event", "heartbeat"), event, token, revision), token, [] if event is None else [words_of(event)]
         fields = {}
 
 
-def _seen(name: str, data: dict[str, Any], token: str, revision: int) -> Seen:
-    if "alert" not in data:
+def _seen(name: str, event: alert_pb2.AlertEvent | None, token: str, revision: int) -> Seen:
+    if event is None:
         return Seen(Body(name), revision, bool(token))
-    told = told_of_event(json_format.ParseDict(data, alert_pb2.AlertEvent()))
-    return Seen(Body.SNAPSHOT if name == "snapshot" else Body.CHANGE, revision, bool(token), (told,))
+    body = Body.SNAPSHOT if name == "snapshot" else Body.CHANGE
+    return Seen(body, revision, bool(token), (told_of_event(event),))
 
 
 def _parameters(wanted: alert_pb2.AlertFilter) -> dict[str, Any]:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from services.stack import postgres
 from tests.chaos import facts, ingest, scoring
 from tests.chaos.changes import renamed
 from tests.chaos.ledger import Ledger, Stored, doubled, lost
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="rapport-chaos-"))
-    made.chmod(0o755)
-    yield made
-    postgres.end(made / "postgres")
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.mark.timeout(400)

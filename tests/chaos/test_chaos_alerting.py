@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.stack import postgres
 from tests.chaos import alerting
-from tests.chaos.alert_rounds import NAMES
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="rapport-chaos-"))
-    made.chmod(0o755)
-    yield made
-    postgres.end(made / "postgres")
-    shutil.rmtree(made, ignore_errors=True)
+from tests.chaos.alert_rounds import ACTS, NAMES, STREAMS
 
 
 @pytest.mark.timeout(400)
@@ -32,10 +19,14 @@ async def test_killing_alerting_postgresql_and_the_gateway_breaks_no_promise_whi
     assert alerting.holds(figures)
     assert figures["kills"] >= 1
     assert figures["revisions"] > 50
+    assert figures["acts"] > 20
+    assert figures["acts_sent_again"] > 0
+    assert figures["erased"] > 0
     assert figures["messages"] > 20 * 50
 
 
-GOOD: dict[str, Any] = dict.fromkeys((*NAMES, "failures"), 0) | {"control_objections": {"unique": 0, "reliable": 7}}
+OBJECTED = dict.fromkeys((*STREAMS, *ACTS), 0) | {"reliable": 7, "once": 1}
+GOOD: dict[str, Any] = dict.fromkeys((*NAMES, "failures"), 0) | {"control_objections": OBJECTED}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +34,10 @@ GOOD: dict[str, Any] = dict.fromkeys((*NAMES, "failures"), 0) | {"control_object
     [
         ({}, True),
         *(({name: 1}, False) for name in (*NAMES, "failures")),
-        ({"control_objections": {"unique": 0, "reliable": 0}}, False),
+        ({"control_objections": OBJECTED | {"reliable": 0}}, False),
+        ({"control_objections": OBJECTED | {"reliable": 0, "worded": 1}}, True),
+        # People who send an act again as another one do it twice.
+        ({"control_objections": OBJECTED | {"once": 0, "done": 7}}, False),
     ],
 )
 def test_a_run_fails_with_an_objection_and_with_a_control_that_shows_none(figures: dict[str, Any], held: bool) -> None:
