@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.acts import Act, Done
+from services.alerting.acts import Act, Answered, Done
 from services.alerting.lifecycle import Alert
 from services.alerting.log_store import alert_of
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import act, alert
+from services.storage.schema import act, act_request, alert
 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _DONE = (act.c.alert_id, act.c.kind, act.c.author, act.c.comment, act.c.at, act.c.revision)
@@ -31,19 +33,33 @@ async def lock_alert(conn: AsyncConnection, alert_id: UUID) -> Alert | None:
     return None if row is None else alert_of(row)
 
 
-async def get_done(conn: AsyncConnection, request_key: str) -> Done | None:
-    """Return what a request did, or None when it did nothing yet."""
-    found = select(*_DONE).where(act.c.tenant_id == THIS_TENANT, act.c.request_id == request_key)
+async def get_answered(conn: AsyncConnection, request_key: str) -> Answered | None:
+    """Return which act a request was that was answered, or None when none was yet."""
+    r = act_request.c
+    found = select(r.alert_id, r.kind, r.digest).where(r.tenant_id == THIS_TENANT, r.request_key == request_key)
     row = (await conn.execute(found)).one_or_none()
-    return None if row is None else Done(*row)
+    return None if row is None else Answered(*row)
 
 
-async def insert_done(conn: AsyncConnection, asked: Act, done: Done) -> bool:
-    """Write down what was done; False, and nothing written, when the same request's id did something else in the meantime."""
-    told = {"alert_id": done.alert_id, "kind": done.kind, "author": done.author, "comment": done.comment, "at": done.at}
-    key = {"tenant_id": current_tenant(), "revision": done.revision, "request_id": asked.request_key}
-    new = insert(act).values(key | told).on_conflict_do_nothing().returning(act.c.revision)
+async def insert_answered(conn: AsyncConnection, answered: Act, now: datetime) -> bool:
+    """Remember that a request is answered; False when the same request's id was answered in the meantime."""
+    told = {"alert_id": answered.alert_id, "kind": answered.kind, "digest": answered.digest, "at": now}
+    key = {"tenant_id": current_tenant(), "request_key": answered.request_key}
+    new = insert(act_request).values(key | told).on_conflict_do_nothing().returning(act_request.c.request_key)
     return (await conn.execute(new)).one_or_none() is not None
+
+
+async def delete_answered(conn: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete the oldest requests that were answered before a moment, at most `limit`; return how many there were."""
+    r = act_request.c
+    old = select(r.request_key).where(r.tenant_id == THIS_TENANT, r.at < before).order_by(r.at).limit(limit)
+    gone = delete(act_request).where(r.tenant_id == THIS_TENANT, r.request_key.in_(old))
+    return len((await conn.execute(gone.returning(r.request_key))).all())
+
+
+async def insert_done(conn: AsyncConnection, done: Done) -> None:
+    """Write down what was done."""
+    await conn.execute(insert(act).values({"tenant_id": current_tenant()} | asdict(done)))
 
 
 async def list_done(conn: AsyncConnection, alert_id: UUID, limit: int) -> list[Done]:

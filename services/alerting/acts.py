@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,7 @@ class Act:
     """What somebody wants to do about an alert.
 
     The same `request_id` means the same act, an empty one none before; `expected_revision` is the alert's that the caller saw.
+    Requests are stored as digests: these tell a repeat also once everything personal was taken out.
     """
 
     kind: int
@@ -26,8 +28,18 @@ class Act:
 
     @property
     def request_key(self) -> str:
-        """Return what is stored of the request's id: it tells a repeat, also once everything personal was taken out."""
+        """Return what is stored of the request's id."""
         return hashlib.sha256(self.request_id.encode()).hexdigest() if self.request_id else ""
+
+    @property
+    def digest(self) -> str:
+        """Return what is stored of who said what. With the request's id in it nobody finds that out by trying words."""
+        return hashlib.sha256(json.dumps([self.request_id, self.author, self.comment]).encode()).hexdigest()
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it ends the alert, and so may let go what the alert explains."""
+        return self.kind == EventKind.RESOLVED
 
     def may_be_done_to(self, alert: Alert) -> bool:
         """Tell whether the alert is not over, or the act is one that is done to any alert."""
@@ -49,9 +61,21 @@ class Done:
     at: datetime
     revision: int
 
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Which act an answered request was, whether it changed something or found it so already.
+
+    Of old requests it is not known who said what: their `digest` is empty and agrees with any.
+    """
+
+    alert_id: UUID
+    kind: int
+    digest: str
+
     def is_repeated_by(self, act: Act) -> bool:
         """Tell whether an act with the same request's id is this one again, and not another one."""
-        return (self.alert_id, self.kind) == (act.alert_id, act.kind)
+        return (self.alert_id, self.kind) == (act.alert_id, act.kind) and self.digest in {"", act.digest}
 
 
 def apply(act: Act, alert: Alert, now: datetime) -> Change | None:

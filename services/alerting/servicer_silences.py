@@ -9,6 +9,8 @@ from rapport.alerting.v1 import act_pb2
 
 from services.alerting import convert_acts, silence_store, silencing
 from services.alerting.calls import Calls
+from services.alerting.silences import id_of
+from services.runtime.tenancy import current_tenant
 
 #: Silences that are told at once.
 _MOST = 1000
@@ -19,7 +21,8 @@ class SilenceCalls(Calls):
 
     async def PutSilence(self, request: act_pb2.PutSilenceRequest, context: Any) -> act_pb2.PutSilenceResponse:
         now, given = self._clock(), request.silence.silence_id
-        asked = convert_acts.silence_from_proto(request.silence, UUID(given) if given else self._new_id(), now)
+        new_id = id_of(current_tenant(), request.request_id) if request.request_id else self._new_id()
+        asked = convert_acts.silence_from_proto(request.silence, UUID(given) if given else new_id, now)
         async with self._database.transaction() as conn:
             silence = await silencing.put(conn, asked, now, self._new_id, is_new=not given)
         return act_pb2.PutSilenceResponse(silence=convert_acts.silence_to_proto(silence))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,6 +70,15 @@ async def list_silences(conn: AsyncConnection, ending_after: datetime | None, li
     found = select(*_SILENCE).where(_MINE, true() if ending_after is None else silence.c.end_at > ending_after)
     rows = await conn.execute(found.order_by(silence.c.end_at.desc(), silence.c.silence_id).limit(limit))
     return [_silence(row) for row in rows]
+
+
+async def delete_over(conn: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete silences that ended before a moment and that no alert names, at most `limit`; return how many there were."""
+    named = select(func.unnest(alert.c.silence_ids)).where(alert.c.tenant_id == THIS_TENANT)
+    is_over = (_MINE, silence.c.end_at < before, cast(silence.c.silence_id, Text).not_in(named))
+    old = select(silence.c.silence_id).where(*is_over).order_by(silence.c.end_at).limit(limit)
+    gone = delete(silence).where(_MINE, silence.c.silence_id.in_(old)).returning(silence.c.silence_id)
+    return len((await conn.execute(gone)).all())
 
 
 async def list_applying(conn: AsyncConnection, at: datetime) -> list[Silence]:

@@ -8,26 +8,28 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import silence_store, store
+from services.alerting import silence_checks, silence_store
 from services.alerting.silences import MOST, Silence
-from services.alerting.suppressing import suppress
+from services.alerting.suppressing import suppress, take_turn
 from services.runtime.errors import FailedPrecondition, FieldViolation, NotFound, ResourceExhausted, invalid_field
 
 
 async def put(conn: AsyncConnection, silence: Silence, now: datetime, new_id: Callable[[], UUID], *, is_new: bool) -> Silence:
-    """Put a silence and return it as it is stored.
+    """Put a silence and return it as it is stored; a new one of a known id is a request that is sent again, and puts nothing.
 
-    Raises InvalidArgument (INVALID_FIELDS) for one that would be over, NotFound (SILENCE_NOT_FOUND), FailedPrecondition
+    Raises InvalidArgument (INVALID_FIELDS) for one that must not be put, NotFound (SILENCE_NOT_FOUND), FailedPrecondition
     (SILENCE_ENDED) and ResourceExhausted (TOO_MANY).
     """
-    if silence.end_at <= max(silence.start_at, now):
-        raise invalid_field("silence.end_time", "silence.over", "must be after start_time and in the future")
-    await _begin(conn, now)
+    await take_turn(conn, now)
+    before = await silence_store.get_silence(conn, silence.silence_id)
+    if is_new and before is not None:
+        return _repeated(before, silence)
+    silence_checks.check(silence, now)
     if is_new:
         await _make_room(conn, now)
         stored = silence
     else:
-        stored = silence.put_over(await _lasting(conn, silence.silence_id, now))
+        stored = silence.put_over(_lasting(before, now))
     await silence_store.save_silence(conn, stored)
     await suppress(conn, now, new_id)
     return stored
@@ -35,7 +37,7 @@ async def put(conn: AsyncConnection, silence: Silence, now: datetime, new_id: Ca
 
 async def end(conn: AsyncConnection, silence_id: UUID, now: datetime, new_id: Callable[[], UUID]) -> Silence:
     """End a silence, unless it is over, and return it. Raises NotFound (SILENCE_NOT_FOUND)."""
-    await _begin(conn, now)
+    await take_turn(conn, now)
     stored = _found(await silence_store.get_silence(conn, silence_id), "silence_id")
     ended = stored.ended(now)
     if ended is not stored:
@@ -44,19 +46,19 @@ async def end(conn: AsyncConnection, silence_id: UUID, now: datetime, new_id: Ca
     return ended
 
 
-async def _begin(conn: AsyncConnection, now: datetime) -> None:
-    """Take the lease: who evaluates has finished before, or begins after."""
-    await store.register_tenant(conn, now)
-    await silence_store.wait_for_lease(conn)
-
-
 async def _make_room(conn: AsyncConnection, now: datetime) -> None:
     if await silence_store.count_lasting(conn, now) >= MOST:
         raise ResourceExhausted("TOO_MANY", f"there are {MOST} silences that are not over; end one first")
 
 
-async def _lasting(conn: AsyncConnection, silence_id: UUID, now: datetime) -> Silence:
-    stored = _found(await silence_store.get_silence(conn, silence_id), "silence.silence_id")
+def _repeated(before: Silence, silence: Silence) -> Silence:
+    if not before.is_repeated_by(silence):
+        raise invalid_field("request_id", "request_id.taken", "belongs to a silence of other matchers, another author or comment")
+    return before
+
+
+def _lasting(before: Silence | None, now: datetime) -> Silence:
+    stored = _found(before, "silence.silence_id")
     if stored.is_over(now):
         raise FailedPrecondition("SILENCE_ENDED", "the silence has ended; make another one")
     return stored

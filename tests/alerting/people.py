@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +10,15 @@ from uuid import UUID
 
 import grpc
 import psycopg
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from psycopg.types.json import Jsonb
 from rapport.alerting.v1 import act_pb2, alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
+from services.alerting import act_store
 from services.alerting.lifecycle import Alert, AlertState
 from services.alerting.matchers import Matcher
 from services.alerting.rounds import DUE_EVERY
@@ -89,19 +94,19 @@ async def open_alert(house: House, customer: str = "c") -> str:
     return str(alert_id)
 
 
-async def put_rule(house: House, rule: Rule) -> None:
+async def put_rule(house: House, rule: Rule, author: str = "", comment: str = "") -> None:
     """Put a rule as it is stored."""
     async with await psycopg.AsyncConnection.connect(house.url) as conn:
         await conn.execute(
             "INSERT INTO alerting.rule (tenant_id, rule_id, version, body, author, comment, put_at)"
-            " VALUES (%s, %s, %s, %s, '', '', now())"
-            " ON CONFLICT (tenant_id, rule_id) DO UPDATE SET body = EXCLUDED.body, version = EXCLUDED.version",
-            [TENANT, rule.rule_id, rule.version, Jsonb(to_json(rule))],
+            " VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT (tenant_id, rule_id) DO UPDATE"
+            " SET body = EXCLUDED.body, version = EXCLUDED.version, author = EXCLUDED.author, comment = EXCLUDED.comment",
+            [TENANT, rule.rule_id, rule.version, Jsonb(to_json(rule)), author, comment],
         )
         await conn.execute(
             "INSERT INTO alerting.rule_version (tenant_id, rule_id, version, body, author, comment, put_at, deleted)"
-            " VALUES (%s, %s, %s, %s, '', '', now(), false) ON CONFLICT DO NOTHING",
-            [TENANT, rule.rule_id, rule.version, Jsonb(to_json(rule))],
+            " VALUES (%s, %s, %s, %s, %s, %s, now(), false) ON CONFLICT DO NOTHING",
+            [TENANT, rule.rule_id, rule.version, Jsonb(to_json(rule)), author, comment],
         )
 
 
@@ -112,6 +117,31 @@ async def refused(call: Any) -> tuple[str, str]:
     except grpc.aio.AioRpcError as error:
         return failure_of(error)[:2]
     raise AssertionError("the call did not fail")
+
+
+async def blamed(call: Any) -> dict[str, str]:
+    """Return the fields for which a call is refused, each with what is said of it."""
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await call
+    assert failure_of(refusal.value)[:2] == ("INVALID_ARGUMENT", "INVALID_FIELDS")
+    status, bad = rpc_status.from_call(refusal.value), error_details_pb2.BadRequest()
+    assert status is not None
+    assert any(detail.Unpack(bad) for detail in status.details)
+    return {violation.field: violation.description for violation in bad.field_violations}
+
+
+def hold_acts(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let acts that have locked their alert say so by the first event, and go on only after the second."""
+    locked, go_on = asyncio.Event(), asyncio.Event()
+    get_answered = act_store.get_answered
+
+    async def wait_and_get_answered(*args: Any) -> Any:
+        locked.set()
+        await go_on.wait()
+        return await get_answered(*args)
+
+    monkeypatch.setattr(act_store, "get_answered", wait_and_get_answered)
+    return locked, go_on
 
 
 def ack(alert_id: str, author: str = "ada", **more: Any) -> act_pb2.AcknowledgeAlertRequest:
@@ -126,8 +156,8 @@ def resolve(alert_id: str, author: str = "ada", **more: Any) -> act_pb2.ResolveA
     return act_pb2.ResolveAlertRequest(alert_id=alert_id, author=author, **more)
 
 
-def note(alert_id: str, comment: str = "seen", **more: Any) -> act_pb2.AddAlertNoteRequest:
-    return act_pb2.AddAlertNoteRequest(alert_id=alert_id, author="ada", comment=comment, **more)
+def note(alert_id: str, comment: str = "seen", author: str = "ada", **more: Any) -> act_pb2.AddAlertNoteRequest:
+    return act_pb2.AddAlertNoteRequest(alert_id=alert_id, author=author, comment=comment, **more)
 
 
 def asked(alert_id: str) -> act_pb2.GetAlertRequest:

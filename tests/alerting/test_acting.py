@@ -11,7 +11,7 @@ from rapport.alerting.v1 import alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from tests.alerting.house import House, Reader
-from tests.alerting.people import ack, asked, note, objections_to, open_alert, refused, resolve, unack
+from tests.alerting.people import ack, asked, blamed, note, objections_to, open_alert, refused, resolve, unack
 
 ACKNOWLEDGED, UNACKNOWLEDGED = alert_pb2.ALERT_EVENT_KIND_ACKNOWLEDGED, alert_pb2.ALERT_EVENT_KIND_UNACKNOWLEDGED
 RESOLVED, NOTED = alert_pb2.ALERT_EVENT_KIND_RESOLVED, alert_pb2.ALERT_EVENT_KIND_NOTED
@@ -99,6 +99,54 @@ async def test_a_repeat_changes_nothing_and_answers_the_alert_as_it_is(house: Ho
             refusal = await refused(getattr(stub, name)(wrong(target, request_id="r")))
             assert refusal == ("INVALID_ARGUMENT", "INVALID_FIELDS")
         assert (await stub.GetAlert(asked(alert_id))).alert == before
+
+
+@pytest.mark.parametrize(
+    ("method", "request_of", "undo", "undone_by"),
+    [("AcknowledgeAlert", ack, "UnacknowledgeAlert", unack), ("UnacknowledgeAlert", unack, "AcknowledgeAlert", ack)],
+)
+async def test_a_request_that_found_it_so_already_is_remembered_too(
+    house: House, method: str, request_of: Any, undo: str, undone_by: Any
+):
+    """Somebody else takes it back, and the repeat of what did nothing does nothing still."""
+    alert_id = await open_alert(house)
+    async with house.stub() as stub:
+        if request_of is ack:
+            await stub.AcknowledgeAlert(ack(alert_id))
+        first = (await getattr(stub, method)(request_of(alert_id, request_id="r"))).alert
+        undone = (await getattr(stub, undo)(undone_by(alert_id, "bob"))).alert
+        assert undone.revision == first.revision + 1
+        assert (await getattr(stub, method)(request_of(alert_id, request_id="r"))).alert == undone
+        refusal = await refused(getattr(stub, undo)(undone_by(alert_id, request_id="r")))
+        assert refusal == ("INVALID_ARGUMENT", "INVALID_FIELDS")
+        assert (await stub.GetAlert(asked(alert_id))).alert == undone
+
+
+@pytest.mark.parametrize("differs", [{"comment": "the till is down"}, {"author": "bob"}])
+@pytest.mark.parametrize(("method", "request_of"), [("AddAlertNote", note), ("AcknowledgeAlert", ack)])
+async def test_a_requests_id_that_was_used_to_say_something_else_is_refused_and_nothing_is_lost_unseen(
+    house: House, method: str, request_of: Any, differs: dict[str, str]
+):
+    """Also when what was said of the first is erased: what was asked is compared by a digest."""
+    alert_id = await open_alert(house)
+    async with house.stub() as stub:
+        first = request_of(alert_id, comment="seen", request_id="r")
+        before = (await getattr(stub, method)(first)).alert
+        other = request_of(alert_id, request_id="r", **{"comment": "seen", **differs})
+        taken = {"request_id": "belongs to another act: of another kind, alert, author or comment"}
+        assert await blamed(getattr(stub, method)(other)) == taken
+        await house.facts.rows("UPDATE alerting.act SET author = '', comment = ''")
+        assert (await getattr(stub, method)(first)).alert == before
+        assert await blamed(getattr(stub, method)(other)) == taken
+        assert len((await stub.GetAlert(asked(alert_id))).acts) == 1
+
+
+async def test_a_request_that_was_refused_is_not_remembered(house: House):
+    alert_id = await open_alert(house)
+    async with house.stub() as stub:
+        stale = ack(alert_id, request_id="r", expected_revision=0)
+        assert await refused(stub.AcknowledgeAlert(stale)) == ("ABORTED", "VERSION_CONFLICT")
+        assert (await stub.AcknowledgeAlert(ack(alert_id, request_id="r", expected_revision=1))).alert.revision == 2
 
 
 async def test_a_repeat_is_known_before_it_is_asked_what_was_seen_or_whether_the_alert_is_over(house: House):

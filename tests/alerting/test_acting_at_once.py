@@ -12,7 +12,7 @@ from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from services.alerting import act_store, store
 from tests.alerting.house import House, Reader, eventually
-from tests.alerting.people import ack, asked, note, objections_to, open_alert, refused, resolve
+from tests.alerting.people import ack, asked, hold_acts, note, objections_to, open_alert, refused, resolve, unack
 
 ACKNOWLEDGED, UNACKNOWLEDGED = alert_pb2.ALERT_EVENT_KIND_ACKNOWLEDGED, alert_pb2.ALERT_EVENT_KIND_UNACKNOWLEDGED
 RESOLVED, NOTED = alert_pb2.ALERT_EVENT_KIND_RESOLVED, alert_pb2.ALERT_EVENT_KIND_NOTED
@@ -47,29 +47,37 @@ async def test_the_same_request_sent_many_times_at_once_is_one_act(house: House)
         assert len((await stub.GetAlert(asked(alert_id))).acts) == 1
 
 
-async def test_one_requests_id_for_two_alerts_at_once_is_one_act(house: House, monkeypatch: pytest.MonkeyPatch):
-    """Each looks before the other has written: what is written last finds out."""
+@pytest.mark.parametrize(("method", "request_of", "changes"), [("AddAlertNote", note, 1), ("UnacknowledgeAlert", unack, 0)])
+async def test_one_requests_id_for_two_alerts_at_once_is_one_act(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str, request_of: Any, changes: int
+):
+    """Each looks before the other has written: what is written last finds out, also where neither changes anything."""
     alert_ids = [await open_alert(house, name) for name in ("a", "b")]
     both = asyncio.Barrier(2)
-    get_done = act_store.get_done
+    get_answered = act_store.get_answered
 
-    async def get_done_together(*args: Any) -> Any:
-        found = await get_done(*args)
+    async def get_answered_together(*args: Any) -> Any:
+        found = await get_answered(*args)
         await both.wait()
         return found
 
-    monkeypatch.setattr(act_store, "get_done", get_done_together)
+    monkeypatch.setattr(act_store, "get_answered", get_answered_together)
     async with house.stub() as stub:
-        calls = [stub.AddAlertNote(note(alert_id, request_id="r")) for alert_id in alert_ids]
+        calls = [getattr(stub, method)(request_of(alert_id, request_id="r")) for alert_id in alert_ids]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         failed = [call for call, answer in zip(calls, answers, strict=True) if isinstance(answer, Exception)]
         assert [await refused(call) for call in failed] == [("INVALID_ARGUMENT", "INVALID_FIELDS")]
-    assert len(await house.facts.rows("SELECT FROM alerting.act")) == 1
-    assert await house.facts.rows("SELECT revision FROM alerting.log_head") == [(3,)]
+    assert len(failed) == 1
+    assert len(await house.facts.rows("SELECT FROM alerting.act_request")) == 1
+    assert len(await house.facts.rows("SELECT FROM alerting.act")) == changes
+    assert await house.facts.rows("SELECT revision FROM alerting.log_head") == [(2 + changes,)]
 
 
-async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(house: House, monkeypatch: pytest.MonkeyPatch):
-    """The evaluation has locked the alert when the act comes: the act waits, and then sees the alert as it is."""
+@pytest.mark.parametrize(("method", "request_of"), [("AcknowledgeAlert", ack), ("ResolveAlert", resolve)])
+async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str, request_of: Any
+):
+    """The evaluation has the lease and the alert when the act comes: the act waits, and then sees the alert as it is."""
     alert_id = await open_alert(house)
     await house.facts.conversation("of c", house.clock(), customer="c", score=5)
     locked, go_on = asyncio.Event(), asyncio.Event()
@@ -85,7 +93,7 @@ async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(ho
     async with house.stub() as stub:
         evaluating = asyncio.create_task(house.worker.go_round())
         await locked.wait()
-        call = stub.AcknowledgeAlert(ack(alert_id))
+        call = getattr(stub, method)(request_of(alert_id))
         await eventually(lambda: somebody_waits(house))
         go_on.set()
         assert await refused(call) == ("FAILED_PRECONDITION", "ALERT_RESOLVED")
@@ -93,29 +101,20 @@ async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(ho
     assert await house.facts.rows("SELECT state, acknowledged_at FROM alerting.alert") == [(2, None)]
 
 
-async def test_the_rule_finds_what_somebody_resolved_while_it_waited_and_makes_no_second_alert(
+async def test_the_rule_leaves_what_somebody_resolves_at_this_moment_and_makes_no_second_alert(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
-    """The act has locked the alert when the evaluation comes, with news: it waits, and then sees that the alert is over."""
+    """The act has the lease when the evaluation comes, with news: it comes again, and then sees that the alert is over."""
     alert_id = await open_alert(house)
     await house.facts.conversation("of c", house.clock(), customer="c", score=2)
-    locked, go_on = asyncio.Event(), asyncio.Event()
-    get_done = act_store.get_done
-
-    async def wait_and_get_done(*args: Any) -> Any:
-        locked.set()
-        await go_on.wait()
-        return await get_done(*args)
-
-    monkeypatch.setattr(act_store, "get_done", wait_and_get_done)
+    locked, go_on = hold_acts(monkeypatch)
     async with house.stub() as stub:
         call = stub.ResolveAlert(resolve(alert_id, request_id="r"))
         await locked.wait()
-        evaluating = asyncio.create_task(house.worker.go_round())
-        await eventually(lambda: somebody_waits(house))
+        assert not await asyncio.create_task(house.worker.go_round())
         go_on.set()
         assert (await call).alert.resolved_by == "ada"
-        await evaluating
+        await house.evaluate()
     assert await house.facts.rows("SELECT state, resolved_by FROM alerting.alert") == [(2, "ada")]
     assert await house.facts.rows(HOLDS) == [("c", True)]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.alerting.acts import Act, Done, apply
+from services.alerting.acts import Act, Answered, apply
 from services.alerting.lifecycle import Alert, AlertState, EventKind
 from tests.alerting.people import START, alert
 
@@ -68,11 +68,29 @@ def test_a_caller_has_seen_the_alert_at_its_revision_or_does_not_say():
     assert not act(EventKind.RESOLVED, expected_revision=OPEN.revision - 1).has_seen(OPEN)
 
 
-def test_a_request_is_the_same_one_by_what_it_does_to_which_alert():
-    done = Done(OPEN.alert_id, EventKind.NOTED, "ada", "mine", NOW, 8)
-    assert done.is_repeated_by(act(EventKind.NOTED, comment="said otherwise"))
-    assert not done.is_repeated_by(act(EventKind.RESOLVED))
-    assert not done.is_repeated_by(replace(act(EventKind.NOTED), alert_id=UUID(int=2)))
+NOTE = act(EventKind.NOTED, request_id="r")
+OTHERS = (
+    replace(NOTE, kind=EventKind.RESOLVED),
+    replace(NOTE, alert_id=UUID(int=2)),
+    replace(NOTE, author="bob"),
+    replace(NOTE, comment="said otherwise"),
+    replace(NOTE, author="ad", comment="amine"),
+)
+
+
+def test_a_request_is_the_same_one_by_what_it_does_to_which_alert_and_who_says_what():
+    done = Answered(NOTE.alert_id, NOTE.kind, NOTE.digest)
+    assert done.is_repeated_by(replace(NOTE, expected_revision=7))
+    assert not any(done.is_repeated_by(other) for other in OTHERS)
+
+
+def test_of_an_old_request_it_is_not_asked_who_said_what():
+    done = Answered(NOTE.alert_id, NOTE.kind, digest="")
+    assert [done.is_repeated_by(other) for other in OTHERS] == [False, False, True, True, True]
+
+
+def test_what_was_said_cannot_be_found_by_trying_words_without_the_requests_id():
+    assert NOTE.digest != replace(NOTE, request_id="s").digest
 
 
 def test_a_requests_id_is_told_again_without_being_kept():

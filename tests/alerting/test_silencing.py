@@ -6,20 +6,22 @@ import asyncio
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from rapport.alerting.v1 import act_pb2, alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from services.alerting import silencing
-from services.alerting.silences import MOST
+from services.alerting.silence_checks import LONGEST
+from services.alerting.silences import MOST, id_of
 from tests.alerting.house import House, Reader
-from tests.alerting.people import SWEPT, objections_to, open_alert, refused, silence_of, timestamp
+from tests.alerting.people import SWEPT, blamed, objections_to, open_alert, refused, silence_of, timestamp
 
 SUPPRESSED, UNSUPPRESSED = alert_pb2.ALERT_EVENT_KIND_SUPPRESSED, alert_pb2.ALERT_EVENT_KIND_UNSUPPRESSED
 UPDATED, FIRED = alert_pb2.ALERT_EVENT_KIND_UPDATED, alert_pb2.ALERT_EVENT_KIND_FIRED
 SILENT = "SELECT subject_id, cardinality(silence_ids) FROM alerting.alert ORDER BY subject_id"
+HOUR = timedelta(hours=1)
 KINDS = "SELECT kind FROM alerting.alert_log ORDER BY revision"
 
 
@@ -120,6 +122,27 @@ async def test_without_a_beginning_it_begins_now(house: House):
     assert made.start_time.ToDatetime(house.clock.now.tzinfo) == house.clock.now
 
 
+async def test_a_request_that_is_sent_again_makes_one_silence(house: House):
+    await open_alert(house, "a")
+    request = silence_of("a", house, author="ada")
+    request.request_id = "r"
+    async with house.stub() as stub:
+        made = [answer.silence for answer in await asyncio.gather(*(stub.PutSilence(request) for _ in range(4)))]
+        assert len(await house.facts.rows("SELECT silence_id FROM alerting.silence")) == 1
+        assert all(each == made[0] for each in made)
+        ended = (await stub.EndSilence(act_pb2.EndSilenceRequest(silence_id=made[0].silence_id))).silence
+        house.clock.move(timedelta(hours=9))
+        assert (await stub.PutSilence(request)).silence == ended, "it does not begin again"
+        other = silence_of("b", house, author="ada")
+        other.request_id = "r"
+        assert (await blamed(stub.PutSilence(other))).keys() == {"request_id"}
+        other.silence.silence_id = made[0].silence_id
+        assert (await blamed(stub.PutSilence(other))).keys() == {"request_id"}
+        other.silence.silence_id, other.request_id = "", "another"
+        assert (await stub.PutSilence(other)).silence.silence_id != made[0].silence_id
+    assert id_of("default", "r") == UUID(made[0].silence_id) != id_of("other", "r")
+
+
 async def test_what_cannot_be_put_is_refused_and_changes_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
     past, backwards, nothing = (silence_of("a", house, after=-2), silence_of("a", house), silence_of("a", house))
     backwards.silence.start_time.CopyFrom(timestamp(house.clock() + timedelta(hours=9)))
@@ -139,6 +162,34 @@ async def test_what_cannot_be_put_is_refused_and_changes_nothing(house: House, m
         await stub.PutSilence(silence_of("b", house))
     assert MOST == 1000
     assert len(await house.facts.rows("SELECT FROM alerting.silence")) == 2
+
+
+@pytest.mark.parametrize("value", ["", "urgent"])
+async def test_a_silence_of_nothing_in_particular_is_refused_and_silences_nothing(house: House, value: str):
+    """Such as of an unset variable: `agent_id=` satisfies every alert that is not about an agent."""
+    await open_alert(house, "a")
+    request = silence_of("a", house)
+    request.silence.matchers[0].name = "severity" if value else "agent_id"
+    request.silence.matchers[0].values[:] = [value]
+    request.silence.end_time.FromDatetime(house.clock() + LONGEST)
+    async with house.stub() as stub:
+        field = "silence.matchers[0].values" if value else "silence.matchers"
+        assert (await blamed(stub.PutSilence(request))).keys() == {field}
+        request.silence.end_time.FromDatetime(house.clock() + LONGEST + timedelta(seconds=1))
+        assert (await blamed(stub.PutSilence(request))).keys() == {field, "silence.end_time"}
+    assert await house.facts.rows(SILENT) == [("a", 0)]
+    assert await house.facts.rows("SELECT FROM alerting.silence") == []
+
+
+async def test_a_silence_lasts_a_year_at_most_also_when_it_is_changed(house: House):
+    """From now once it has begun: one that was put for a year can be put for another year in its last week."""
+    async with house.stub() as stub:
+        made = (await stub.PutSilence(silence_of("a", house, after=24, hours=LONGEST / HOUR))).silence
+        longer = silence_of("a", house, after=24, hours=LONGEST / HOUR + 1, silence_id=made.silence_id)
+        assert (await blamed(stub.PutSilence(longer))).keys() == {"silence.end_time"}
+        house.clock.move(timedelta(days=300))
+        longer.silence.end_time.FromDatetime(house.clock() + LONGEST)
+        assert (await stub.PutSilence(longer)).silence.end_time == longer.silence.end_time
 
 
 async def test_another_tenants_silences_are_not_seen_and_do_nothing_here(house: House):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _TOLD |= {"startTime": _START}
 _EVENT = {"eventId": "e-1", "source": "EVENT_SOURCE_WIDGET", "occurredAt": _START}
 _EVENT |= {"widgetActivity": {"widgetId": "w", "action": "WIDGET_ACTION_OPENED"}}
 _RATE = {"fromCurrency": "USD", "toCurrency": "INR", "date": "2026-06-30", "rate": "83.1"}
+_SOON = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 _ACTS = ("GetAlert", "AcknowledgeAlert", "UnacknowledgeAlert", "ResolveAlert")
 _RULE: dict[str, Any] = {"ruleId": "every-call", "message": "too many", "type": "performance", "severity": "low", "fireAt": 1000}
@@ -55,7 +57,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "WatchAlerts": {"snapshot": True},
     **{name: {"alertId": _NOBODY} for name in _ACTS},
     "AddAlertNote": {"alertId": _NOBODY, "comment": "seen"},
-    "PutSilence": {"silence": {"matchers": [{"name": "rule_id", "values": ["none"]}], "endTime": "2099-01-01T00:00:00Z"}},
+    "PutSilence": {"silence": {"matchers": [{"name": "rule_id", "values": ["none"]}], "endTime": _SOON}},
     "EndSilence": {"silenceId": _NOBODY},
     "PutRule": {"rule": _RULE},
     "BacktestRule": {"rule": _RULE},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -56,7 +57,7 @@ async def act(suite: Suite) -> None:
     await suite.call("alerting.UnacknowledgeAlert", **said)
     await suite.call("alerting.AddAlertNote", **said)
     matcher, end = alert_pb2.Matcher(name="severity", values=["low"]), Timestamp()
-    end.FromJsonString("2099-01-01T00:00:00Z")
+    end.FromDatetime(datetime.now(UTC) + timedelta(days=1))
     put = await suite.call("alerting.PutSilence", silence=act_pb2.Silence(matchers=[matcher], end_time=end))
     await suite.call("alerting.ListSilences", with_ended=True)
     await suite.call("alerting.EndSilence", silence_id=put.silence.silence_id)

@@ -96,6 +96,8 @@ alert = table(
     Column("inhibited_by", UUID(as_uuid=True)),
     Column("is_flapping", Boolean, nullable=False, server_default=text("false")),
     Column("resolved_by", Text),
+    # What only readers want: what was measured and how, and what to do.
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     # One open alert per fingerprint: the tenant, the rule and what it concerns.
     Index(
         "alert_open_key",
@@ -154,13 +156,15 @@ act = table(
     readers="ingest",
 )
 
-#: Requests that were answered about an alert, those that found it so already too. `request_key` is a digest of the caller's id.
+#: Requests that were answered about an alert, those that found it so already too. `request_key` is a digest of the caller's id,
+#: `digest` one of that id, the author and the comment; it is empty for requests of before it was kept.
 act_request = table(
     "alerting",
     "act_request",
     Column("request_key", Text, primary_key=True),
     Column("alert_id", UUID(as_uuid=True), nullable=False),
     Column("kind", SmallInteger, nullable=False),
+    Column("digest", Text, nullable=False),
     time("at", nullable=False),
     Index(None, "tenant_id", "at"),
 )
@@ -206,6 +210,16 @@ route = table(
     Column("route_id", Text, nullable=False),
     Column("body", JSONB, nullable=False),
     Index(None, "tenant_id", "route_id", unique=True),
+)
+
+#: One row a tenant that ever put routes: how often, and who put those that are there, why and when.
+routing = table(
+    "alerting",
+    "routing",
+    Column("version", Integer, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    time("put_at", nullable=False),
 )
 
 #: One row a tenant with channels: up to which revision of which log alerts were put into groups. Who locks it does so.

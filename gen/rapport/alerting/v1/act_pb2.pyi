@@ -130,7 +130,9 @@ class AcknowledgeAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Refused if the id belongs to an act of another kind,
+    alert, author or comment. Empty: each is another.
+    """
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -194,7 +196,9 @@ class UnacknowledgeAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Refused if the id belongs to an act of another kind,
+    alert, author or comment. Empty: each is another.
+    """
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -258,7 +262,9 @@ class ResolveAlertRequest(_message.Message):
     comment: _builtins.str
     """What to say."""
     request_id: _builtins.str
-    """The same act, however often it is sent with this id within 35 days. Empty: each is another."""
+    """The same act, however often it is sent with this id within 35 days. Refused if the id belongs to an act of another kind,
+    alert, author or comment. Empty: each is another.
+    """
     expected_revision: _builtins.int
     """The alert's revision that the caller saw. Absent: whatever it is."""
     def __init__(
@@ -321,7 +327,9 @@ class AddAlertNoteRequest(_message.Message):
     comment: _builtins.str
     """What to note."""
     request_id: _builtins.str
-    """The same note, however often it is sent with this id within 35 days. Empty: each is another."""
+    """The same note, however often it is sent with this id within 35 days. Refused if the id belongs to an act of another kind,
+    alert, author or comment. Empty: each is another.
+    """
     def __init__(
         self,
         *,
@@ -383,7 +391,7 @@ class Silence(_message.Message):
     """Why."""
     @_builtins.property
     def matchers(self) -> _containers.RepeatedCompositeFieldContainer[_alert_pb2.Matcher]:
-        """Matchers of which an alert must satisfy all."""
+        """Matchers of which an alert must satisfy all. At least one must not be satisfied by an alert without the label."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -391,7 +399,7 @@ class Silence(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends."""
+        """When it ends: at most 366 days after it begins, or from now."""
 
     @_builtins.property
     def put_time(self) -> _timestamp_pb2.Timestamp:
@@ -423,6 +431,11 @@ class PutSilenceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SILENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same new silence, however often it is sent with this id while it is kept, 35 days after its end. Refused if the id belongs to
+    one of other matchers, another author or comment. Empty: each is another.
+    """
     @_builtins.property
     def silence(self) -> Global___Silence:
         """The silence."""
@@ -431,10 +444,11 @@ class PutSilenceRequest(_message.Message):
         self,
         *,
         silence: Global___Silence | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["silence", b"silence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["silence", b"silence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "silence", b"silence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,15 +34,17 @@ def requests() -> None:
         sa.Column("request_key", sa.Text(), nullable=False),
         sa.Column("alert_id", sa.UUID(), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("tenant_id <> ''", name=op.f("act_request_tenant_check")),
         sa.PrimaryKeyConstraint("tenant_id", "request_key", name=op.f("act_request_pkey")),
         schema="alerting",
     )
     op.create_index(op.f("act_request_tenant_id_at_idx"), "act_request", ["tenant_id", "at"], schema="alerting")
+    # A digest cannot be made any more: of a request's id only its own is kept.
     op.execute(
-        "INSERT INTO alerting.act_request (tenant_id, request_key, alert_id, kind, at) "
-        "SELECT tenant_id, request_id, alert_id, kind, at FROM alerting.act WHERE request_id <> ''"
+        "INSERT INTO alerting.act_request (tenant_id, request_key, alert_id, kind, digest, at) "
+        "SELECT tenant_id, request_id, alert_id, kind, '', at FROM alerting.act WHERE request_id <> ''"
     )
     secure("alerting.act_request")
     op.drop_index("act_request_key", "act", schema="alerting")
