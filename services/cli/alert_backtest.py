@@ -14,7 +14,8 @@ from rich.progress import TimeElapsedColumn
 
 from services.cli.alert_backtest_tables import show_backtest
 from services.cli.alert_calls import Json, read_json
-from services.cli.alert_rules import newest, rule_of
+from services.cli.alert_rule_putting import rule_request
+from services.cli.alert_rules import newest
 from services.cli.alert_text import cleaned
 from services.cli.asking import End, Start, period, place
 from services.cli.bar import Bar
@@ -44,7 +45,7 @@ def backtest(
     json: Json = False,
 ) -> None:
     """Tell which alerts a rule would have made, by default of the last 28 days. Nothing is put, and nobody is told."""
-    told = rule_of(read_json(rule), rule) if _is_file(rule) else None
+    told = rule_request(read_json(rule), rule).rule if _is_file(rule) else None
     request = BacktestRuleRequest(rule=told, series_of=of)
     run(_backtest(context.obj, rule, request, period(days, start, end), None if json else limit))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rapport.alerting.v1.rule_pb2 import (
-    COMPARISON_BELOW,
     BacktestFiring,
     BacktestPoint,
     BacktestRuleResponse,
@@ -14,7 +13,7 @@ from rapport.alerting.v1.rule_pb2 import (
 )
 from rich.table import Table
 
-from services.cli.alert_rule_tables import condition_text
+from services.cli.alert_rule_tables import condition_text, fires_below
 from services.cli.layout import NOTHING, OUT, bar, moment, number, optional, span, sparkline, table
 
 #: Characters before and after a drawn line.
@@ -55,7 +54,7 @@ def _weeks(weeks: Sequence[BacktestWeek]) -> Table:
 def _print_course(rule: Rule, points: Sequence[BacktestPoint], of: str) -> None:
     """Print the values in a line, the oldest first, and under it where an alert would have been open."""
     parts = _parts(points, OUT.width - _NAME)
-    values = [_worst(part, is_below=rule.comparison == COMPARISON_BELOW) for part in parts]
+    values = [_worst(part, is_below=fires_below(rule)) for part in parts]
     told = [value for value in values if value is not None]
     OUT.print(f"{of or 'the tenant'} from {moment(points[0].time)} to {moment(points[-1].time)}", style="bold")
     if not told:
@@ -67,9 +66,7 @@ def _print_course(rule: Rule, points: Sequence[BacktestPoint], of: str) -> None:
         firing = "".join(_FIRING if any(point.firing for point in part) else " " for part in parts)
         OUT.print(f"{'firing':<{_NAME - 1}} {firing.rstrip()}", no_wrap=True, overflow="crop")
     ends = f"from {number(min(told), 2)} to {number(max(told), 2)}"
-    OUT.print(
-        f"{ends}; fires {'below' if rule.comparison == COMPARISON_BELOW else 'above'} {number(rule.fire_at, 2)}", style="dim"
-    )
+    OUT.print(f"{ends}; fires {'below' if fires_below(rule) else 'above'} {number(rule.fire_at, 2)}", style="dim")
 
 
 def _parts(points: Sequence[BacktestPoint], most: int) -> list[Sequence[BacktestPoint]]:

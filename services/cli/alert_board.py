@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections import deque
 
-from rapport.alerting.v1.alert_pb2 import ALERT_EVENT_KIND_LEFT_FILTER, ALERT_EVENT_KIND_RESOLVED, Alert, AlertEvent
+from rapport.alerting.v1.alert_pb2 import (
+    ALERT_EVENT_KIND_LEFT_FILTER,
+    ALERT_EVENT_KIND_RESOLVED,
+    ALERT_EVENT_KIND_UPDATED,
+    ALERT_STATE_RESOLVED,
+    Alert,
+    AlertEvent,
+)
 from rapport.alerting.v1.alerting_service_pb2 import BOOKMARK_REASON_SNAPSHOT_END, WatchAlertsResponse
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rapport_client import Cut
 from services.cli.alert_ids import short
+from services.cli.alert_listing import AlertListing, urgent_first
+from services.cli.alert_values import found
 from services.cli.layout import moment, number
-from services.cli.show_alerts import alert_line, alert_table, colour, kind_word, wrong
+from services.cli.show_alerts import alert_line, colour, kind_word, wrong
 from services.cli.watching import Seen, StartedAgain
 
+#: After these an alert is not among those that are open and match.
+_GONE = (ALERT_EVENT_KIND_RESOLVED, ALERT_EVENT_KIND_LEFT_FILTER)
 #: Changes that are kept in sight.
 _CHANGES = 6
 # The fewest lines that an alert takes in the table, and the lines that are there without any table.
@@ -61,7 +72,7 @@ class Board:
 
     def _take_event(self, event: AlertEvent) -> str:
         alert = event.alert
-        if event.kind in (ALERT_EVENT_KIND_RESOLVED, ALERT_EVENT_KIND_LEFT_FILTER):
+        if event.kind in _GONE or alert.state == ALERT_STATE_RESOLVED:
             self._alerts.pop(alert.alert_id, None)
         else:
             self._alerts[alert.alert_id] = alert
@@ -70,7 +81,8 @@ class Board:
         when = moment(event.event_time if event.HasField("event_time") else alert.fired_at)
         if event.HasField("event_time"):
             _, time_of_day, _ = when.split()
-            said_first = f"{did}: {event.comment}" if event.comment else did
+            told = found(alert) if event.kind == ALERT_EVENT_KIND_UPDATED else event.comment
+            said_first = f"{did}: {told}" if told else did
             self._see(f"{time_of_day} {short(alert.alert_id)} {said_first} · {wrong(alert)}", colour(alert))
         return f"{when}  {did:<9} {alert_line(alert)}{said}"
 
@@ -82,15 +94,15 @@ class Board:
         self._newest.appendleft(Text(text, style=style, no_wrap=True, overflow="ellipsis"))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        urgent_first = sorted(self._alerts.values(), key=lambda alert: (-alert.severity, -alert.fired_at.seconds))
+        alerts = urgent_first(self._alerts.values())
         room = console.size.height - len(self._newest) - _OTHER_LINES
         fit = max(room // _ALERT_LINES, 1)
-        while fit > 1 and len(console.render_lines(alert_table("", urgent_first[:fit]), options)) > room:
+        while fit > 1 and len(console.render_lines(AlertListing("", alerts[:fit]), options)) > room:
             fit -= 1
-        yield Text(f"{self._status} · {number(len(urgent_first))} open", style="dim", no_wrap=True, overflow="ellipsis")
-        yield alert_table("Open alerts", urgent_first[:fit])
-        if len(urgent_first) > fit:
-            yield Text(f"… and {number(len(urgent_first) - fit)} more, no more urgent than these", style="yellow")
+        yield Text(f"{self._status} · {number(len(alerts))} open", style="dim", no_wrap=True, overflow="ellipsis")
+        yield AlertListing("Open alerts", alerts[:fit])
+        if len(alerts) > fit:
+            yield Text(f"… and {number(len(alerts) - fit)} more, no more urgent than these", style="yellow")
         if self._newest:
             yield Text("Newest changes (times are UTC)", style="bold")
             yield from self._newest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_lib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,7 +24,9 @@ _Message = TypeVar("_Message", bound=Message)
 Author = Annotated[str, typer.Option(envvar="USER", metavar="NAME", help="Who does it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="What to say, for whoever reads it later.")]
 Json = Annotated[bool, typer.Option("--json", help="Print what the HTTP surface answers.")]
-File = Annotated[str, typer.Argument(metavar="FILE", help="JSON as the HTTP surface takes it; - reads what is piped in.")]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="JSON: the thing itself, or as the HTTP surface takes it; - reads what is piped in.")
+]
 
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST_S = 3660 * 86_400
@@ -56,9 +58,14 @@ def read_json(file: str) -> Any:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return json_lib.loads(text)
     except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="FILE") from None
+        raise typer.BadParameter(f"{named(file)} cannot be read: {error.strerror}", param_hint="FILE") from None
     except (ValueError, RecursionError) as error:
-        raise typer.BadParameter(f"{file} is not JSON: {error}", param_hint="FILE") from None
+        raise typer.BadParameter(f"{named(file)} is not JSON: {error}", param_hint="FILE") from None
+
+
+def named(file: str) -> str:
+    """Return a file as a sentence names it."""
+    return "what is piped in" if file == "-" else file
 
 
 def parsed(told: Any, made: _Message, file: str) -> _Message:
@@ -68,12 +75,25 @@ def parsed(told: Any, made: _Message, file: str) -> _Message:
     """
     what = made.DESCRIPTOR.name
     if not isinstance(told, Mapping):
-        raise typer.BadParameter(f"{file} has no JSON object for a {what}", param_hint="FILE")
+        raise typer.BadParameter(f"{named(file)} has no JSON object for a {what}", param_hint="FILE")
     try:
         return json_format.ParseDict(dict(told), made)
     except json_format.ParseError as error:
         why = str(error).splitlines()[0].replace(made.DESCRIPTOR.full_name, what)
-        raise typer.BadParameter(f"{file} is no {what}: {why}", param_hint="FILE") from None
+        raise typer.BadParameter(f"{named(file)} is no {what}: {why}", param_hint="FILE") from None
+
+
+def request_of(told: Any, made: _Message, name: str, file: str, beside: Sequence[str] = ()) -> _Message:
+    """Return the request that JSON tells: as it is, with this name in it, or the thing alone that has this name there.
+
+    What answers tell `beside` the thing is not read, so that what was printed can be put. Raises typer.BadParameter.
+    """
+    if isinstance(told, Mapping) and name in told:
+        return parsed({key: value for key, value in told.items() if key not in beside}, made, file)
+    thing = getattr(made, name)
+    thing.SetInParent()
+    parsed(told, thing, file)
+    return made
 
 
 def read_span(text: str) -> timedelta:

@@ -25,8 +25,9 @@ _COMPARED = {
     "target": ", in percent of the way to the target,",
     "absence": ", in hours since the last,",
     "burn_rate": ", in times the allowed rate of failures,",
-    "anomaly": ", as the sum of deviations from what is usual,",
 }
+#: The same of an anomaly, whose sum fires above fire_at whichever way it counts.
+_ANOMALY = ", as the sum of how far days are {side} what is usual,"
 #: Conditions that look at spans of time of their own.
 _WITHOUT_WINDOW = ("target", "absence", "anomaly")
 #: What a version tells besides the rule's own fields.
@@ -75,6 +76,7 @@ def show_versions(rule_id: str, versions: Sequence[RuleVersion]) -> None:
             version.comment,
         )
     OUT.print(made)
+    OUT.print(f"To have one again: rapport alerts rules restore {rule_id} --version VERSION", style="dim", soft_wrap=True)
 
 
 def show_measures(answer: ListAlertMeasuresResponse) -> None:
@@ -92,12 +94,21 @@ def condition_text(rule: Rule) -> str:
     whose = word_of(SubjectKind.DESCRIPTOR, rule.subject_kind)
     of = f"of {', '.join(rule.subject_ids)}" if rule.subject_ids else f"of {'the' if whose == 'tenant' else 'each'} {whose}"
     kind = rule.WhichOneof("condition") or "threshold"
-    compared = _COMPARED.get(kind, "")
-    side = "above" if rule.comparison == COMPARISON_ABOVE else "below"
+    compared = _ANOMALY.format(side=_side(rule)) if kind == "anomaly" else _COMPARED.get(kind, "")
+    side = "below" if fires_below(rule) else "above"
     waits = f", for {_length(rule.for_duration)}" if rule.for_duration.ToSeconds() else ""
     window = _length(rule.window) if rule.HasField("window") else _length(Duration(seconds=_DEFAULT_WINDOW_S))
     over = "" if kind in _WITHOUT_WINDOW else f", over {window}"
     return f"{rule.measure} {of}{compared} {side} {_plain(rule.fire_at)}{over}{waits}"
+
+
+def fires_below(rule: Rule) -> bool:
+    """Tell whether a rule fires below fire_at; an anomaly never does, whichever way it looks."""
+    return _side(rule) == "below" and rule.WhichOneof("condition") != "anomaly"
+
+
+def _side(rule: Rule) -> str:
+    return "above" if rule.comparison == COMPARISON_ABOVE else "below"
 
 
 def _told(rule: Rule) -> list[tuple[str, str]]:
@@ -106,6 +117,8 @@ def _told(rule: Rule) -> list[tuple[str, str]]:
     condition = json_format.MessageToDict(getattr(rule, kind)) if kind else {}
     return [
         ("message", rule.message),
+        ("what to do", rule.description),
+        ("read more", rule.runbook_url),
         ("severity", f"{Severity.Value.Name(rule.severity)} ({AlertType.Value.Name(rule.type)})"),
         ("fires when", condition_text(rule)),
         ("right again from", _plain(rule.clear_at) if rule.HasField("clear_at") else ""),

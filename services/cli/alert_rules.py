@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
@@ -15,11 +14,11 @@ from rapport.alerting.v1.rule_pb2 import (
     ListRuleVersionsRequest,
     ListRuleVersionsResponse,
     PutRuleRequest,
-    Rule,
     RuleVersion,
 )
 
-from services.cli.alert_calls import Author, Comment, File, Json, alerting, parsed, put, read_json
+from services.cli.alert_calls import Author, Comment, File, Json, alerting, put
+from services.cli.alert_rule_putting import of_version, put_rules, restore_rule, rule_requests, versions_of
 from services.cli.alert_rule_tables import show_measures, show_rule, show_rules, show_versions
 from services.cli.alert_text import cleaned
 from services.cli.calling import DEADLINE_S, MOST, Address, CommandFailed, connected, run
@@ -58,10 +57,31 @@ def show(
 def put_(context: typer.Context, file: File, *, comment: Comment = "", author: Author = "", json: Json = False) -> None:
     """Put the rule, or the list of rules, that a file holds: new rules, or new versions of those that are there.
 
-    A rule that tells a version, as `rules show --json` does, is refused when there is a newer one by now; without a version it
-    replaces whatever is there. Of a list, rules are put one after the other, up to the first that is refused.
+    A rule that tells a version, as `rules show --json` does, is refused when that is not the newest; without a version it
+    replaces whatever is there. To have an earlier version again there is `rules restore`. Of a list, rules are put one after
+    the other, up to the first that is refused.
     """
-    run(_put(alerting(context), _rules(file), author, comment, json))
+    requests = rule_requests(file)
+    for request in requests:
+        request.author, request.comment = author, comment
+    run(put_rules(alerting(context), requests, json))
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    rule_id: RuleId,
+    *,
+    version: Annotated[
+        int,
+        typer.Option(min=0, max=MOST, metavar="VERSION", help="The version to have again. Default: the last of a deleted rule."),
+    ] = 0,
+    comment: Comment = "",
+    author: Author = "",
+    json: Json = False,
+) -> None:
+    """Put an earlier version of a rule again, as a new one; also of a rule that is deleted."""
+    run(restore_rule(alerting(context), PutRuleRequest(author=author, comment=comment), rule_id, version, json))
 
 
 @app.command()
@@ -69,7 +89,7 @@ def delete(context: typer.Context, rule_id: RuleId, *, comment: Comment = "", au
     """Delete a rule. Its open alerts are over."""
 
     def show(_: object) -> None:
-        OUT.print(f"{rule_id} is deleted. To have it back: rapport alerts rules versions {rule_id}")
+        OUT.print(f"{rule_id} is deleted. To have it back: rapport alerts rules restore {rule_id}", soft_wrap=True)
 
     request = DeleteRuleRequest(rule_id=rule_id, comment=comment, author=author)
     put(context, "DeleteRule", request, show, json=json)
@@ -99,22 +119,6 @@ async def newest(stub: AlertingServiceStub, rule_id: str) -> RuleVersion:
     raise CommandFailed(f"there is no rule {rule_id}; `rapport alerts rules list` has all")
 
 
-def rule_of(told: Any, file: str) -> Rule:
-    """Return the rule that JSON tells: a rule, or an answer that has one in it. Raises typer.BadParameter."""
-    is_inside = isinstance(told, dict) and isinstance(told.get("rule"), dict)
-    return parsed(told["rule"] if is_inside else told, Rule(), file)
-
-
-def _rules(file: str) -> list[Rule]:
-    told = read_json(file)
-    if isinstance(told, dict) and isinstance(told.get("rules"), list):
-        told = told["rules"]
-    found = [rule_of(each, file) for each in (told if isinstance(told, list) else [told])]
-    if not found:
-        raise typer.BadParameter(f"{file} has no rule in it", param_hint="FILE")
-    return found
-
-
 async def _show(address: Address, rule_id: str, version: int, json: bool) -> int:
     async with connected(address) as channel:
         stub = AlertingServiceStub(channel)
@@ -124,21 +128,4 @@ async def _show(address: Address, rule_id: str, version: int, json: bool) -> int
 
 
 async def _earlier(stub: AlertingServiceStub, rule_id: str, version: int) -> RuleVersion:
-    answer = await stub.ListRuleVersions(ListRuleVersionsRequest(rule_id=rule_id), timeout=DEADLINE_S)
-    for each in answer.versions:
-        if each.rule.version == version:
-            return each
-    raise CommandFailed(f"{rule_id} has no version {version}, or it is older than the newest 100")
-
-
-async def _put(address: Address, rules: Sequence[Rule], author: str, comment: str, json: bool) -> int:
-    async with connected(address) as channel:
-        stub = AlertingServiceStub(channel)
-        for rule in rules:
-            request = PutRuleRequest(rule=rule, author=author, comment=comment, expected_version=rule.version or None)
-            answer = await stub.PutRule(request, timeout=DEADLINE_S)
-            if json:
-                print_json(answer, indent=None)
-            else:
-                OUT.print(f"{rule.rule_id}: version {answer.version.rule.version} holds from now on")
-    return 0
+    return of_version(await versions_of(stub, rule_id), rule_id, version)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 from rapport.alerting.v1.notification_pb2 import (
-    Channel,
     DeleteChannelRequest,
     ListChannelsRequest,
     ListNotificationsRequest,
@@ -20,11 +20,11 @@ from rapport.alerting.v1.notification_pb2 import (
     TestChannelRequest,
 )
 
-from services.cli.alert_calls import File, Json, alerting, parsed, put, read_json
+from services.cli.alert_calls import Author, Comment, File, Json, alerting, named, parsed, put, read_json, request_of
 from services.cli.alert_ids import alert_ids
 from services.cli.alert_telling_tables import attempt_text, show_channels, show_notifications, show_routes, where
 from services.cli.alert_text import cleaned
-from services.cli.calling import DEADLINE_S, Address, connected, run
+from services.cli.calling import DEADLINE_S, MOST, Address, CommandFailed, connected, run
 from services.cli.filtering import number_of, words
 from services.cli.layout import OUT, print_json
 
@@ -33,6 +33,9 @@ routes = typer.Typer(help="Show or change which alerts go where.", no_args_is_he
 
 ChannelId = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's id.")]
 
+#: What an answer calls otherwise than a request, and what it tells besides.
+_ROUTES_TOLD = {"version": "expectedVersion"}
+_ASIDE = ("author", "comment", "putTime")
 _STATES = NotificationState.DESCRIPTOR
 
 
@@ -47,8 +50,8 @@ def put_channel(context: typer.Context, file: File, *, json: Json = False) -> No
         OUT.print(f"{answer.channel.channel_id}: {where(answer.channel)}. To try it: rapport alerts channels test "
                   f"{answer.channel.channel_id}", soft_wrap=True)  # fmt: skip
 
-    channel = parsed(read_json(file), Channel(), file)
-    put(context, "PutChannel", PutChannelRequest(channel=channel), show, json=json)
+    request = request_of(read_json(file), PutChannelRequest(), "channel", file)
+    put(context, "PutChannel", request, show, json=json)
 
 
 @channels.command("list")
@@ -74,14 +77,38 @@ def try_channel(context: typer.Context, channel: ChannelId, *, json: Json = Fals
 
 
 @routes.command("put")
-def put_routes(context: typer.Context, file: File, *, json: Json = False) -> None:
-    """Put all routes: those of the file, in its order, in the place of all that are there."""
+def put_routes(
+    context: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="JSON: a list of routes, or as the HTTP surface takes or tells them; - reads what is piped in."
+        ),
+    ] = "",
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="There are to be no routes: nobody is told of alerts.")] = False,
+    expected_version: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=MOST, metavar="VERSION", help="Only if this version is there, 0 for none. Default: as the file says."
+        ),
+    ] = None,
+    comment: Comment = "",
+    author: Author = "",
+    json: Json = False,
+) -> None:
+    """Put all routes: those of the file, in its order, in the place of all that are there.
+
+    Where the file tells a version, as `routes list --json` does, it is refused when that is not the newest.
+    """
 
     def show(answer: PutRoutesResponse) -> None:
         show_routes(answer)
 
-    told = read_json(file)
-    request = parsed({"routes": told} if isinstance(told, list) else told, PutRoutesRequest(), file)
+    request = _routes_request(file, clear=clear)
+    if expected_version is not None:
+        request.expected_version = expected_version
+    request.author, request.comment = author, comment
     put(context, "PutRoutes", request, show, json=json)
 
 
@@ -109,6 +136,24 @@ def notifications(
     run(_notifications(alerting(context), request, alert, json))
 
 
+def _routes_request(file: str, *, clear: bool) -> PutRoutesRequest:
+    """Return how the routes are put that a file tells, or without one how all are taken away. Raises typer.BadParameter.
+
+    Who puts them and why is not read: an answer tells that of the version before.
+    """
+    told = read_json(file) if file else []
+    if isinstance(told, Mapping):
+        told = {_ROUTES_TOLD.get(name, name): value for name, value in told.items() if name not in _ASIDE}
+    request = parsed({"routes": told} if isinstance(told, list) else told, PutRoutesRequest(), file)
+    request.clear = request.clear or clear
+    if request.clear and request.routes:
+        raise typer.BadParameter(f"{named(file)} has routes in it", param_hint="--clear")
+    if not request.clear and not request.routes:
+        why = f"{named(file)} has no route in it" if file else "name a file"
+        raise typer.BadParameter(f"{why}; if nobody is to be told of alerts, say so with --clear", param_hint="FILE")
+    return request
+
+
 async def _test(address: Address, channel_id: str, json: bool) -> int:
     async with connected(address) as channel:
         answer = await AlertingServiceStub(channel).TestChannel(TestChannelRequest(channel_id=channel_id), timeout=DEADLINE_S)
@@ -126,5 +171,15 @@ async def _notifications(address: Address, request: ListNotificationsRequest, al
         if alert:
             (request.alert_id,) = await alert_ids(stub, [alert], is_open=False)
         answer = await stub.ListNotifications(request, timeout=DEADLINE_S)
-    print_json(answer) if json else show_notifications(cleaned(answer))
+        if request.channel_id and not answer.notifications and not json:
+            await _known(stub, request.channel_id)
+    is_narrowed = bool(request.channel_id or request.alert_id or request.state)
+    print_json(answer) if json else show_notifications(cleaned(answer), is_narrowed=is_narrowed)
     return 0
+
+
+async def _known(stub: AlertingServiceStub, channel_id: str) -> None:
+    """Raise CommandFailed unless there is such a channel."""
+    answer = await stub.ListChannels(ListChannelsRequest(), timeout=DEADLINE_S)
+    if channel_id not in {each.channel_id for each in answer.channels}:
+        raise CommandFailed(f"there is no channel {channel_id}; `rapport alerts channels list` has all")

@@ -40,13 +40,19 @@ def show_channels(answer: ListChannelsResponse) -> None:
 
 
 def show_routes(answer: ListRoutesResponse | PutRoutesResponse) -> None:
-    """Print routes in the order in which they are tried."""
-    if not answer.routes:
+    """Print routes in the order in which they are tried, and which version they are."""
+    if answer.routes:
+        _print_routes(answer.routes)
+    else:
         OUT.print("There is no route: nobody is told of alerts.", style="yellow")
-        return
+    if answer.version:
+        OUT.print(_version(answer), style="dim")
+
+
+def _print_routes(routes: Sequence[Route]) -> None:
     made = table("Routes, tried from above", "Route", "Alerts with", "Channels", "Together by", "Times", "Then",
                  wraps=("Route", "Alerts with", "Channels", "Together by"))  # fmt: skip
-    for route in answer.routes:
+    for route in routes:
         made.add_row(
             route.route_id,
             "\n".join(matcher_texts(route.matchers)) or "anything",
@@ -58,10 +64,20 @@ def show_routes(answer: ListRoutesResponse | PutRoutesResponse) -> None:
     OUT.print(made)
 
 
-def show_notifications(answer: ListNotificationsResponse) -> None:
+def _version(answer: ListRoutesResponse | PutRoutesResponse) -> str:
+    """Return which version routes are and, where that is told, when, by whom and why they were put."""
+    told = f"Version {answer.version}"
+    if isinstance(answer, PutRoutesResponse):
+        return told
+    when = f", put {moment(answer.put_time)}" if answer.HasField("put_time") else ""
+    by = f" by {answer.author}" if answer.author else ""
+    return f"{told}{when}{by}{f': {answer.comment}' if answer.comment else ''}"
+
+
+def show_notifications(answer: ListNotificationsResponse, *, is_narrowed: bool) -> None:
     """Print notifications, those that failed in red."""
     if not answer.notifications:
-        OUT.print("Nothing was told.")
+        OUT.print("No notification matches." if is_narrowed else "There is no notification of the last 30 days.")
         return
     made = table("Notifications", "Made", "State", "What", "Last attempt", wraps=("What", "Last attempt"))
     for each in answer.notifications:

@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 _Message = TypeVar("_Message", bound=Message)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+#: Texts whose lines stay lines: they are printed by themselves, never in a line with other things.
+_OF_LINES = frozenset(("description",))
 
 
 def plain(text: str) -> str:
@@ -18,8 +20,12 @@ def plain(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def _lines(text: str) -> str:
+    return "\n".join(map(plain, text.splitlines()))
+
+
 def cleaned(message: _Message) -> _Message:
-    """Return a copy of a message, all of whose texts are plain."""
+    """Return a copy of a message, all of whose texts are plain; descriptions keep their lines."""
     made = type(message)()
     made.CopyFrom(message)
     _clean(made)
@@ -38,6 +44,6 @@ def _clean(message: Message) -> None:
                 for each in value:
                     _clean(each)
         elif is_text:
-            setattr(message, field.name, plain(value))
+            setattr(message, field.name, _lines(value) if field.name in _OF_LINES else plain(value))
         elif field.message_type is not None:
             _clean(value)

@@ -27,10 +27,11 @@ from services.cli.alert_filtering import (
     filter_of,
 )
 from services.cli.alert_ids import alert_ids
+from services.cli.alert_listing import AlertListing, urgent_first
 from services.cli.alert_text import cleaned
 from services.cli.calling import DEADLINE_S, Address, connected, run
 from services.cli.layout import OUT, print_json
-from services.cli.show_alerts import alert_table, show_alert
+from services.cli.show_alerts import show_alert
 from services.cli.watching import Seen, follow
 
 app = typer.Typer(help="What is wrong, and what is done about it.", no_args_is_help=True, rich_markup_mode=None)
@@ -52,7 +53,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="How many alerts to show.")] = 100,
     json: Json = False,
 ) -> None:
-    """List alerts, the newest first: those that are over, too, unless --open is given."""
+    """List alerts: open ones, the most urgent first; then those that are over, the newest first, unless --open is given."""
     wanted = filter_of(
         types=types,
         severities=severities,
@@ -127,9 +128,9 @@ app.command("notifications")(alert_telling.notifications)
 
 
 def _show_list(answer: ListAlertsResponse) -> None:
-    OUT.print(alert_table("Alerts", answer.alerts))
+    OUT.print(AlertListing("Alerts", urgent_first(answer.alerts)))
     if answer.next_page_token:
-        OUT.print("There are more alerts; ask for more with --limit.", style="yellow")
+        OUT.print("There are more alerts, all of them older; ask for more with --limit.", style="yellow")
 
 
 async def _show(address: Address, told: str, json: bool) -> int:
@@ -142,18 +143,20 @@ async def _show(address: Address, told: str, json: bool) -> int:
 
 
 async def _watch(address: Address, filter_: AlertFilter, token: str, json: bool) -> int:
+    """Follow until Ctrl-C or a refusal; in the end tell the newest token that the stream brought, and no other."""
     board = Board()
+    last = ""
     with ExitStack() as screen:
         is_live = OUT.is_terminal and not OUT.is_dumb_terminal and not json
         live = screen.enter_context(Live(board, console=OUT)) if is_live else None
         try:
             async with connected(address) as channel:
                 async for seen in follow(channel, filter_, token):
-                    token = (seen.resume_token if isinstance(seen, WatchAlertsResponse) else "") or token
+                    last = (seen.resume_token if isinstance(seen, WatchAlertsResponse) else "") or last
                     _tell(board, seen, live, json)
         finally:
-            if token:
-                typer.echo(f"to go on from here, with the same filters: rapport alerts watch --since {token}", err=True)
+            if last:
+                typer.echo(f"to go on from here, with the same filters: rapport alerts watch --since {last}", err=True)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""How alerts read on a terminal: as a table, as one alert in full, and as a line."""
+"""How an alert reads on a terminal: in full, and as a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rapport.alerting.v1.act_pb2 import AlertAct
 from rapport.alerting.v1.alert_pb2 import (
@@ -17,11 +17,11 @@ from rapport.alerting.v1.alert_pb2 import (
     SubjectKind,
 )
 from rapport.insight.v1.vocabulary_pb2 import AlertType, Severity
-from rich.table import Table
 
 from services.cli.alert_ids import short
+from services.cli.alert_values import found, quantity
 from services.cli.filtering import word_of
-from services.cli.layout import NOTHING, OUT, moment, number, optional, pairs, span, table
+from services.cli.layout import NOTHING, OUT, moment, number, pairs, span, table
 
 _COLOURS = {Severity.critical: "bold red", Severity.high: "red", Severity.medium: "yellow", Severity.low: ""}
 
@@ -29,29 +29,12 @@ _COLOURS = {Severity.critical: "bold red", Severity.high: "red", Severity.medium
 _NAMED = (SUBJECT_KIND_UNSPECIFIED, SUBJECT_KIND_AGENT, SUBJECT_KIND_CUSTOMER, SUBJECT_KIND_TENANT)
 
 
-def alert_table(title: str, alerts: Iterable[Alert]) -> Table:
-    """Return a table of alerts, in the order given, two lines an alert where its message is short enough."""
-    made = table(title, "ID", "Since", "Severity", "Alert", wraps=["Alert"])
-    for alert in alerts:
-        told = [
-            f"{AlertType.Value.Name(alert.type)}: {alert.message}",
-            f"{whom(alert)}{_value(alert)}".lstrip(),
-            _standing(alert),
-        ]
-        made.add_row(
-            short(alert.alert_id),
-            moment(alert.fired_at).replace(" ", "\n", 1),
-            f"{Severity.Value.Name(alert.severity)}\n{_state(alert)}",
-            "\n".join(filter(None, told)),
-            style=colour(alert),
-        )
-    return made
-
-
 def show_alert(alert: Alert, acts: Sequence[AlertAct]) -> None:
     """Print an alert in full, and what people did about it."""
     severity, type_ = Severity.Value.Name(alert.severity), AlertType.Value.Name(alert.type)
-    OUT.print(f"{severity} · {_state(alert)} · {type_}: {alert.message}", style=colour(alert) or "bold")
+    OUT.print(f"{severity} · {state(alert)} · {type_}: {alert.message}", style=colour(alert) or "bold")
+    if alert.summary:
+        OUT.print(alert.summary)
     OUT.print(pairs("", [(name, told) for name, told in _told(alert) if told]))
     if acts:
         made = table("What people did", "When", "What", "Who", "Said", wraps=("Who", "Said"))
@@ -66,7 +49,7 @@ def alert_line(alert: Alert) -> str:
 
 
 def wrong(alert: Alert, value: str = "") -> str:
-    """Return how urgent an alert is, what is wrong, and with whom."""
+    """Return how urgent an alert is, what is wrong, and with whom; behind what is wrong a value."""
     told = f"{Severity.Value.Name(alert.severity)} {AlertType.Value.Name(alert.type)}: {alert.message}{value}"
     return " · ".join(filter(None, (told, whom(alert))))
 
@@ -93,15 +76,22 @@ def about(agent_id: str, customer_id: str) -> str:
     return " · ".join(f"{word} {id_}" for word, id_ in (("agent", agent_id), ("customer", customer_id)) if id_)
 
 
-def _state(alert: Alert) -> str:
+def state(alert: Alert) -> str:
+    """Return whether an alert goes on, in a word."""
     return word_of(AlertState.DESCRIPTOR, alert.state)
 
 
+def finding(alert: Alert) -> str:
+    """Return what was found, "" when there was nothing to measure: in the service's words or, from an older one, by the value."""
+    return alert.summary or found(alert)
+
+
 def _value(alert: Alert) -> str:
-    return f" ({number(alert.value, 2)} against {number(alert.threshold, 2)})" if alert.HasField("value") else ""
+    told = found(alert)
+    return f" ({told})" if told else ""
 
 
-def _standing(alert: Alert) -> str:
+def standing(alert: Alert) -> str:
     """Return what a person on call wants to know of an open alert besides what is wrong."""
     parts = [
         f"taken care of by {alert.acknowledgement.author or 'somebody'}" if alert.HasField("acknowledgement") else "",
@@ -123,8 +113,12 @@ def _told(alert: Alert) -> list[tuple[str, str]]:
         ("about", whom(alert) or "the whole tenant"),
         ("rule", f"{alert.rule_id} (version {alert.rule_version})"),
         ("labels", ", ".join(f"{name}={alert.labels[name]}" for name in sorted(alert.labels))),
-        ("value", f"{number(optional(alert, 'value'), 2)} against {number(alert.threshold, 2)}"),
-        ("compared with", number(alert.baseline, 2) if alert.HasField("baseline") else ""),
+        ("what to do", alert.description),
+        ("read more", alert.runbook_url),
+        ("value", found(alert) or f"none; the threshold is {quantity(alert.threshold, alert.unit)}"),
+        ("measured", quantity(alert.measured, alert.measured_unit) if alert.HasField("measured") else ""),
+        ("compared with", quantity(alert.baseline, alert.measured_unit) if alert.HasField("baseline") else ""),
+        ("rests on", f"{number(alert.samples)} fact{'' if alert.samples == 1 else 's'}" if alert.HasField("samples") else ""),
         ("wrong since", moment(alert.active_since) if alert.HasField("active_since") else ""),
         ("fired", moment(alert.fired_at)),
         ("right since", moment(alert.recovering_since) if alert.HasField("recovering_since") else ""),

@@ -24,7 +24,7 @@ class AlertingSettings(servicers.Alerting):
     backtest: rule_pb2.BacktestRuleResponse = field(default_factory=rule_pb2.BacktestRuleResponse)
     targets: dict[tuple[str, str], rule_pb2.RevenueTarget] = field(default_factory=dict)
     channels: dict[str, notification_pb2.Channel] = field(default_factory=dict)
-    routes: list[notification_pb2.Route] = field(default_factory=list)
+    put_routes: notification_pb2.ListRoutesResponse = field(default_factory=notification_pb2.ListRoutesResponse)
     test: notification_pb2.TestChannelResponse = field(default_factory=notification_pb2.TestChannelResponse)
     notifications: list[notification_pb2.Notification] = field(default_factory=list)
     #: Seconds that a backtest takes.
@@ -33,9 +33,13 @@ class AlertingSettings(servicers.Alerting):
     async def PutRule(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)
         versions = self.rules.setdefault(request.rule.rule_id, [])
-        if request.HasField("expected_version") and request.expected_version != len(versions):
-            await refuse(context, status("ABORTED", "VERSION_CONFLICT", f"version {len(versions)} is newer"))
-        return rule_pb2.PutRuleResponse(version=self._version(versions, request, request.rule))
+        there = versions[-1] if versions and not versions[-1].deleted else None
+        standing = there.rule.version if there else 0
+        if request.HasField("expected_version") and request.expected_version != standing:
+            await refuse(context, status("ABORTED", "VERSION_CONFLICT", f"the rule is at version {standing}"))
+        request.rule.version = standing
+        same = there is not None and there.rule == request.rule
+        return rule_pb2.PutRuleResponse(version=there if same else self._version(versions, request, request.rule))
 
     async def DeleteRule(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)
@@ -91,7 +95,7 @@ class AlertingSettings(servicers.Alerting):
 
     async def DeleteChannel(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)
-        if any(request.channel_id in route.channel_ids for route in self.routes):
+        if any(request.channel_id in route.channel_ids for route in self.put_routes.routes):
             await refuse(context, status("FAILED_PRECONDITION", "CHANNEL_IN_USE", "a route names the channel"))
         self.channels.pop(request.channel_id)
         return notification_pb2.DeleteChannelResponse()
@@ -106,12 +110,18 @@ class AlertingSettings(servicers.Alerting):
 
     async def PutRoutes(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)
-        self.routes = list(request.routes)
-        return notification_pb2.PutRoutesResponse(routes=self.routes)
+        there = self.put_routes.version
+        if request.HasField("expected_version") and request.expected_version != there:
+            await refuse(context, status("ABORTED", "VERSION_CONFLICT", f"the routes are at version {there}"))
+        self.put_routes = notification_pb2.ListRoutesResponse(
+            routes=request.routes, version=there + 1, author=request.author, comment=request.comment
+        )
+        self.put_routes.put_time.FromDatetime(NOW)
+        return notification_pb2.PutRoutesResponse(routes=request.routes, version=there + 1)
 
     async def ListRoutes(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)
-        return notification_pb2.ListRoutesResponse(routes=self.routes)
+        return self.put_routes
 
     async def ListNotifications(self, request, context):  # noqa: N802 - the contract names it
         await self._arrive(request, context)

@@ -95,6 +95,22 @@ async def test_the_course_of_a_subject_is_drawn_in_as_much_room_as_there_is(
     assert "from 10,000.00 to 27,000.00; fires above 20,000.00" in lines
 
 
+async def test_an_anomaly_that_looks_below_is_drawn_by_its_highest_sums(
+    house: House, rapport: Rapport, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OUT, "width", 80)
+    write(file, {"rule": RULE | {"comparison": "COMPARISON_BELOW", "fireAt": 5, "anomaly": {}}})
+    values: list[float | None] = [*[1.0] * 300, 7.0, *[1.0] * 399]
+    house.alerting.backtest = ParseDict(ANSWER | {"points": course(values)}, BacktestRuleResponse())
+
+    lines = (await rapport("alerts", "backtest", file, "--of", "asha")).stdout.splitlines()
+
+    assert "as the sum of how far days are below what is usual, above 5" in " ".join(" ".join(lines[:2]).split())
+    assert "from 1.00 to 7.00; fires above 5.00" in lines
+    (drawn,) = [line for line in lines if line.startswith("value ")]
+    assert drawn.count("█") == 1
+
+
 @pytest.mark.parametrize(
     ("points", "told"), [([], "There are no values of asha."), (course([None, None]), "No value could be told.")]
 )

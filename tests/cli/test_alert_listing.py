@@ -11,7 +11,7 @@ from rapport.alerting.v1.alerting_service_pb2 import ListAlertsRequest
 
 from services.cli.layout import OUT
 from tests.cli import alerting_servicer
-from tests.cli.alerting_servicer import OPEN, OVER, alert
+from tests.cli.alerting_servicer import OPEN, OTHER, OVER, alert
 from tests.cli.conftest import House, Rapport, squeezed
 
 STANDING = {
@@ -84,6 +84,85 @@ async def test_a_list_says_who_takes_care_of_what(house: House, rapport: Rapport
     assert "02:00:00 UTC firing" in text
     for told in ("taken care of by asha", "silenced", "explained by", "recovering", "flapping", "source billing", "9b00aa11"):
         assert told in text
+
+
+FOUND = {
+    "value": 55153.0,
+    "unit": "milliseconds",
+    "measuredUnit": "milliseconds",
+    "summary": "Mean response time of 24 h is 55.2 s, and must not be above 30 s",
+}
+
+
+async def test_a_list_tells_what_was_found_with_units(house: House, rapport: Rapport) -> None:
+    house.alerting.known = [alert(**FOUND), alert(OVER, **FOUND | {"summary": ""}), alert(OTHER)]
+    text = " ".join((await rapport("alerts", "list")).stdout.split())
+    assert f"agent asha · {FOUND['summary']}" in text
+    assert "agent asha · 55.2 s, above 30 s" in text
+    assert "agent asha · 35,000.00 against 30,000.00" in text
+
+
+async def test_open_alerts_come_first_and_of_these_the_most_urgent_but_json_stays(house: House, rapport: Rapport) -> None:
+    told = [("a", "low", "FIRING", 5), ("b", "critical", "RESOLVED", 4), ("c", "critical", "FIRING", 2),
+            ("d", "high", "FIRING", 3), ("e", "critical", "FIRING", 3), ("f", "low", "RESOLVED", 1)]  # fmt: skip
+    house.alerting.known = [
+        alert(name * 8, severity=severity, state=f"ALERT_STATE_{state}", firedAt=f"2026-05-04T02:0{minute}:00Z")
+        for name, severity, state, minute in told
+    ]
+
+    shown = (await rapport("alerts", "list")).stdout
+    printed = json.loads((await rapport("alerts", "list", "--json")).stdout)["alerts"]
+
+    assert sorted("abcdef", key=lambda name: shown.index(name * 8)) == list("ecdabf")
+    assert "".join(each["alertId"][0] for each in printed) == "abcdef"
+
+
+async def test_no_alerts_are_said_in_words(house: House, rapport: Rapport) -> None:
+    house.alerting.known = []
+    assert (await rapport("alerts", "list")).stdout == "No alerts.\n"
+
+
+async def test_on_a_narrow_terminal_an_alert_is_a_few_lines(
+    house: House, rapport: Rapport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OUT, "width", 40)
+    house.alerting.known = [
+        alert(**FOUND, severity="critical", message="Slow", acknowledgement={"author": "ben"}),
+        alert(OVER, severity="critical", message="Slow", state="ALERT_STATE_RESOLVED"),
+    ]
+    lines = [line.rstrip() for line in (await rapport("alerts", "list")).stdout.splitlines()]
+    assert lines == [
+        "Alerts (times are UTC)",
+        "3f2a91c0 critical 2026-05-04 02:00",
+        "  performance: Slow",
+        "  agent asha · Mean response time of 24",
+        "  h is 55.2 s, and must not be above 30",
+        "  s",
+        "  taken care of by ben",
+        "9b00aa11 critical over 2026-05-04 02:00",
+        "  performance: Slow",
+        "  agent asha · 35,000.00 against",
+        "  30,000.00",
+    ]
+
+
+async def test_an_alert_is_shown_with_units_and_with_what_to_do(house: House, rapport: Rapport) -> None:
+    more = {"value": 83.0, "threshold": 50.0, "unit": "percent", "measured": 55153.0, "baseline": 30100.0, "samples": "12"}
+    told = {"description": "Call the shop.\nThen\x1b the till's maker.", "runbookUrl": "https://example.com/slow"}
+    house.alerting.known = [alert(**FOUND | more | told)]
+
+    lines = squeezed((await rapport("alerts", "show", OPEN)).stdout)
+
+    assert lines[1] == FOUND["summary"]
+    wanted = ["what to do Call the shop.", "Then the till's maker.", "read more https://example.com/slow",
+              "value 83 %, above 50 %", "measured 55.2 s", "compared with 30.1 s", "rests on 12 facts"]  # fmt: skip
+    begin = lines.index(wanted[0])
+    assert lines[begin : begin + len(wanted)] == wanted
+
+
+async def test_an_alert_for_want_of_a_value_says_so(house: House, rapport: Rapport) -> None:
+    house.alerting.known = [alert(unit="count", value=None, threshold=5.0)]
+    assert "value none; the threshold is 5" in squeezed((await rapport("alerts", "show", OPEN)).stdout)
 
 
 async def test_an_alert_is_shown_by_the_beginning_of_its_id_with_what_was_done(house: House, rapport: Rapport) -> None:

@@ -28,7 +28,19 @@ async def test_a_rule_is_put_as_the_file_tells_it(house: House, rapport: Rapport
     result = await rapport("alerts", "rules", "put", file, "--author", "asha", "--comment", "stricter")
 
     assert (result.exit_code, result.stdout) == (0, "slow: version 1 holds from now on\n"), result.stderr
-    assert house.alerting.calls == [PutRuleRequest(rule=ParseDict(RULE, Rule()), author="asha", comment="stricter")]
+    assert house.alerting.calls[-1] == PutRuleRequest(rule=ParseDict(RULE, Rule()), author="asha", comment="stricter")
+
+
+async def test_a_rule_that_changes_nothing_says_so(rapport: Rapport, file: Path) -> None:
+    await rapport("alerts", "rules", "put", file)
+    assert (await rapport("alerts", "rules", "put", file)).stdout == "slow: nothing changed, version 1 says the same\n"
+
+
+async def test_a_rule_is_put_bare_or_as_the_http_surface_takes_it(house: House, rapport: Rapport, file: Path) -> None:
+    write(file, {"rule": RULE, "author": "ben", "expectedVersion": 0})
+    result = await rapport("alerts", "rules", "put", file, "--author", "asha")
+    assert result.exit_code == 0, result.stderr
+    assert house.alerting.calls[-1] == PutRuleRequest(rule=ParseDict(RULE, Rule()), author="asha", expected_version=0)
 
 
 async def test_what_show_prints_can_be_put_unless_somebody_was_faster(house: House, rapport: Rapport, file: Path) -> None:
@@ -39,15 +51,19 @@ async def test_what_show_prints_can_be_put_unless_somebody_was_faster(house: Hou
     assert (await rapport("alerts", "rules", "put", file)).stdout == "slow: version 2 holds from now on\n"
     assert house.alerting.calls[-1].expected_version == 1
     refused = await rapport("alerts", "rules", "put", file)
-    assert (refused.exit_code, refused.stderr) == (1, "rapport: ABORTED (VERSION_CONFLICT): version 2 is newer\n")
+    why, _, advice = refused.stderr.partition(". ")
+    assert (refused.exit_code, why) == (1, "rapport: ABORTED (VERSION_CONFLICT): the rule is at version 2")
+    assert "To change what is there, begin with: rapport alerts rules show slow --json" in advice
+    assert "to have version 1 again: rapport alerts rules restore slow --version 1" in advice
 
 
 async def test_lists_of_rules_are_put_one_after_the_other(house: House, rapport: Rapport, file: Path) -> None:
     write(file, [RULE, RULE | {"ruleId": "slower"}])
     assert len((await rapport("alerts", "rules", "put", file)).stdout.splitlines()) == 2
-    write(file, (await rapport("alerts", "rules", "list", "--json")).stdout)
-    printed = (await rapport("alerts", "rules", "put", file, "--json")).stdout.splitlines()
-    assert [json.loads(line)["version"]["rule"]["version"] for line in printed] == [2, 2]
+    printed = (await rapport("alerts", "rules", "list", "--json")).stdout
+    write(file, printed.replace("Agents are slow", "Too slow"))
+    answers = (await rapport("alerts", "rules", "put", file, "--json")).stdout.splitlines()
+    assert [json.loads(line)["version"]["rule"]["version"] for line in answers] == [2, 2]
 
 
 def test_a_rule_may_be_piped_in() -> None:
@@ -62,6 +78,9 @@ def test_a_rule_may_be_piped_in() -> None:
         ("[]", "has no rule in it"),
         ("[7]", "has no JSON object for a Rule"),
         (json.dumps(RULE | {"fireAtt": 1}), 'has no field named "fireAtt"'),
+        (json.dumps({"rule": RULE, "colour": "red"}), 'has no field named "colour"'),
+        (json.dumps({"rule": RULE | {"fireAtt": 1}}), 'has no field named "fireAtt"'),
+        (json.dumps({"rule": 7}), "is no PutRuleRequest"),
         (json.dumps(RULE | {"severity": "loud"}), "is no Rule"),
         (json.dumps(RULE | {"fireAt": "much"}), "is no Rule"),
     ],
@@ -84,7 +103,8 @@ async def test_a_file_that_is_not_there_is_wrong_usage(rapport: Rapport, tmp_pat
 
 async def test_a_refusal_is_one_line_with_the_fields(house: House, rapport: Rapport, file: Path) -> None:
     house.alerting.failures = [
-        status("INVALID_ARGUMENT", "INVALID_RULE", "a mean has no absence", **{"rule.absence": "a mean has none"})
+        None,
+        status("INVALID_ARGUMENT", "INVALID_RULE", "a mean has no absence", **{"rule.absence": "a mean has none"}),
     ]
     result = await rapport("alerts", "rules", "put", file)
     assert (result.exit_code, result.stderr) == (
@@ -115,7 +135,8 @@ async def test_rules_are_listed_with_when_they_fire(
 
 
 async def test_a_rule_is_shown_in_full(rapport: Rapport, file: Path) -> None:
-    more = {"keepFiringFor": "300s", "minSamples": 20, "noData": "NO_DATA_UNCHANGED", "burnRate": {"objective": 99.5}}
+    told = {"description": "Call the shop.\nThen the till's maker.", "runbookUrl": "https://example.com/slow"}
+    more = told | {"keepFiringFor": "300s", "minSamples": 20, "noData": "NO_DATA_UNCHANGED", "burnRate": {"objective": 99.5}}
     write(file, RULE | more | {"inhibits": [{"name": "type", "values": ["system"], "negated": True}]})
     await rapport("alerts", "rules", "put", file, "--author", "asha", "--comment", "stricter")
 
@@ -151,7 +172,7 @@ async def test_versions_tell_what_each_changed_and_an_earlier_one_can_be_had_bac
     write(file, RULE | {"fireAt": 18000, "labels": {"team": "shop", "env": "live"}, "absence": {}})
     await rapport("alerts", "rules", "put", file, "--author", "asha", "--comment", "stricter")
     deleted = await rapport("alerts", "rules", "delete", "slow", "--comment", "for good")
-    assert deleted.stdout.startswith("slow is deleted.")
+    assert deleted.stdout == "slow is deleted. To have it back: rapport alerts rules restore slow\n"
 
     lines = squeezed((await rapport("alerts", "rules", "versions", "slow")).stdout)
 
@@ -159,8 +180,20 @@ async def test_versions_tell_what_each_changed_and_an_earlier_one_can_be_had_bac
     assert any(line.endswith("asha absence: — → yes stricter") for line in lines)
     assert {"fireAt: 20,000 → 18,000", "labels.env: — → live", "labels.team: care → shop"} <= set(lines)
     assert json.loads((await rapport("alerts", "rules", "show", "slow", "--version", 1, "--json")).stdout)["fireAt"] == 20000
+    assert lines[-1] == "To have one again: rapport alerts rules restore slow --version VERSION"
     missing = await rapport("alerts", "rules", "show", "slow", "--version", 9)
     assert (missing.exit_code, "has no version 9" in missing.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("comparison", "side"), [("ABOVE", "above"), ("BELOW", "below")])
+async def test_an_anomaly_fires_above_its_sum_whichever_way_it_looks(
+    rapport: Rapport, file: Path, comparison: str, side: str
+) -> None:
+    write(file, RULE | {"comparison": f"COMPARISON_{comparison}", "fireAt": 5, "anomaly": {}, "for": "0s"})
+    await rapport("alerts", "rules", "put", file)
+    told = f"averageResponseTime of each agent, as the sum of how far days are {side} what is usual, above 5"
+    assert told in " ".join((await rapport("alerts", "rules", "list")).stdout.split())
+    assert f"fires when {told}" in squeezed((await rapport("alerts", "rules", "show", "slow")).stdout)
 
 
 async def test_measures_are_listed(house: House, rapport: Rapport) -> None:

@@ -39,7 +39,9 @@ async def test_a_channel_is_put_and_its_secret_never_shown(house: House, rapport
     result = await rapport("alerts", "channels", "put", file)
 
     assert result.exit_code == 0, result.stderr
-    assert house.alerting.calls == [PutChannelRequest(channel=ParseDict(HOOK, Channel()))]
+    write(file, {"channel": HOOK})
+    assert (await rapport("alerts", "channels", "put", file)).exit_code == 0
+    assert house.alerting.calls == 2 * [PutChannelRequest(channel=ParseDict(HOOK, Channel()))]
     assert result.stdout == "hook: https://example.com/alerts. To try it: rapport alerts channels test hook\n"
 
 
@@ -71,7 +73,7 @@ async def test_a_channel_that_a_route_names_stays(house: House, rapport: Rapport
         1,
         "rapport: FAILED_PRECONDITION (CHANNEL_IN_USE): a route names the channel\n",
     )
-    house.alerting.routes = []
+    house.alerting.put_routes.ClearField("routes")
     assert (await rapport("alerts", "channels", "delete", "hook")).stdout == "hook is deleted\n"
 
 
@@ -100,18 +102,47 @@ async def test_routes_are_put_as_a_list_or_as_they_are_answered(
     monkeypatch.setattr(OUT, "width", 80)
     assert "nobody is told of alerts" in (await rapport("alerts", "routes", "list")).stdout
     write(file, ROUTES)
-    put = await rapport("alerts", "routes", "put", file)
+    put = await rapport("alerts", "routes", "put", file, "--author", "asha", "--comment", "nights")
 
     assert put.exit_code == 0, put.stderr
-    assert house.alerting.calls[-1] == ParseDict({"routes": ROUTES}, PutRoutesRequest())
+    request = ParseDict({"routes": ROUTES, "author": "asha", "comment": "nights"}, PutRoutesRequest())
+    assert house.alerting.calls[-1] == request
     assert max(map(len, put.stdout.splitlines())) <= 80
     text = " ".join(put.stdout.split())
     for told in ("night severity=high or hook, pager rule_id first 1 min next", "critical then 5 min", "again 1 h",
-                 "rest anything nobody all first 30 s ends"):  # fmt: skip
+                 "rest anything nobody all first 30 s ends", "Version 1"):  # fmt: skip
         assert told in text
+    listed = (await rapport("alerts", "routes", "list")).stdout
+    assert listed.splitlines()[-1] == "Version 1, put 2026-05-04 02:10:00 UTC by asha: nights"
     write(file, (await rapport("alerts", "routes", "list", "--json")).stdout)
+    assert (await rapport("alerts", "routes", "put", file, "--author", "ben")).exit_code == 0
+    assert house.alerting.calls[-1] == ParseDict({"routes": ROUTES, "author": "ben", "expectedVersion": 1}, PutRoutesRequest())
+
+
+async def test_routes_that_somebody_else_has_put_since_are_not_replaced(house: House, rapport: Rapport, file: Path) -> None:
+    write(file, {"routes": ROUTES, "version": 0})
     assert (await rapport("alerts", "routes", "put", file)).exit_code == 0
-    assert house.alerting.calls[-1] == ParseDict({"routes": ROUTES}, PutRoutesRequest())
+    refused = await rapport("alerts", "routes", "put", file)
+    assert (refused.exit_code, refused.stderr) == (1, "rapport: ABORTED (VERSION_CONFLICT): the routes are at version 1\n")
+    assert (await rapport("alerts", "routes", "put", file, "--expected-version", 1)).exit_code == 0
+    assert house.alerting.put_routes.version == 2
+
+
+async def test_routes_are_taken_away_only_where_that_is_said(house: House, rapport: Rapport, file: Path) -> None:
+    for told in ("[]", '{"routes": []}', "{}"):
+        write(file, told)
+        refused = await rapport("alerts", "routes", "put", file)
+        assert refused.exit_code == 2
+        assert "has no route in it; if nobody is to be told of alerts, say so with --clear" in words_of(refused.stderr)
+    assert (await rapport("alerts", "routes", "put")).exit_code == 2
+    write(file, ROUTES)
+    assert "has routes in it" in words_of((await rapport("alerts", "routes", "put", file, "--clear")).stderr)
+    assert not house.alerting.calls
+
+    cleared = await rapport("alerts", "routes", "put", "--clear", "--author", "asha")
+
+    assert cleared.stdout.splitlines() == ["There is no route: nobody is told of alerts.", "Version 1"]
+    assert house.alerting.calls == [PutRoutesRequest(clear=True, author="asha")]
 
 
 @pytest.mark.parametrize("what", ["channels", "routes"])
@@ -121,7 +152,9 @@ async def test_a_file_with_a_field_that_is_not_known_is_wrong_usage(
     write(file, '{"colour": "red"}')
     result = await rapport("alerts", what, "put", file)
     assert result.exit_code == 2
-    assert 'no field named "colour"' in " ".join(result.stderr.replace("│", " ").split())
+    assert 'no field named "colour"' in words_of(result.stderr)
+    write(file, json.dumps({"channel": HOOK, "routes": ROUTES, "colour": "red"}))
+    assert 'no field named "' in words_of((await rapport("alerts", what, "put", file)).stderr)
     assert not house.alerting.calls
 
 
@@ -153,9 +186,22 @@ async def test_notifications_are_listed_with_how_they_were_tried(
 
 
 async def test_notifications_are_narrowed(house: House, rapport: Rapport) -> None:
+    house.alerting.channels["hook"] = ParseDict(HOOK, Channel())
     result = await rapport("alerts", "notifications", "--channel", "hook", "--alert", "3f2a9", "--state", "failed")
-    assert (result.exit_code, result.stdout) == (0, "Nothing was told.\n"), result.stderr
-    assert house.alerting.calls[-1] == ListNotificationsRequest(
+    assert (result.exit_code, result.stdout) == (0, "No notification matches.\n"), result.stderr
+    assert house.alerting.calls[-2] == ListNotificationsRequest(
         channel_id="hook", alert_id=OPEN, state=NOTIFICATION_STATE_FAILED, page_size=50
     )
+    assert (await rapport("alerts", "notifications", "--state", "pending")).stdout == "No notification matches.\n"
+    assert (await rapport("alerts", "notifications")).stdout == "There is no notification of the last 30 days.\n"
     assert (await rapport("alerts", "notifications", "--state", "lost")).exit_code == 2
+
+
+async def test_a_channel_that_is_not_there_is_said(rapport: Rapport) -> None:
+    result = await rapport("alerts", "notifications", "--channel", "hok")
+    assert (result.exit_code, result.stderr) == (1, "rapport: there is no channel hok; `rapport alerts channels list` has all\n")
+
+
+def words_of(text: str) -> str:
+    """Return a complaint without the frame around it."""
+    return " ".join(text.replace("│", " ").split())

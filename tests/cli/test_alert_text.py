@@ -24,6 +24,7 @@ def test_every_text_of_a_message_is_cleaned_and_the_message_itself_stays() -> No
     made = cleaned(told)
     assert (list(made.matchers[0].values), made.author, told.author) == (["a b", "c"], " a", "\x1ba")
     assert cleaned(alert(labels={"team": "a\x1bb"})).labels["team"] == "a b"
+    assert cleaned(alert(description="call\x1b[2J\r\nthen\x85wait")).description == "call [2J\nthen\nwait"
 
 
 @pytest.mark.parametrize(

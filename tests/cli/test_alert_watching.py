@@ -70,6 +70,25 @@ def test_a_board_fits_its_terminal_and_leaves_out_the_least_urgent() -> None:
     assert len(shown.splitlines()) <= 24
     assert "critical" in shown
     assert "more, no more urgent than these" in shown
+    narrow = drawn(board, width=40)
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert len(narrow.splitlines()) <= 24
+    assert "00000003 critical 2026-05-04 02:00" in narrow
+
+
+def test_a_change_of_the_value_tells_it() -> None:
+    board = Board()
+    (line,) = board.take(event(8, "UPDATED", value=55153.0, unit="milliseconds"))
+    assert "updated   3f2a91c0 high performance: Agent response time above threshold (55.2 s, above 30 s)" in line
+    newest = drawn(board).splitlines()[-1].rstrip()
+    assert newest.startswith("02:10:00 3f2a91c0 updated: 55.2 s, above 30 s · high performance")
+
+
+def test_a_note_on_an_alert_that_is_over_does_not_open_it() -> None:
+    board = Board()
+    board.take(event(8, "NOTED", state="ALERT_STATE_RESOLVED", comment="it was the till"))
+    assert board.open == []
+    assert "No alerts." in drawn(board)
 
 
 def test_severities_have_colours_and_words() -> None:
@@ -104,7 +123,7 @@ async def test_a_watch_is_narrowed_like_a_list_and_goes_on_by_its_token(house: H
     assert request.resume_token == "t3"
     matchers = [Matcher(name="team", values=["care"])]
     assert request.filter == AlertFilter(rule_ids=["slow"], matchers=matchers, suppressed=False)
-    assert result.exit_code == 1
+    assert (result.exit_code, result.stderr) == (1, "rapport: INVALID_ARGUMENT (INVALID_RESUME_TOKEN): another filter's\n")
 
 
 @pytest.mark.parametrize("option", ["--since", "--resume"])
