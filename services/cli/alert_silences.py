@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from rapport.alerting.v1.act_pb2 import (
@@ -91,7 +92,9 @@ async def _add(addresses: Addresses, silence: Silence, asked: Period, length: ti
         silence.end_time.FromDatetime(begins + length)
     async with connected(addresses.alerting) as channel:
         stub = AlertingServiceStub(channel)
-        answer = await stub.PutSilence(PutSilenceRequest(silence=silence), timeout=DEADLINE_S)
+        # Asked again under the same id when the answer is lost.
+        request = PutSilenceRequest(silence=silence, request_id=str(uuid4()))
+        answer = await call(stub.PutSilence, request, deadline_s=DEADLINE_S)
         wanted = AlertFilter(matchers=silence.matchers, states=[ALERT_STATE_FIRING])
         held = None if json else await stub.ListAlerts(ListAlertsRequest(filter=wanted, page_size=_MOST), timeout=DEADLINE_S)
     if held is None:

@@ -95,6 +95,8 @@ class Alerting(AlertingSettings):
     failures: list[status_pb2.Status | None] = field(default_factory=list)
     #: How each of the next acts fails once it is done, as when the answer gets lost.
     lost: list[status_pb2.Status] = field(default_factory=list)
+    #: Requests that made a silence.
+    put: set[str] = field(default_factory=set)
     #: Alerts on a page, at most.
     page: int = 1000
 
@@ -135,7 +137,11 @@ class Alerting(AlertingSettings):
         made.silence_id = SILENCE
         if not made.HasField("start_time"):
             made.start_time.FromDatetime(NOW)
-        self.silences.append(made)
+        if request.request_id not in self.put:
+            self.put.add(request.request_id)
+            self.silences.append(made)
+        if self.lost:
+            await refuse(context, self.lost.pop(0))
         return act_pb2.PutSilenceResponse(silence=made)
 
     async def EndSilence(self, request, context):  # noqa: N802 - the contract names it

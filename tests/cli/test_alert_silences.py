@@ -12,6 +12,7 @@ from rapport.alerting.v1.alert_pb2 import ALERT_STATE_FIRING, Matcher
 from services.cli.layout import OUT
 from tests.cli.alerting_servicer import SILENCE
 from tests.cli.conftest import House, Rapport, squeezed
+from tests.cli.servicers import status
 
 
 def put_of(house: House) -> Silence:
@@ -36,6 +37,18 @@ async def test_a_silence_lasts_as_long_as_is_said(house: House, rapport: Rapport
     assert "Open alerts that satisfy it: 2." in result.stdout
     assert list(house.alerting.calls[-1].filter.states) == [ALERT_STATE_FIRING]
     assert list(house.alerting.calls[-1].filter.matchers) == list(made.matchers)
+
+
+async def test_an_answer_that_gets_lost_makes_no_second_silence(house: House, rapport: Rapport) -> None:
+    house.alerting.lost = [status("UNAVAILABLE", "DATABASE_UNAVAILABLE", "away")]
+    before = len(house.alerting.silences)
+
+    assert (await rapport("alerts", "silence", "add", "rule_id=slow", "--for", "1h")).exit_code == 0
+
+    requests = [call for call in house.alerting.calls if isinstance(call, PutSilenceRequest)]
+    assert len(requests) == 2
+    assert len({r.request_id for r in requests}) == 1
+    assert len(house.alerting.silences) == before + 1
 
 
 async def test_times_without_a_zone_are_the_tenants(house: House, rapport: Rapport) -> None:
