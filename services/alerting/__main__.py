@@ -9,8 +9,8 @@ from uuid import uuid4
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 from rapport.auth.v1 import scope_pb2
 
-from services.alerting.delivery import Delivery
 from services.alerting.log_reader import LogReader
+from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
 from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention
@@ -46,12 +46,16 @@ async def main() -> None:
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
-    delivery = Delivery(settings.receivers(), clock)
+    delivery = MeasuredDelivery(settings.receivers(), clock, observed.meter)
     servicer = AlertingServicer(database, streams, Signer("page", keys), clock, delivery=delivery)
-    worker = Worker(database, observed.tracer, clock, uuid4)
+    rounds = RoundMetrics(observed.meter)
+    worker = Worker(database, observed.tracer, clock, uuid4, rounds)
     prober = Prober(database, settings.probed(), clock)
     notifier = Notifier(database, delivery, clock, uuid4)
     retention = Retention(database, clock)
+    background = [worker.run, notifier.run, prober.run, retention.run]
+    if settings.metrics_port or settings.otlp_endpoint:
+        background.append(Gauges(database, clock, observed.meter, rounds).run)
     registration = Registration(
         "rapport.alerting.v1.AlertingService", alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server, servicer
     )
@@ -61,7 +65,7 @@ async def main() -> None:
         scope_extension=scope_pb2.scope,
         telemetry=observed,
         database=database,
-        background=[worker.run, notifier.run, prober.run, retention.run],
+        background=background,
         on_drain=[streams.close],
     )
 

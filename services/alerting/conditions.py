@@ -1,4 +1,4 @@
-"""What a rule compares its measure with. Durations are in seconds."""
+"""What a rule compares its measure with. Durations are in seconds. `UNIT` is that of the value; none: the measure's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Threshold:
     """The measure itself."""
 
     KIND: ClassVar[str] = "threshold"
+    UNIT: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Change:
     """
 
     KIND: ClassVar[str] = "change"
+    UNIT: ClassVar[str] = "percent"
 
     weeks: int = 4
 
@@ -37,6 +39,7 @@ class Target:
     """
 
     KIND: ClassVar[str] = "target"
+    UNIT: ClassVar[str] = "percent"
 
     from_day: int = 3
 
@@ -46,6 +49,7 @@ class Absence:
     """Hours since the last of what came within the last `expected_within_s` seconds."""
 
     KIND: ClassVar[str] = "absence"
+    UNIT: ClassVar[str] = "hours"
 
     expected_within_s: int = 7 * _DAY_S
 
@@ -58,6 +62,7 @@ class BurnRate:
     """
 
     KIND: ClassVar[str] = "burn_rate"
+    UNIT: ClassVar[str] = "times"
 
     objective: float
     short_window_s: int | None = None
@@ -76,6 +81,7 @@ class Anomaly:
     """
 
     KIND: ClassVar[str] = "anomaly"
+    UNIT: ClassVar[str] = "standard deviations"
 
     allowance: float = 0.5
 

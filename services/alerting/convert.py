@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2
 from rapport.metrics.v1 import agent_pb2
 
+from services.alerting import wording
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert
 from services.alerting.log import Bookmark, Created, Message, Told
@@ -54,15 +56,12 @@ def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
         subject_kind=number(alert.subject_kind),
         agent_id=alert.subject_id if alert.subject_kind == SubjectKind.AGENT else None,
         customer_id=alert.subject_id if alert.subject_kind == SubjectKind.CUSTOMER else None,
-        value=alert.value,
-        threshold=alert.threshold,
         fired_at=timestamp_of(alert.fired_at),
         resolved_at=timestamp_of(alert.resolved_at),
         revision=alert.revision,
         episode=alert.episode,
         subject_id=alert.subject_id,
         labels=alert.labels,
-        baseline=alert.baseline,
         active_since=timestamp_of(alert.active_since),
         recovering_since=timestamp_of(alert.recovering_since),
         acknowledgement=_acknowledgement(alert),
@@ -70,7 +69,28 @@ def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
         inhibited_by=str(alert.inhibited_by) if alert.inhibited_by else None,
         flapping=alert.is_flapping,
         resolved_by=alert.resolved_by,
+        **_found(alert),
     )
+
+
+def _found(alert: Alert) -> dict[str, Any]:
+    """Return the contract's fields that tell what was found, and what to do."""
+    details = alert.details
+    return {
+        "summary": wording.summary(alert),
+        "measure": details.measure,
+        "condition": details.condition,
+        "unit": wording.unit_of(details),
+        "measured_unit": wording.measured_unit_of(details),
+        "window": Duration(seconds=details.window_s) if details.window_s else None,
+        "value": alert.value,
+        "threshold": alert.threshold,
+        "baseline": alert.baseline,
+        "measured": details.measured,
+        "samples": details.samples,
+        "description": details.description,
+        "runbook_url": details.runbook_url,
+    }
 
 
 def _acknowledgement(alert: Alert) -> alert_pb2.Acknowledgement | None:

@@ -44,6 +44,8 @@ def rule_from_proto(told: rule_pb2.Rule) -> Rule:
         is_disabled=told.disabled,
         inhibits=tuple(map(convert.matcher_from_proto, told.inhibits)),
         condition=_condition(told),
+        description=told.description,
+        runbook_url=told.runbook_url,
     )
 
 
@@ -69,6 +71,8 @@ def rule_to_proto(rule: Rule) -> rule_pb2.Rule:
         labels=rule.labels,
         disabled=rule.is_disabled,
         inhibits=[convert.matcher_to_proto(m) for m in rule.inhibits],
+        description=rule.description,
+        runbook_url=rule.runbook_url,
     )
     getattr(message, rule.condition.KIND).CopyFrom(_told(rule.condition))
     return message

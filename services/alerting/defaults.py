@@ -162,8 +162,23 @@ _SECOND = (
     ),
 )
 
+#: What only the list of notifications said before.
+_THIRD = (
+    Rule(
+        rule_id="notifications-failing",
+        type=AlertType.SYSTEM,
+        severity=Severity.HIGH,
+        subject_kind=SubjectKind.TENANT,
+        measure="failedNotifications",
+        comparison=Comparison.ABOVE,
+        fire_at=0.0,
+        window_s=60 * 60,
+        message="Notifications could not be delivered",
+    ),
+)
+
 #: Rules by the version of the defaults that added them, the first first. What a tenant was given once is the tenant's to change.
-DEFAULT_RULES: tuple[tuple[Rule, ...], ...] = (_FIRST, _SECOND)
+DEFAULT_RULES: tuple[tuple[Rule, ...], ...] = (_FIRST, _SECOND, _THIRD)
 
 
 def defaults_after(given: int) -> list[Rule]:

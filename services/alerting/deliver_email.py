@@ -19,6 +19,7 @@ from services.alerting.lifecycle import Alert, AlertState
 from services.alerting.notices import TEST, Notice
 from services.alerting.posting import TIMEOUT_S
 from services.alerting.rules import Severity
+from services.alerting.wording import Guidance, guidance, summary, taken_by
 
 #: Alerts that are told of; the others are counted.
 SHOWN = 100
@@ -152,7 +153,9 @@ def _lines(notice: Notice) -> list[str]:
         return ["This is a test of a notification channel of Rapport. There is nothing to do."]
     lines = [line for alert in notice.alerts[:SHOWN] for line in (*_about(alert), "")]
     hidden = len(notice.alerts) - SHOWN
-    return [*lines, *([f"and {hidden} more", ""] if hidden > 0 else []), f"Route: {notice.route_id}"]
+    more = [f"and {hidden} more", ""] if hidden > 0 else []
+    todo = [line for told in guidance(notice.alerts[:SHOWN]) for line in (*_guidance(told), "")]
+    return [*lines, *more, *todo, f"Route: {notice.route_id}"]
 
 
 def _about(alert: Alert) -> list[str]:
@@ -160,10 +163,17 @@ def _about(alert: Alert) -> list[str]:
     told = [f"{'RESOLVED' if is_over else Severity(alert.severity).name}: {one_line(alert.message)}"]
     if alert.subject_id:
         told.append(f"  {alert.names['subject_kind']}: {one_line(alert.subject_id)}")
-    if alert.value is not None:
-        told.append(f"  value: {alert.value:g} (threshold {alert.threshold:g})")
+    told.append(f"  found: {one_line(summary(alert))}")
     told.append(f"  since: {alert.fired_at:%Y-%m-%d %H:%M:%S} UTC")
     if alert.resolved_at is not None:
         told.append(f"  until: {alert.resolved_at:%Y-%m-%d %H:%M:%S} UTC")
+    if alert.acknowledged_at is not None:
+        told.append(f"  {one_line(taken_by(alert))}")
     told += [f"  {one_line(name)}: {one_line(value)}" for name, value in sorted(alert.labels.items())]
-    return [*told, f"  alert: {alert.alert_id}"]
+    return [*told, f"  rule: {alert.rule_id}", f"  alert: {alert.alert_id}"]
+
+
+def _guidance(told: Guidance) -> list[str]:
+    """Return what to do about the alerts of a rule: lines stay lines."""
+    said = [f"  {one_line(line)}" for line in told.description.splitlines()]
+    return [f"What to do ({told.rule_id}):", *said, *([f"  {one_line(told.runbook_url)}"] if told.runbook_url else [])]

@@ -11,6 +11,7 @@ from services.alerting.lifecycle import Alert
 from services.alerting.notices import RESOLVE, TEST, TRIGGER, Notice
 from services.alerting.posting import Post
 from services.alerting.rules import Severity
+from services.alerting.wording import guidance, summary, taken_by, unit_of
 
 URL = "https://events.pagerduty.com/v2/enqueue"
 
@@ -34,7 +35,7 @@ def post_of(pagerduty: PagerDuty, notice: Notice, url: str = URL) -> Post:
         "dedup_key": f"rapport-test-{notice.notification_id}" if notice.status == TEST else notice.key,
     }
     if action != RESOLVE:
-        said |= {"client": "Rapport", "payload": _payload(notice)}
+        said |= {"client": "Rapport", "payload": _payload(notice), "links": _links(notice)}
     headers = {"Rapport-Notification-Id": str(notice.notification_id)}
     return Post(url, json.dumps(said, ensure_ascii=False).encode(), headers)
 
@@ -45,7 +46,7 @@ def _payload(notice: Notice) -> dict[str, Any]:
     alert = notice.alerts[0]
     subject = f": {alert.names['subject_kind']} {alert.subject_id}" if alert.subject_id else ""
     return {
-        "summary": f"{alert.message}{subject}"[:_SUMMARY],
+        "summary": f"{alert.message}{subject}: {summary(alert)}"[:_SUMMARY],
         "source": alert.subject_id or _SOURCE,
         "severity": _SEVERITY.get(alert.severity, "error"),
         "timestamp": alert.fired_at.isoformat(),
@@ -56,11 +57,20 @@ def _payload(notice: Notice) -> dict[str, Any]:
     }
 
 
+def _links(notice: Notice) -> list[dict[str, str]]:
+    told = (each for each in guidance(notice.alerts) if each.runbook_url)
+    return [{"href": each.runbook_url, "text": f"What to do: {each.rule_id}"} for each in told]
+
+
 def _details(alert: Alert) -> dict[str, Any]:
     return {
+        **alert.names,
         "alert_id": str(alert.alert_id),
+        "found": summary(alert),
         "value": alert.value,
         "threshold": alert.threshold,
+        "unit": unit_of(alert.details),
         "episode": alert.episode,
-        **alert.names,
+        "what to do": alert.details.description,
+        "taken care of": taken_by(alert),
     }

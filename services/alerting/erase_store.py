@@ -22,7 +22,9 @@ _RENAME_ALERTS = text(
     """
     WITH new AS (SELECT * FROM unnest(CAST(:customers AS text[]), CAST(:pseudonyms AS text[])) AS n(customer_id, pseudonym))
     UPDATE alerting.alert AS a SET subject_id = new.pseudonym, acknowledged_comment = '',
-        message = CASE WHEN a.rule_id = ANY(CAST(:rules AS text[])) THEN :gone ELSE a.message END
+        message = CASE WHEN a.rule_id = ANY(CAST(:rules AS text[])) THEN :gone ELSE a.message END,
+        details = CASE WHEN a.rule_id = ANY(CAST(:rules AS text[])) THEN a.details - 'description' - 'runbook_url'
+            ELSE a.details END
     FROM new
     WHERE a.tenant_id = :tenant AND a.subject_kind = :kind AND a.subject_id = new.customer_id
     RETURNING a.alert_id, new.pseudonym, a.rule_id = ANY(CAST(:rules AS text[])) AS is_named
@@ -33,13 +35,16 @@ _RENAME_LOGGED = text(
     """
     WITH new AS (
         SELECT alert_id, jsonb_build_object('subject_id', pseudonym, 'acknowledged_comment', '')
-            || CASE WHEN is_named THEN jsonb_build_object('message', CAST(:gone AS text)) ELSE '{}' END AS said
+            || CASE WHEN is_named THEN jsonb_build_object('message', CAST(:gone AS text)) ELSE '{}' END AS said,
+            CASE WHEN is_named THEN '{details,description}'::text[] ELSE '{}' END AS description,
+            CASE WHEN is_named THEN '{details,runbook_url}'::text[] ELSE '{}' END AS runbook
         FROM unnest(CAST(:alerts AS uuid[]), CAST(:pseudonyms AS text[]), CAST(:named AS boolean[]))
             AS n(alert_id, pseudonym, is_named)
     )
     UPDATE alerting.alert_log AS l SET
-        before = CASE WHEN jsonb_typeof(l.before) = 'object' THEN l.before || new.said ELSE l.before END,
-        after = l.after || new.said,
+        before = CASE WHEN jsonb_typeof(l.before) = 'object' THEN (l.before || new.said) #- description #- runbook
+            ELSE l.before END,
+        after = (l.after || new.said) #- description #- runbook,
         comment = ''
     FROM new WHERE l.tenant_id = :tenant AND l.alert_id = new.alert_id
     """
@@ -83,7 +88,7 @@ async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> di
 async def rename(conn: AsyncConnection, pseudonyms: Mapping[str, str], rule_ids: Collection[str] = ()) -> None:
     """Put pseudonyms in the place of customers in alerts, in what was done about them and in the log.
 
-    Take out what was said about them, and the message where it is one of the rules that named them.
+    Take out what was said about them, and what they say to do and why where that is of a rule that named them.
     """
     said = {"tenant": current_tenant(), "gone": GONE}
     names = {"customers": list(pseudonyms), "pseudonyms": list(pseudonyms.values()), "kind": int(SubjectKind.CUSTOMER)}

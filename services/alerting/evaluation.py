@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -85,7 +85,8 @@ async def _find(
     busy = going_on.subjects(rules)
     questions = [Question(rule, looked_at.asks(rule, busy[rule.rule_id]), busy[rule.rule_id]) for rule in rules]
     questions = [each for each in questions if each.ids is None or each.ids]
-    measured = await measure(conn, questions, now, await get_settings(conn))
+    settings = await get_settings(conn)
+    measured = await measure(conn, questions, now, settings)
     known = await _list_known(conn, questions)
     findings: list[Finding] = []
     gone: set[Fingerprint] = set()
@@ -95,7 +96,8 @@ async def _find(
         named = {*readings, *(each.ids or ()), *(known if is_due and each.ids is None else ())}
         absent = (named | going) - readings.keys() - known if is_due else set()
         wrong = {subject for subject in named - absent if rule.is_broken_by(readings.get(subject))}
-        findings += _findings(rule, wrong | (going - absent), readings, going_on)
+        found = _findings(rule, wrong | (going - absent), readings, going_on)
+        findings += [replace(finding, currency=settings.reporting_currency) for finding in found]
         gone |= {Fingerprint(rule.rule_id, Subject(rule.subject_kind, subject)) for subject in absent}
         # Thousands of subjects take a while, and streams are not to wait for all rules.
         await asyncio.sleep(0)

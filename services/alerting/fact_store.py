@@ -1,4 +1,4 @@
-"""SQL of what rules read fact by fact and not from sums of them: last ratings, follow-ups, grades, and services' health.
+"""SQL of what rules read one by one and not from sums: last ratings, follow-ups, grades, services' health, notifications.
 
 Each returns, by subject, the value and how many facts it rests on.
 """
@@ -13,13 +13,28 @@ from sqlalchemy import DateTime, Double, case, cast, func, literal, literal_colu
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.measures import SAMPLES, VALUE
+from services.alerting.attempts import TRIED_FOR, State
+from services.alerting.measures import MEASURES, SAMPLES, VALUE, Kept
+from services.alerting.notices import CHANNEL_CHANGED, CHANNEL_DELETED, HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from services.alerting.outages import Seen, Told
 from services.alerting.reading_store import Found, among, periods
 from services.alerting.readings import Span, Sums
 from services.alerting.uptime import HealthState
 from services.runtime.tenancy import THIS_TENANT
-from services.storage.schema import agent, agent_state, contribution, event, follow_up, grade_day, probe, tally_total_day
+from services.storage.schema import (
+    agent,
+    agent_state,
+    alert,
+    attempt,
+    contribution,
+    event,
+    follow_up,
+    grade_day,
+    notification,
+    probe,
+    rule,
+    tally_total_day,
+)
 
 #: The kind of contribution that a conversation makes; ingest.follow_up's status open; ingest.agent's state retired.
 _CONVERSATION, _OPEN, _RETIRED = 1, 1, 4
@@ -28,6 +43,12 @@ _GRADED_DAYS, _GRADE_HOLDS = 30, timedelta(days=2)
 _GRADES = {"A+": 7, "A": 6, "B+": 5, "B": 4, "C+": 3, "C": 2, "D": 1}
 #: ingest.event's kind of a report of a service's health, and scoring's number of those that say it is down.
 _HEALTH, _DOWNS = 22, 72
+#: Why notifications are given up that nobody misses: newer ones tell the same, or somebody saw to it that they are not sent.
+_NOT_MISSED = (SUPERSEDED, HELD, NEVER_BEGUN, CHANNEL_DELETED, CHANNEL_CHANGED)
+#: How long after it was made a notification may be given up: twice as long as it is tried, for nobody may be there to try it.
+_TRIED_FOR = 2 * TRIED_FOR
+#: The measures of notifications that failed.
+_OF_FAILED = tuple(each.name for each in MEASURES.values() if each.kept is Kept.NOTIFICATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,37 @@ async def read_grades(conn: AsyncConnection, today: date, ids: Collection[str] |
     query = select(a.agent_id, newest.c.grade, newest.c.n).select_from(agent_state.join(newest, true()))
     rows = await conn.execute(query.where(a.tenant_id == THIS_TENANT, *among(a.agent_id, ids)))
     return {row.agent_id: _value(_GRADES[row.grade], row.n) for row in rows}
+
+
+async def count_failed(conn: AsyncConnection, spans: Sequence[Span]) -> Found:
+    """Return how many of the tenant's notifications were given up in each span: when, and why, their last attempts tell.
+
+    Not counted are tests, what nobody misses, be it that it was over before it was ever tried, and what tells of an alert about
+    failed notifications: it goes where the others failed, and would keep its own alert going.
+    """
+    n, a, told, r, span = notification.c, attempt.c, alert.c, rule.c, periods(spans)
+    since = min(each.since for each in spans) - _TRIED_FOR
+    last = (
+        select(a.at, a.error, a.number)
+        .where(a.tenant_id == n.tenant_id, a.notification_id == n.notification_id)
+        .order_by(a.number.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    of_failed = (
+        select(literal(1))
+        .where(told.tenant_id == n.tenant_id, told.alert_id == func.any(n.alert_ids))
+        .where(r.tenant_id == n.tenant_id, r.rule_id == told.rule_id, r.body["measure"].astext.in_(_OF_FAILED))
+    )
+    failed = (n.tenant_id == THIS_TENANT, n.state == int(State.FAILED), n.created_at >= since, n.route_id != "")
+    within = (last.c.at >= span.c.since, last.c.at < span.c.until)
+    missed = last.c.error.not_in(_NOT_MISSED) & ((last.c.error != OVER) | (last.c.number > 1))
+    query = select(span.c.place, func.count()).select_from(notification.join(last, true()).join(span, true()))
+    query = query.where(*failed, *within, missed, ~of_failed.exists()).group_by(span.c.place)
+    found: Found = [{} for _ in spans]
+    for place, count in await conn.execute(query):
+        found[place - 1][""] = _value(count, count)
+    return found
 
 
 async def list_seen(conn: AsyncConnection) -> list[Seen]:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from services.alerting.details import Details, details_of
 from services.alerting.rules import AlertType, NoData, Reading, Rule, Severity, Subject, SubjectKind
 
 #: Episodes within an hour from which the next one is said to flap.
@@ -67,7 +68,7 @@ class Alert:
     inhibited_by: UUID | None = None
     is_flapping: bool = False
     resolved_by: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -116,13 +117,17 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule, one of its subjects, what was found of it now, the alert that is open, and what waits without one."""
+    """A rule, one of its subjects, what was found of it now, the alert that is open, and what waits without one.
+
+    `currency` is the reporting currency.
+    """
 
     rule: Rule
     subject: Subject
     reading: Reading | None
     current: Alert | None
     waiting: Waiting | None = None
+    currency: str = ""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -194,29 +199,24 @@ def decide(finding: Finding, now: datetime, past: Past, new_id: Callable[[], UUI
 
 def withdrawn(current: Alert, now: datetime) -> Change:
     """Return the end of an alert whose rule or subject is not there any more."""
-    after = replace(current, state=AlertState.RESOLVED, value=None, recovering_since=None, resolved_at=now)
+    over = replace(current, state=AlertState.RESOLVED, recovering_since=None, resolved_at=now)
+    after = replace(over, value=None, baseline=None, details=current.details.with_found_of(Details()))
     return Change(EventKind.RESOLVED, current, after)
 
 
 def _fired(finding: Finding, now: datetime, past: Past, alert_id: UUID) -> Change:
-    rule = finding.rule
     alert = Alert(
         alert_id=alert_id,
-        rule_id=rule.rule_id,
-        rule_version=rule.version,
+        rule_id=finding.rule.rule_id,
         episode=past.episodes + 1,
-        type=rule.type,
-        severity=rule.severity,
         subject_kind=finding.subject.kind,
         subject_id=finding.subject.id,
         state=AlertState.FIRING,
-        message=rule.message,
         fired_at=now,
         active_since=finding.broken_since(now),
         is_flapping=past.lately >= FLAPS,
-        threshold=rule.fire_at,
-        labels=dict(rule.labels),
-        **_measured(finding),
+        **_said(finding.rule),
+        **_found(finding),
     )
     return Change(EventKind.FIRED, None, alert)
 
@@ -228,28 +228,27 @@ def _continued(finding: Finding, current: Alert, now: datetime) -> Change | None
     if not finding.is_broken:
         since = current.recovering_since or now
         if now - since >= timedelta(seconds=finding.rule.keep_firing_s):
-            after = replace(current, state=AlertState.RESOLVED, recovering_since=None, resolved_at=now, **_measured(finding))
+            after = replace(current, state=AlertState.RESOLVED, recovering_since=None, resolved_at=now, **_found(finding))
             return Change(EventKind.RESOLVED, current, after)
         return _updated(finding, current, since)
     return _updated(finding, current, None)
 
 
 def _updated(finding: Finding, current: Alert, recovering_since: datetime | None) -> Change | None:
-    rule = finding.rule
-    after = replace(
-        current,
-        rule_version=rule.version,
-        type=rule.type,
-        severity=rule.severity,
-        message=rule.message,
-        threshold=rule.fire_at,
-        labels=dict(rule.labels),
-        recovering_since=recovering_since,
-        **_measured(finding),
-    )
-    return None if after == current else Change(EventKind.UPDATED, current, after)
+    after = replace(current, recovering_since=recovering_since, **_said(finding.rule), **_found(finding))
+    # A target's share grows all the time: what a value is made of is told with the next change of something else.
+    still = replace(after, baseline=current.baseline, details=after.details.with_found_of(current.details))
+    return None if still == current else Change(EventKind.UPDATED, current, after)
 
 
-def _measured(finding: Finding) -> dict[str, Any]:
-    judged = finding.rule.usable(finding.reading)
-    return {"value": judged.value if judged else None, "baseline": judged.baseline if judged else None}
+def _said(rule: Rule) -> dict[str, Any]:
+    """Return what a rule says of its alerts, whatever was found."""
+    return {"type": rule.type, "severity": rule.severity, "message": rule.message, "labels": dict(rule.labels)}
+
+
+def _found(finding: Finding) -> dict[str, Any]:
+    """Return what was found, and by which rule."""
+    rule, judged = finding.rule, finding.rule.usable(finding.reading)
+    value, baseline = (judged.value, judged.baseline) if judged else (None, None)
+    found = {"value": value, "baseline": baseline, "details": details_of(rule, judged, finding.currency)}
+    return {"rule_version": rule.version, "threshold": rule.fire_at, **found}

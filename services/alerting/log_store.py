@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, not_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerting.details import Details
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Alert, Change
 from services.alerting.log import Entry, Head, mark_of
@@ -28,6 +29,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     **dict.fromkeys(("alert_id", "inhibited_by"), UUID),
     "silence_ids": tuple,
+    "details": lambda stored: Details(**stored),
 }
 
 
@@ -37,8 +39,8 @@ def to_json(state: Alert) -> dict[str, Any]:
 
 
 def values_of(state: Alert) -> dict[str, Any]:
-    """Return an alert's values by name, not copied: that took as long as all else of an append."""
-    return {name: getattr(state, name) for name in _NAMES}
+    """Return an alert's values by name, not copied: that took as long as all else of an append. Its details are as stored."""
+    return {**{name: getattr(state, name) for name in _NAMES}, "details": state.details.to_json()}
 
 
 def from_json(stored: Mapping[str, Any]) -> Alert:
@@ -93,7 +95,7 @@ async def delete_entries(conn: AsyncConnection, before: int) -> None:
 
 def alert_of(row: RowMapping) -> Alert:
     """Return the alert of a row of its table."""
-    return Alert(**{**row, "silence_ids": tuple(row["silence_ids"])})
+    return Alert(**{**row, "silence_ids": tuple(row["silence_ids"]), "details": Details(**row["details"])})
 
 
 async def list_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> list[Alert]:

@@ -20,13 +20,18 @@ class Kept(Enum):
     FOLLOW_UPS = "follow_ups"
     GRADES = "grades"
     HEALTH = "health"
+    NOTIFICATIONS = "notifications"
     NOWHERE = "nowhere"
 
 
 #: Sums of money: orders, their worth in the reporting currency, and amounts that have no worth there for want of a rate.
 MONEY = frozenset({"orders", "revenue", "unpriced"})
+#: The unit of money.
+IN_CURRENCY = "reporting currency"
 #: The sums of what is not added up: the value itself, and how many facts it rests on.
 VALUE, SAMPLES = "value", "samples"
+#: Where that is kept which is counted: what is made of it and of nothing else is a count.
+COUNTED = frozenset({Kept.ROLLUPS, Kept.RECEIPTS, Kept.FOLLOW_UPS, Kept.NOTIFICATIONS})
 
 #: Words for ingest.event's numbers of sources, and for conversations, which have none.
 SOURCES: Mapping[int, str] = MappingProxyType(
@@ -74,8 +79,8 @@ class Measure:
 
     @property
     def is_count(self) -> bool:
-        """Whether it is how many facts there are in a window: 0 where there are none, which is a value, too."""
-        return not self.per and not self.is_money and self.kept in {Kept.ROLLUPS, Kept.RECEIPTS}
+        """Whether it is how many things there are: 0 where there are none, which is a value, too."""
+        return not self.per and not self.is_money and self.kept in COUNTED
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -136,10 +141,10 @@ _ALL = (
         name="totalRevenue",
         description="Settled payments less refunds, and purchases told by conversations without payments; no value while any of "
         "it has no exchange rate",
-        unit="reporting currency", of="revenue", counted="orders", direction=1,
+        unit=IN_CURRENCY, of="revenue", counted="orders", direction=1,
         conditions=(Threshold.KIND, Change.KIND, Target.KIND),
     ),
-    _mean("revenuePerConversation", "Revenue per conversation", "reporting currency", "revenue", "conversations", direction=1),
+    _mean("revenuePerConversation", "Revenue per conversation", IN_CURRENCY, "revenue", "conversations", direction=1),
     _found("latestSatisfaction", "The customer's last rating in the window", "rating from 1 to 5", SubjectKind.CUSTOMER,
            Kept.SCORES, direction=1),
     _found("overdueFollowUps", "Follow-ups that are open and were due before now", "count", SubjectKind.AGENT, Kept.FOLLOW_UPS),
@@ -151,6 +156,8 @@ _ALL = (
         name="receivedFacts", description="Facts that a source reported in the window, repeated and refused ones included",
         unit="count", of="received", direction=1, subject_kinds=(SubjectKind.SOURCE,), conditions=_COUNT, kept=Kept.RECEIPTS,
     ),
+    _found("failedNotifications", "Notifications of alerts that were given up in the window; none that people or newer ones made"
+           " needless, and none that tells of an alert about this measure", "count", SubjectKind.TENANT, Kept.NOTIFICATIONS),
     _found("watchdog", "Always 1: its alert always fires, and who misses it knows that alerts do not arrive", "count",
            SubjectKind.TENANT, Kept.NOWHERE, direction=0),
 )  # fmt: skip

@@ -116,6 +116,8 @@ async def _load(conn: AsyncConnection, kept: Kept, asked: Asked, at: _At, notabl
             return await reading_store.sum_receipts(conn, asked)
         case Kept.SCORES:
             return await fact_store.read_last_scores(conn, asked.spans, asked.ids, notable)
+        case Kept.NOTIFICATIONS:
+            return await fact_store.count_failed(conn, asked.spans)
         case _:
             # How it is now, whatever the span.
             return [await _state(conn, kept, asked, at)] * len(asked.spans)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,16 @@ GONE = "About a customer who was erased"
 #: Shorter ids are not looked for in sentences: they cannot be told from other words and numbers.
 SHORTEST = 4
 
+#: What rules say to do, in the details of their alerts.
+_GUIDANCE = ("description", "runbook_url")
 _KIND = SubjectKind.CUSTOMER.name.lower()
 #: Names of every alert: their values are no customer's. All others but those of subjects are labels, which are sentences here.
 _OTHERS = frozenset({"rule_id", "type", "severity", "subject_kind", "agent_id"})
+
+
+def without_guidance(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an alert's details, as they are stored, without what its rule says to do."""
+    return {name: value for name, value in details.items() if name not in _GUIDANCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,10 @@ class Erasure:
         return said if self.unnamed(said) == said else ""
 
     def reworded(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a rule or an alert, as it is stored, whose message and labels mention no customer."""
-        said = {"message": self.unnamed(told["message"])} if "message" in told else {}
-        labels = {"labels": {k: self.unnamed(v) for k, v in told["labels"].items()}} if "labels" in told else {}
-        return {**told, **said, **labels}
+        """Return an alert, as it is stored, whose message, labels and details mention no customer."""
+        labels = {"labels": self._said(told["labels"])} if "labels" in told else {}
+        details = {"details": {**told["details"], **self._said(told["details"], _GUIDANCE)}} if "details" in told else {}
+        return {**told, **self._said(told, ("message",)), **labels, **details}
 
     def named(self, names: Mapping[str, str]) -> dict[str, str]:
         """Return the names of a group of alerts, with pseudonyms."""
@@ -59,7 +66,9 @@ class Erasure:
         renamed = replace(
             rule,
             message=self.unnamed(rule.message),
-            labels={name: self.unnamed(value) for name, value in rule.labels.items()},
+            description=self.unnamed(rule.description),
+            runbook_url=self.unnamed(rule.runbook_url),
+            labels=self._said(rule.labels),
             inhibits=self.matchers(rule.inhibits),
         )
         if rule.subject_kind != SubjectKind.CUSTOMER or self.pseudonyms.keys().isdisjoint(rule.subject_ids):
@@ -69,7 +78,11 @@ class Erasure:
             return replace(renamed, subject_ids=left)
         # Without any subject it would concern all.
         ids = tuple(self.pseudonyms[each] for each in rule.subject_ids)
-        return replace(renamed, subject_ids=ids, is_disabled=True, message=GONE)
+        return replace(renamed, subject_ids=ids, is_disabled=True, message=GONE, description="", runbook_url="")
+
+    def _said(self, told: Mapping[str, str], among: Collection[str] | None = None) -> dict[str, str]:
+        """Return texts by their names, all or those of some names, without the customers."""
+        return {name: self.unnamed(said) for name, said in told.items() if among is None or name in among}
 
     def _matcher(self, matcher: Matcher) -> Matcher:
         return replace(matcher, values=frozenset(self._value(matcher.name, value) for value in matcher.values))

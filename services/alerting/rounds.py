@@ -20,6 +20,8 @@ WIDE = {
     SubjectKind.TENANT: frozenset({""}),
     SubjectKind.PLATFORM: frozenset(PLATFORMS.values()),
 }
+#: Where that is kept which no fact moves: these measures are looked at as time passes.
+_UNMOVED = frozenset({Kept.NOTIFICATIONS, Kept.NOWHERE})
 _WIDE_SUBJECTS = frozenset(Subject(kind, each) for kind, ids in WIDE.items() for each in ids)
 
 
@@ -36,6 +38,11 @@ class Round:
         return bool(self.touched) or self.is_due
 
     @property
+    def reason(self) -> str:
+        """Why it is made, in a word."""
+        return "sweep" if self.is_sweep else "due" if self.is_due else "touched"
+
+    @property
     def subjects(self) -> frozenset[Subject] | None:
         """The subjects of which anything may change; None for all."""
         return None if self.is_due else frozenset(self.touched) | _WIDE_SUBJECTS
@@ -44,6 +51,8 @@ class Round:
         """Return the subjects, by id, of which a rule is asked, those included of which something is going on; None for all."""
         if self.is_sweep or (self.is_due and is_of_time(rule)):
             return frozenset(rule.subject_ids) if rule.subject_ids else WIDE.get(SubjectKind(rule.subject_kind))
+        if MEASURES[rule.measure].kept in _UNMOVED:
+            return frozenset()
         # What no agent did has none, and nobody to be told of.
         touched = (each.id for each in self.touched if each.kind == rule.subject_kind and each.id)
         moved = WIDE.get(SubjectKind(rule.subject_kind)) or touched

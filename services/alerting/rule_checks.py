@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 
+from services.alerting import matcher_checks
 from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target, Threshold
 from services.alerting.measures import MEASURES, Measure
 from services.alerting.readings import is_daily
@@ -16,6 +19,9 @@ _DAY_S = 24 * _HOUR_S
 _KNOWN = {SubjectKind.AGENT, SubjectKind.PLATFORM, SubjectKind.TENANT}
 #: Measures that always rest on one fact.
 _OF_ONE_FACT = {"downMinutes", "watchdog"}
+#: Names that matchers take for what alerts are, and never for a label.
+_BUILT_IN = frozenset({"rule_id", "type", "severity", "subject_kind", "subject_id", "agent_id", "customer_id"})
+_SCALE = re.compile(r"from (\d+) to (\d+)")
 
 
 def check(rule: Rule) -> None:
@@ -28,7 +34,8 @@ def check(rule: Rule) -> None:
 
 def violations(rule: Rule) -> list[FieldViolation]:
     """Return what does not fit, with field paths of the requests that put or try a rule."""
-    return [*_measure(rule), *_condition(rule)]
+    inhibits = matcher_checks.violations(rule.inhibits, "rule.inhibits")
+    return [*_measure(rule), *_condition(rule), *_labels(rule), *inhibits]
 
 
 def _measure(rule: Rule) -> Iterator[FieldViolation]:
@@ -47,6 +54,8 @@ def _measure(rule: Rule) -> Iterator[FieldViolation]:
     if measure.name in _OF_ONE_FACT:
         yield from _one_fact(rule)
     yield from _count(rule, measure)
+    if rule.subject_kind in measure.subject_kinds and rule.condition.KIND in measure.conditions:
+        yield from _reachable(rule, measure)
     if rule.no_data == NoData.WRONG and not rule.subject_ids and rule.subject_kind not in _KNOWN:
         yield _violation("no_data", "cannot be wrong unless subject_ids tells of whom: others without data are not known")
 
@@ -93,6 +102,41 @@ def _count(rule: Rule, measure: Measure) -> Iterator[FieldViolation]:
 def _one_fact(rule: Rule) -> Iterator[FieldViolation]:
     if rule.min_samples > 1:
         yield _violation("min_samples", "must be 0 or 1: what is found rests on one fact")
+
+
+def _labels(rule: Rule) -> Iterator[FieldViolation]:
+    for name in sorted(_BUILT_IN & rule.labels.keys()):
+        yield _violation(f'labels["{name}"]', "must have another name: matchers by this one are about the alert itself")
+
+
+def _reachable(rule: Rule, measure: Measure) -> Iterator[FieldViolation]:
+    """Yield that a rule never fires, unless for want of a value, or that every value breaks it."""
+    least, most = _range(rule, measure)
+    is_above = rule.comparison == Comparison.ABOVE or isinstance(rule.condition, Anomaly)
+    told = f"{measure.name if isinstance(rule.condition, Threshold) else rule.condition.KIND} is"
+    if is_above and rule.fire_at >= most and rule.no_data != NoData.WRONG:
+        yield _violation("fire_at", f"must be less than {most:g}: {told} never more, and the rule would never fire")
+    elif is_above and rule.fire_at < least:
+        yield _violation("fire_at", f"must be at least {least:g}: {told} never less, and the rule would always fire")
+    elif not is_above and rule.fire_at <= least and rule.no_data != NoData.WRONG:
+        yield _violation("fire_at", f"must be more than {least:g}: {told} never less, and the rule would never fire")
+    elif not is_above and rule.fire_at > most:
+        yield _violation("fire_at", f"must be at most {most:g}: {told} never more, and the rule would always fire")
+
+
+def _range(rule: Rule, measure: Measure) -> tuple[float, float]:
+    """Return the least and the most that a rule's value can be. Money may have come back: it can be anything."""
+    match rule.condition:
+        case Threshold() if not measure.is_money:
+            scale = _SCALE.search(measure.unit)
+            return (float(scale[1]), float(scale[2])) if scale else (0.0, 100.0 if measure.is_rate else math.inf)
+        case Change() if not measure.is_money:
+            return -100.0, math.inf
+        case BurnRate(objective):
+            # Everything fails. Values are rounded alike.
+            return -math.inf, round(100 / (100 - objective), 9)
+        case _:
+            return -math.inf, math.inf
 
 
 def _only_above(rule: Rule) -> Iterator[FieldViolation]:

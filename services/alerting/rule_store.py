@@ -120,12 +120,11 @@ async def get_standing(conn: AsyncConnection, rule_id: str) -> Standing:
     return Standing(*row)
 
 
-async def get_rule(conn: AsyncConnection, rule_id: str) -> Rule | None:
-    """Return the rule that is in force or rests; None when there is none."""
-    r = rule.c
-    found = select(r.rule_id, r.version, r.body).where(r.tenant_id == THIS_TENANT, r.rule_id == rule_id)
+async def get_newest(conn: AsyncConnection, rule_id: str) -> RuleVersion | None:
+    """Return the version of the rule that is in force or rests; None when there is none."""
+    found = select(rule).where(rule.c.tenant_id == THIS_TENANT, rule.c.rule_id == rule_id)
     row = (await conn.execute(found)).one_or_none()
-    return None if row is None else from_json(*row)
+    return None if row is None else _version(row)
 
 
 async def list_newest(conn: AsyncConnection) -> list[RuleVersion]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.alerting.rules import Rule
@@ -22,6 +22,10 @@ class RuleVersion:
     comment: str = ""
     put_at: datetime | None = None
     is_deleted: bool = False
+
+    def says(self, put: Rule) -> bool:
+        """Tell whether a rule that is put says the same: who puts it and why is no part of that, nor the order of subjects."""
+        return _meaning(put) == _meaning(self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,11 @@ class Standing:
             raise Aborted("VERSION_CONFLICT", f"the rule is {now}, not at version {expected}")
 
 
-def found(rule: Rule | None, rule_id: str) -> Rule:
-    """Return the rule. Raises NotFound when there is none."""
-    if rule is None:
+def found(version: RuleVersion | None, rule_id: str) -> RuleVersion:
+    """Return the version of a rule. Raises NotFound when there is none."""
+    if version is None:
         raise _missing(rule_id)
-    return rule
+    return version
 
 
 def with_defaults(kept: Iterable[RuleVersion], ungiven: Iterable[Rule]) -> list[RuleVersion]:
@@ -67,6 +71,10 @@ def versions_of(rule_id: str, kept: Sequence[RuleVersion], ungiven: Iterable[Rul
     if not versions:
         raise _missing(rule_id)
     return versions
+
+
+def _meaning(rule: Rule) -> Rule:
+    return replace(rule, version=0, subject_ids=tuple(sorted(rule.subject_ids)))
 
 
 def _missing(rule_id: str) -> NotFound:

@@ -104,6 +104,8 @@ class Rule:
     is_disabled: bool = False
     inhibits: tuple[Matcher, ...] = ()
     condition: Condition = field(default_factory=Threshold)
+    description: str = ""
+    runbook_url: str = ""
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """Return the period [since, until) in which a conversation must begin to be measured."""

@@ -28,10 +28,12 @@ class RuleCalls(Calls):
             await _begin_change(conn, now)
             standing = await rule_store.get_standing(conn, put.rule_id)
             standing.check_put(convert_rule.expected_version(request))
-            rule = replace(put, version=standing.newest + 1)
-            version = RuleVersion(rule, request.author, request.comment, now)
-            await rule_store.put_rule(conn, version, now)
-            await rule_store.add_version(conn, version, now)
+            version = await rule_store.get_newest(conn, put.rule_id)
+            if version is None or not version.says(put):
+                rule = replace(put, version=standing.newest + 1)
+                version = RuleVersion(rule, request.author, request.comment, now)
+                await rule_store.put_rule(conn, version, now)
+                await rule_store.add_version(conn, version, now)
         return pb.PutRuleResponse(version=convert_rule.version_to_proto(version))
 
     async def DeleteRule(self, request: pb.DeleteRuleRequest, context: Any) -> pb.DeleteRuleResponse:
@@ -39,9 +41,9 @@ class RuleCalls(Calls):
         async with self._database.transaction() as conn:
             await _begin_change(conn, now)
             standing = await rule_store.get_standing(conn, request.rule_id)
-            rule = found(await rule_store.get_rule(conn, request.rule_id), request.rule_id)
+            newest = found(await rule_store.get_newest(conn, request.rule_id), request.rule_id)
             standing.check_version(convert_rule.expected_version(request))
-            deleted = replace(rule, version=standing.newest + 1)
+            deleted = replace(newest.rule, version=standing.newest + 1)
             await rule_store.delete_rule(conn, request.rule_id)
             version = RuleVersion(deleted, request.author, request.comment, now, is_deleted=True)
             await rule_store.add_version(conn, version, now)

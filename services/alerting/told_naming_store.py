@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import routes
-from services.alerting.renaming import GONE, Erasure
+from services.alerting.renaming import GONE, Erasure, without_guidance
 from services.alerting.rules import SubjectKind
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_group, notification, notified, route
@@ -91,8 +91,10 @@ class _Rewriting:
         pseudonym = self.subjects.get(told["alert_id"])
         if pseudonym is None:
             return self.erased.reworded(told)
-        said = {"message": GONE} if told["rule_id"] in self.rule_ids else {}
-        return {**self.erased.reworded(told), "subject_id": pseudonym, "acknowledged_comment": "", **said}
+        reworded = self.erased.reworded(told)
+        if told["rule_id"] in self.rule_ids:
+            reworded |= {"message": GONE, "details": without_guidance(reworded.get("details", {}))}
+        return {**reworded, "subject_id": pseudonym, "acknowledged_comment": ""}
 
 
 async def _rename_notifications(conn: AsyncConnection, found: Any, rewriting: _Rewriting) -> None:

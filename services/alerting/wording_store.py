@@ -1,4 +1,4 @@
-"""SQL that takes customers' ids out of the sentences and labels of alerts, whomever these concern, and of the log."""
+"""SQL that takes customers' ids out of what alerts and the log say, whomever the alerts concern."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ _SAID = (
     "WHERE strpos(said, substr(to_jsonb(c.id)::text, 2, length(to_jsonb(c.id)::text) - 2)) > 0)"
 )
 _ALERTS = text(
-    "SELECT alert_id, message, labels FROM alerting.alert, LATERAL (SELECT to_jsonb(message)::text || labels::text) AS s(said) "
+    "SELECT alert_id, message, labels, details FROM alerting.alert, "
+    "LATERAL (SELECT concat(to_jsonb(message)::text, labels::text, details::text)) AS s(said) "
     f"WHERE tenant_id = :tenant AND rule_id = ANY(CAST(:rules AS text[])) AND {_SAID}"
 )
+#: What alerts say, by columns.
+_SAYING = ("message", "labels", "details")
 _LOGGED = text(
     "SELECT revision, before, after FROM alerting.alert_log, LATERAL (SELECT concat(before::text, after::text)) AS s(said) "
     f"WHERE tenant_id = :tenant AND after ->> 'rule_id' = ANY(CAST(:rules AS text[])) AND {_SAID}"
@@ -31,7 +34,7 @@ _LOGGED = text(
 async def list_mentioning(conn: AsyncConnection, erased: Erasure, rule_ids: Collection[str]) -> dict[UUID, dict[str, Any]]:
     """Return the alerts of some rules that mention the customers, by id, with what they say without them."""
     rows = (await conn.execute(_ALERTS, _asked(erased, rule_ids))).all()
-    told = {row.alert_id: {"message": row.message, "labels": row.labels} for row in rows}
+    told = {row.alert_id: {name: getattr(row, name) for name in _SAYING} for row in rows}
     return {each: new for each, stored in told.items() if (new := erased.reworded(stored)) != stored}
 
 
@@ -48,8 +51,8 @@ async def reword_alerts(conn: AsyncConnection, reworded: dict[UUID, dict[str, An
     """Let alerts, which the caller has locked, say something else."""
     if reworded:
         ours = (alert.c.tenant_id == THIS_TENANT, alert.c.alert_id == bindparam("of_alert"))
-        said: dict[str, Any] = {"message": bindparam("new_message"), "labels": bindparam("new_labels")}
-        rows = [{"of_alert": a, "new_message": new["message"], "new_labels": new["labels"]} for a, new in reworded.items()]
+        said: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _SAYING}
+        rows = [{"of_alert": a} | {f"new_{name}": value for name, value in new.items()} for a, new in reworded.items()]
         await conn.execute(update(alert).where(*ours).values(said), rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,11 +13,12 @@ from uuid import UUID
 from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import rule_store, store
+from services.alerting import metrics_store, rule_store, store
 from services.alerting.defaults import DEFAULT_RULES, defaults_after
 from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
 from services.alerting.lifecycle import Change, EventKind
+from services.alerting.metrics import Figures, RoundMetrics
 from services.alerting.rounds import DUE_EVERY, round_at
 from services.alerting.rules import Subject
 from services.alerting.suppressing import suppress
@@ -39,11 +41,19 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Evaluates rules. Any number may run: a tenant's lease lets one evaluate it at a time."""
 
-    def __init__(self, database: Database, tracer: Tracer, clock: Callable[[], datetime], new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tracer: Tracer,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        metrics: RoundMetrics | None = None,
+    ) -> None:
         self._database = database
         self._tracer = tracer
         self._clock = clock
         self._new_id = new_id
+        self._metrics = metrics or RoundMetrics()
         self._resting: dict[str, datetime] = {}
         self._outage = Outage(_log, "evaluation waits for the database")
 
@@ -71,18 +81,19 @@ class Worker:
             return await store.list_tenants_with_work(conn, due_before=now - DUE_EVERY)
 
     async def _visit(self, tenant: str) -> bool:
-        worked = None
+        worked, began = None, time.perf_counter()
         try:
             worked = await self._outage.attempt(partial(self.evaluate, tenant))
         except Exception:  # noqa: BLE001 whatever it was, other tenants must not wait for it
             _log.exception("a tenant could not be evaluated", extra={"fields": {"tenant": tenant}})
         if worked is None:
+            self._metrics.failed(time.perf_counter() - began)
             self._resting[tenant] = self._clock() + REST
         return bool(worked)
 
     async def evaluate(self, tenant: str) -> bool:
         """Evaluate one batch of a tenant in one transaction; False when somebody else does or there was nothing to do."""
-        now = self._clock()
+        now, began = self._clock(), time.perf_counter()
         async with self._database.transaction(tenant) as conn:
             lease = await self._take_lease(conn, now)
             if lease is None:
@@ -97,6 +108,9 @@ class Worker:
                 await store.mark_evaluated(conn, store.Lease(now, now if looked_at.is_sweep else lease.swept_at))
             ended = await erase(conn, now, self._new_id)
             await suppress(conn, now, self._new_id, None if looked_at.is_due else [*changes, *ended])
+            figures = Figures(now, *await metrics_store.count_open(conn)) if looked_at.is_due else None
+        if looked_at.has_work:
+            self._metrics.evaluated(tenant, looked_at.reason, time.perf_counter() - began, figures)
         self._trace(changes, touched)
         return looked_at.has_work or bool(ended)
 

@@ -32,7 +32,7 @@ PATTERNS = {
     "^(20[0-9]{2}-(0[1-9]|1[0-2]))?$": "must be a month of this century, as YYYY-MM, or empty",
     "^[^\\x00]*$": "must not contain the character 0",
     "^\\P{Cc}*$": "must not contain control characters",
-    "^(https?://[^\\s\\p{C}]+)?$": "must be an address that begins with http:// or https://, or empty",
+    "^(https?://[^\\s\\p{C}\\p{Z}]+)?$": "must be an address that begins with http:// or https://, or empty",
     "^[A-Za-z0-9-]+$": "must be of letters, digits and -",
 }
 

@@ -98,7 +98,7 @@ async def test_days_before_quarters_are_kept_are_told_by_day(house: House):
         (rule(measure="totalConversations", fire_at=6, absence=pb.Absence()), 27, None),
         (rule(measure="escalationRate", burn_rate=pb.BurnRate(objective=99), fire_at=2, window=12 * DAY_S), 30, None),
         (rule(measure="escalationRate", burn_rate=pb.BurnRate(objective=99), fire_at=2), 40, "UNSUPPORTED_WINDOW"),
-        (rule(subject_kind=2, measure="latestSatisfaction", window=HOUR_S), 366, None),
+        (rule(subject_kind=2, measure="latestSatisfaction", comparison=2, fire_at=3, window=HOUR_S), 366, None),
         (rule(subject_kind=6, measure="receivedFacts", window=DAY_S), 36, "UNSUPPORTED_WINDOW"),
         (rule(measure="grade"), 28, "INVALID_RULE"),
         (rule(subject_kind=5, measure="downMinutes"), 28, "INVALID_RULE"),

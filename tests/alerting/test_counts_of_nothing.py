@@ -12,7 +12,7 @@ from services.alerting.conditions import Change
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.presence import is_counted
 from services.alerting.rounds import SWEEP_EVERY
-from services.alerting.rules import Comparison, NoData, Rule, SubjectKind
+from services.alerting.rules import Comparison, NoData, Reading, Rule, SubjectKind
 from tests.alerting.house import House
 from tests.alerting.measured import Measured, rule
 
@@ -89,6 +89,18 @@ async def test_nothing_converted_is_0_with_and_without_conversations(house: Hous
     assert await alerts(house) == [("each", "talks", FIRING, 0.0), ("low", "rests", FIRING, 0.0), ("low", "talks", FIRING, 0.0)]
 
 
+async def test_a_follow_up_that_is_done_ends_its_alert_though_no_data_changes_nothing(house: House, measured: Measured):
+    await measured.rules(rule("late", "overdueFollowUps", fire_at=0, no_data=NoData.UNCHANGED))
+    await measured.know("a", "b")
+    put = "INSERT INTO ingest.follow_up (tenant_id, follow_up_id, status, due, agent_id) VALUES ('default', %s, 1, %s, %s)"
+    await measured.execute(put, [("1", house.clock() - HOUR, "a")])
+    await house.evaluate()
+    assert await alerts(house) == [("late", "a", FIRING, 1.0)]
+    await measured.execute("UPDATE ingest.follow_up SET status = 2")
+    await wait(house, timedelta(seconds=31))
+    assert await alerts(house) == [("late", "a", RESOLVED, 0.0)]
+
+
 async def test_who_has_retired_or_was_never_named_has_no_count(house: House, measured: Measured):
     await measured.rules(
         low(), low("missed", no_data=NoData.WRONG), low("named", subject_ids=("nobody", "a"), no_data=NoData.WRONG)
@@ -149,7 +161,7 @@ async def test_another_tenants_agents_platforms_and_sources_are_not_known(house:
 async def test_the_rules_that_every_tenant_begins_with_make_nothing_of_an_empty_one(
     house: House, measured: Measured, has_begun: bool
 ):
-    assert not any(is_counted(each) for added in DEFAULT_RULES for each in added)
+    assert not any(is_counted(each) and each.is_broken_by(Reading(0.0, None)) for added in DEFAULT_RULES for each in added)
     await measured.rules(*(each for added in DEFAULT_RULES for each in added))
     await measured.know(*(["a"] if has_begun else []))
     await house.evaluate()

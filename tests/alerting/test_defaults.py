@@ -29,7 +29,8 @@ def test_a_default_measures_what_can_be_measured(rule: Rule):
 
 def test_later_versions_are_added_to_what_was_given():
     assert len(BY_ID) == len(ALL)
-    assert [rule.rule_id for rule in defaults_after(1)] == [rule.rule_id for rule in DEFAULT_RULES[1]]
+    assert [rule.rule_id for rule in defaults_after(1)] == [rule.rule_id for added in DEFAULT_RULES[1:] for rule in added]
+    assert [rule.rule_id for rule in defaults_after(2)] == ["notifications-failing"]
     assert defaults_after(0) == ALL
     assert defaults_after(len(DEFAULT_RULES)) == []
 
@@ -39,6 +40,7 @@ def test_later_versions_are_added_to_what_was_given():
     [
         ("agent-grade-d", 1.0, 2.0),
         ("follow-up-overdue", 1.0, 0.0),
+        ("notifications-failing", 1.0, 0.0),
         ("source-silent", 24.25, 24.0),
         ("service-down", 1.1, 1.0),
         ("revenue-behind-target", 89.9, 90.0),
@@ -66,4 +68,4 @@ async def test_a_tenant_of_an_older_version_is_given_the_new_rules_and_keeps_its
     await house.facts.rows("UPDATE alerting.evaluation SET defaults = 1")
     await house.score("c", 5)
     rows = await house.facts.rows("SELECT rule_id FROM alerting.rule WHERE tenant_id = 'default'")
-    assert {rule_id for (rule_id,) in rows} == {"customer-satisfaction", *(rule.rule_id for rule in DEFAULT_RULES[1])}
+    assert {rule_id for (rule_id,) in rows} == {"customer-satisfaction", *(rule.rule_id for rule in defaults_after(1))}

@@ -9,11 +9,18 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.alerting.defaults import DEFAULT_RULES
+from services.alerting.details import Details
 from services.alerting.lifecycle import Alert, AlertState, Decision, EventKind, Finding, Past, Waiting, decide, withdrawn
 from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 RULE = DEFAULT_RULES[0][1]
+BEHIND = replace(
+    next(each for each in DEFAULT_RULES[1] if each.rule_id == "revenue-behind-target"),
+    for_s=0,
+    description="Ask the shop.",
+    runbook_url="https://wiki.example.com/revenue",
+)
 SUBJECT = Subject(SubjectKind.CUSTOMER, "c")
 ID = UUID(int=7)
 MINUTE = timedelta(minutes=1)
@@ -63,6 +70,55 @@ def test_a_changed_rule_updates_the_alert_though_its_value_stays() -> None:
     assert change.after.labels == {"team": "a"}
 
 
+def on_the_way(percent: float, share: float, current: Alert | None = None, rule: Rule | None = None) -> Finding:
+    """Return so much of a target's share, which grows all the time."""
+    reading = Reading(percent, 4, 4_530.0, share)
+    return Finding(rule or BEHIND, Subject(SubjectKind.TENANT, ""), reading, current)
+
+
+def test_an_alert_says_how_it_was_measured_and_what_to_do() -> None:
+    change = decided(on_the_way(5.0, 90_000.0)).change
+    assert change is not None
+    assert change.after.details == Details(
+        measure="totalRevenue",
+        condition="target",
+        comparison=2,
+        window_s=24 * 60 * 60,
+        measured=4_530.0,
+        samples=4,
+        description="Ask the shop.",
+        runbook_url="https://wiki.example.com/revenue",
+    )
+
+
+def test_what_a_value_is_compared_with_is_no_event_and_told_with_the_next_one() -> None:
+    first = decided(on_the_way(5.0, 90_000.0)).change
+    assert first is not None
+    shares = [90_000.0 + look for look in range(1, 101)]
+    assert [decided(on_the_way(5.0, share, first.after)).change for share in shares] == [None] * 100
+    change = decided(on_the_way(4.9, 90_100.0, first.after)).change
+    assert change is not None
+    assert (change.kind, change.after.value, change.after.baseline) == (EventKind.UPDATED, 4.9, 90_100.0)
+    for different in ({"version": 2}, {"description": "Ask Ada."}, {"runbook_url": ""}):
+        changed = decided(on_the_way(5.0, 90_001.0, first.after, replace(BEHIND, **different))).change
+        assert changed is not None
+        assert changed.after.baseline == 90_001.0
+
+
+def test_how_much_was_measured_is_no_event() -> None:
+    alert = fired()
+    more = Finding(RULE, SUBJECT, Reading(2.0, 9), alert)
+    assert decided(more) == Decision(None)
+
+
+def test_an_alert_that_a_changed_rule_ends_is_told_by_that_rule() -> None:
+    changed = replace(RULE, version=2, fire_at=2.0, description="new")
+    change = decided(finding(2.5, fired(2.5), changed)).change
+    assert change is not None
+    assert (change.kind, change.after.threshold, change.after.rule_version) == (EventKind.RESOLVED, 2.0, 2)
+    assert change.after.details.description == "new"
+
+
 def test_a_good_value_and_no_value_resolve() -> None:
     before = fired()
     later = NOW + timedelta(hours=1)
@@ -70,7 +126,8 @@ def test_a_good_value_and_no_value_resolve() -> None:
         change = decided(finding(score, before), later).change
         assert change is not None
         assert (change.kind, change.before) == (EventKind.RESOLVED, before)
-        assert change.after == replace(before, state=AlertState.RESOLVED, resolved_at=later, value=score)
+        details = replace(before.details, samples=score and 1)
+        assert change.after == replace(before, state=AlertState.RESOLVED, resolved_at=later, value=score, details=details)
 
 
 def test_firing_again_is_another_episode_of_another_alert() -> None:
@@ -156,7 +213,10 @@ def test_what_was_resolved_by_hand_fires_again_only_once_it_was_right() -> None:
 
 
 def test_what_is_not_there_any_more_ends() -> None:
-    before = fired()
-    change = withdrawn(before, NOW + MINUTE)
+    before = decided(on_the_way(5.0, 90_000.0)).change
+    assert before is not None
+    change = withdrawn(before.after, NOW + MINUTE)
     assert change.kind == EventKind.RESOLVED
-    assert change.after == replace(before, state=AlertState.RESOLVED, value=None, resolved_at=NOW + MINUTE)
+    details = replace(before.after.details, measured=None, samples=None)
+    nothing = {"value": None, "baseline": None, "details": details}
+    assert change.after == replace(before.after, state=AlertState.RESOLVED, resolved_at=NOW + MINUTE, **nothing)

@@ -8,10 +8,12 @@ import grpc
 import pytest
 from rapport.alerting.v1 import alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
+from rapport.alerting.v1.rule_pb2 import PutRuleRequest
 
 from services.alerting import log_store
 from services.alerting.filters import AlertFilter
 from tests.alerting.house import House, failure_of
+from tests.alerting.rules import DAY_S, rule
 
 Filter = alert_pb2.AlertFilter
 
@@ -40,6 +42,23 @@ async def test_the_newest_come_first(house: House):
     assert performance.HasField("agent_id")
     assert not performance.HasField("customer_id")
     assert not performance.HasField("resolved_at")
+
+
+async def test_alerts_say_in_words_and_units_what_was_found_and_what_to_do(house: House):
+    todo = {"description": "Ask who is ill.", "runbook_url": "https://wiki.example.com/slow"}
+    async with house.stub() as stub:
+        await stub.PutRule(PutRuleRequest(rule=rule(window=7 * DAY_S, **todo)))
+        await three_alerts(house)
+        by_rule = {a.rule_id: a for a in (await stub.ListAlerts(pb.ListAlertsRequest())).alerts}
+    slow, resolved = by_rule["slow"], by_rule["customer-satisfaction"]
+    assert slow.summary == "mean response time 40 s over 7 d, above 30 s (from 1 fact)"
+    assert (slow.measure, slow.condition, slow.unit, slow.measured_unit) == (
+        "averageResponseTime", "threshold", "milliseconds", "milliseconds",
+    )  # fmt: skip
+    assert (slow.window.seconds, slow.samples, slow.HasField("measured")) == (7 * DAY_S, 1, False)
+    assert (slow.description, slow.runbook_url) == tuple(todo.values())
+    assert resolved.summary.startswith("last rating ")
+    assert (resolved.description, resolved.runbook_url) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.alerting.details import Details
 from services.alerting.lifecycle import Alert
 from services.alerting.log_store import from_json, to_json, values_of
 
@@ -29,11 +30,23 @@ ALERT = Alert(
     silence_ids=("s", "t"),
     inhibited_by=UUID(int=2),
     resolved_by="",
+    details=Details(
+        measure="m", condition="change", comparison=2, window_s=60, weeks=4, measured=0.0, samples=0, description="d"
+    ),
 )
 
 
 def test_what_is_written_is_read_again():
     assert from_json(json.loads(json.dumps(to_json(ALERT)))) == ALERT
+
+
+def test_what_older_versions_wrote_is_read():
+    stored = to_json(ALERT)
+    assert stored.pop("details") == {
+        "measure": "m", "condition": "change", "comparison": 2, "window_s": 60, "weeks": 4, "measured": 0.0, "samples": 0,
+        "description": "d",
+    }  # fmt: skip
+    assert from_json(stored).details == Details()
 
 
 def test_nothing_is_copied_to_be_written():

@@ -39,11 +39,13 @@ def test_a_measure_is_of_subjects_and_conditions_that_there_are(name):
         assert set(measure.columns) - MONEY <= set(agent_interval.c.keys())
 
 
-def test_counts_are_what_a_window_has_without_anything_else():
+def test_counts_are_what_there_is_of_a_thing_and_of_nothing_else():
     assert {name for name in MEASURES if MEASURES[name].is_count} == {
         "totalConversations",
         "conversionsGenerated",
         "receivedFacts",
+        "overdueFollowUps",
+        "failedNotifications",
     }
 
 

@@ -153,21 +153,14 @@ async def test_follow_ups_are_overdue_while_they_are_open(database: Database, me
     rows = [("1", 1, NOW - HOUR, "a"), ("2", 1, NOW - HOUR, "a"), ("3", 2, NOW - HOUR, "b"), ("4", 1, NOW + HOUR, "b")]
     await measured.execute(put, rows)
     assert await values(database, rule("r", "overdueFollowUps")) == {"a": 2.0}
-    assert await values(database, rule("r", "overdueFollowUps"), ids={"b"}) == {}
+    await measured.know("a", "b", "c")
+    assert await values(database, rule("r", "overdueFollowUps")) == {"a": 2.0, "b": 0.0, "c": 0.0}
+    assert await values(database, rule("r", "overdueFollowUps"), ids={"b"}) == {"b": 0.0}
 
 
 async def test_ratings_are_read_that_break_a_rule_or_of_whom_something_goes_on(database: Database, measured: Measured):
-    ratings = [
-        ("a", 2, 1),
-        ("a", 5, 2),
-        ("b", 5, 1),
-        ("b", 5, 2),
-        ("b", 2, 3),
-        ("c", 3, 1),
-        ("d", 4, 1),
-        ("e", 5, 1),
-        ("f", 1, 1),
-    ]
+    ratings = [("a", 2, 1), ("a", 5, 2), ("b", 5, 1), ("b", 5, 2), ("b", 2, 3), ("c", 3, 1), ("d", 4, 1), ("e", 5, 1),
+               ("f", 1, 1)]  # fmt: skip
     await measured.rate_all([(NOW - 9 * HOUR + at * HOUR, "x", customer, score) for customer, score, at in ratings])
     low = [rule(f"{at}", "latestSatisfaction", comparison=Comparison.BELOW, fire_at=at, subject_kind=CUSTOMER) for at in (2, 3)]
     high = rule("r", "latestSatisfaction", fire_at=4, subject_kind=CUSTOMER)
@@ -246,5 +239,6 @@ async def test_every_measure_can_be_measured_of_every_kind_and_by_every_conditio
         for name in each.conditions
     ]
     found = await find(database, *rules)
-    always = {"watchdog-3-threshold", "totalConversations-3-threshold", "conversionsGenerated-3-threshold"}
+    of_tenants = ("watchdog", "totalConversations", "conversionsGenerated", "failedNotifications")
+    always = {f"{name}-{SubjectKind.TENANT}-threshold" for name in of_tenants}
     assert {each.rule_id for each, readings in zip(rules, found, strict=True) if readings} == always

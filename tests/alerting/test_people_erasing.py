@@ -98,12 +98,14 @@ async def test_what_is_sent_again_brings_nothing_back(house: House):
 async def put_rules_about(house: House) -> None:
     """Put rules that name the person in each way, each in two versions, of which one was to be looked at, too."""
     rule, near = DEFAULT_RULES[0][1], {"message": f"{PERSON} is back", "labels": {"vip": PERSON}}
+    todo = {"description": f"Call {PERSON}.", "runbook_url": f"https://wiki.example.com/{PERSON}#call"}
     told = {
-        "alone": {"subject_ids": (PERSON,), "no_data": NoData.WRONG, "message": "Ada is unhappy"},
+        "alone": {"subject_ids": (PERSON,), "no_data": NoData.WRONG, "message": "Ada is unhappy", "description": "Write to Ada"},
         "among": {"subject_ids": (PERSON, "c"), "no_data": NoData.WRONG, **near},
         "agents": {"subject_kind": SubjectKind.AGENT, "subject_ids": ("ben",), "no_data": NoData.WRONG, **near},
         "quiet": {"is_disabled": True, "inhibits": (one("customer_id", PERSON), one("vip", PERSON))},
         "said": {"is_disabled": True},
+        "todo": {"subject_ids": ("c",), "no_data": NoData.WRONG, **todo},
     }
     for version in (2, 3):
         for rule_id, parts in told.items():
@@ -124,8 +126,10 @@ async def test_rules_say_nothing_of_a_customer_in_any_version_and_do_not_look_at
         assert [(v.rule.disabled, v.rule.message, v.author, v.comment) for v in versions] == [(True, GONE, "", "")] * 2
         versions = (await stub.ListRuleVersions(rule_pb2.ListRuleVersionsRequest(rule_id="among"))).versions
         assert [(v.rule.disabled, list(v.rule.subject_ids)) for v in versions] == [(False, ["c"])] * 2
-    (gone,) = {message for (message,) in await house.facts.rows("SELECT message FROM alerting.alert WHERE rule_id = 'alone'")}
-    assert gone == GONE
+    about = "SELECT message, details ->> 'description', details ->> 'runbook_url' FROM alerting.alert"
+    assert await house.facts.rows(f"{about} WHERE rule_id = 'alone'") == [(GONE, None, None)]
+    ((_, todo, url),) = await house.facts.rows(f"{about} WHERE rule_id = 'todo'")
+    assert (todo[:12], url[:32]) == ("Call erased-", "https://wiki.example.com/erased-")
     for _ in range(2):
         house.clock.move(SWEPT)
         await house.evaluate()

@@ -18,9 +18,11 @@ from tests.alerting.measured import rule
         (rule("r", "totalConversations"), True),
         (rule("r", "conversionsGenerated", condition=Change()), True),
         (rule("r", "receivedFacts", subject_kind=SubjectKind.SOURCE), True),
+        (rule("r", "overdueFollowUps"), True),
+        (rule("r", "failedNotifications", subject_kind=SubjectKind.TENANT), True),
         (rule("r", "totalConversations", condition=Absence()), False),
         (rule("r", "totalConversations", condition=Anomaly()), False),
-        *((rule("r", name), False) for name in ("conversionRate", "averageResponseTime", "totalRevenue", "overdueFollowUps")),
+        *((rule("r", name), False) for name in ("conversionRate", "averageResponseTime", "totalRevenue", "grade")),
     ],
 )
 def test_counts_and_changes_of_them_see_that_nothing_came(asked, counted):

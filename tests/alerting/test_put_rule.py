@@ -46,6 +46,8 @@ async def test_a_rule_comes_back_as_it_was_put(house: House):
         disabled=True,
         inhibits=[alert_pb2.Matcher(name="type", values=["revenue", "system"], negated=True)],
         change=pb.Change(weeks=2),
+        description="Call them.\nThen tell Ada.",
+        runbook_url="https://wiki.example.com/slow?a=1#now",
     )
     async with house.stub() as stub:
         version = await put(stub, said, author="me", comment="because")

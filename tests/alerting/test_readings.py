@@ -140,7 +140,7 @@ def test_a_count_of_nothing_is_0_of_who_is_known_and_nothing_else_is():
     for measure in ("averageResponseTime", "conversionRate", "totalRevenue", "revenuePerConversation"):
         assert known(measure, None) is None
     assert known("totalConversations", None, condition=Absence()) is None
-    assert known("overdueFollowUps", None) is None
+    assert known("overdueFollowUps", None) == Reading(0.0, None)
 
 
 def test_a_collapse_to_nothing_is_a_change_of_all_there_was():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.alerting.defaults import DEFAULT_RULES
-from services.alerting.renaming import GONE, Erasure
+from services.alerting.renaming import GONE, Erasure, without_guidance
 from services.alerting.rules import NoData, SubjectKind
 from tests.alerting.people import one
 
@@ -59,6 +59,16 @@ def test_what_is_stored_without_labels_is_reworded_too():
     assert ERASED.reworded({"labels": {"vip": "k-4711"}}) == {"labels": {"vip": "erased-2"}}
 
 
+def test_what_to_do_names_no_customer():
+    said = {"description": "Call k-4711.", "runbook_url": "https://x/k-4711?of=5"}
+    left = {"description": "Call erased-2.", "runbook_url": "https://x/erased-2?of=5"}
+    rule = ERASED.rule(replace(OF_AGENTS, **said))
+    assert (rule.description, rule.runbook_url) == tuple(left.values())
+    told = ERASED.reworded({"message": "m", "details": {"measure": "k-4711", **said}})
+    assert told == {"message": "m", "details": {"measure": "k-4711", **left}}
+    assert without_guidance(told["details"]) == {"measure": "k-4711"}
+
+
 def test_a_rule_of_several_customers_concerns_the_others_only():
     told = {"subject_ids": ("4", "5"), "inhibits": (one("customer_id", "5"),), "message": "k-4711 is back"}
     rule = ERASED.rule(replace(OF_CUSTOMERS, no_data=NoData.WRONG, **told))
@@ -68,8 +78,10 @@ def test_a_rule_of_several_customers_concerns_the_others_only():
 
 
 def test_a_rule_of_erased_customers_alone_rests_and_says_nothing_and_never_concerns_all():
-    rule = ERASED.rule(replace(OF_CUSTOMERS, subject_ids=("5",), message="Ada is unhappy", no_data=NoData.WRONG))
+    told = {"message": "Ada is unhappy", "description": "Write to Ada", "runbook_url": "https://x/Ada"}
+    rule = ERASED.rule(replace(OF_CUSTOMERS, subject_ids=("5",), no_data=NoData.WRONG, **told))
     assert (rule.subject_ids, rule.is_disabled, rule.message) == (("erased",), True, GONE)
+    assert (rule.description, rule.runbook_url) == ("", "")
 
 
 def test_a_rule_of_agents_stays_whose_ids_are_like_those_of_customers():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from services.alerting import erase_store, told_naming_store
+from services.alerting.details import Details
 from services.alerting.renaming import Erasure
 from tests.alerting.house import TENANT
 from tests.alerting.notifying import TellingHouse, an_alert, receiving
@@ -25,12 +27,12 @@ async def house(database_url: str) -> AsyncIterator[TellingHouse]:
     await built.database.close()
 
 
-async def rename(house: TellingHouse) -> None:
+async def rename(house: TellingHouse, rule_ids: Collection[str] = (), mentioning: Collection[UUID] = ()) -> None:
     async def act() -> None:
         async with house.database.transaction(TENANT) as conn:
-            await erase_store.rename(conn, NEW.pseudonyms)
+            await erase_store.rename(conn, NEW.pseudonyms, rule_ids)
             await told_naming_store.rename_in_routes(conn, NEW)
-            await told_naming_store.rename_in_notifications(conn, NEW)
+            await told_naming_store.rename_in_notifications(conn, NEW, rule_ids, mentioning)
 
     await asyncio.create_task(act())
 
@@ -60,3 +62,16 @@ async def test_a_customer_who_was_erased_is_named_nowhere_and_the_end_is_told(ho
         ]
         assert receiver.seen[2].id == receiver.seen[1].id
         assert await house.facts.rows("SELECT * FROM alerting.alert_group") == []
+
+
+async def test_what_to_do_names_no_customer_either(house: TellingHouse):
+    todo = Details(description=f"Call {PERSON}, who is Ada.", runbook_url=f"https://wiki.example.com/{PERSON}")
+    async with receiving(statuses=[500]) as receiver:
+        await house.put_webhook("hook", receiver)
+        await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"})
+        theirs, other = await house.fire(an_alert(PERSON, details=todo), an_alert("other", rule_id="other", details=todo))
+        await house.tell()
+        await rename(house, [theirs.rule_id], [other.alert_id])
+        await house.tell(timedelta(minutes=5))
+        told = {each["subjectId"]: (each["description"], each["runbookUrl"]) for each in receiver.seen[-1].json["alerts"]}
+    assert told == {"erased-1": ("", ""), "other": ("Call erased-1, who is Ada.", "https://wiki.example.com/erased-1")}

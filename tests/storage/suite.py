@@ -21,6 +21,7 @@ from rapport.scoring.v1 import scoring_service_pb2_grpc
 
 from services.alerting.delivery import Delivery, Receivers
 from services.alerting.log_reader import LogReader
+from services.alerting.metrics import Gauges, RoundMetrics
 from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention as LogRetention
@@ -135,6 +136,7 @@ class Suite:
         await house.drain()
         await house.sweeper.go_round()
         await FreshnessGauges(house.scoring_database, house.clock, _TELEMETRY.meter).look()
+        await Gauges(self._alerting, house.clock, _TELEMETRY.meter, RoundMetrics(_TELEMETRY.meter)).look()
         evaluator = Evaluator(self._alerting, _TELEMETRY.tracer, house.clock, uuid4)
         while await asyncio.create_task(evaluator.go_round()):
             pass

@@ -33,6 +33,8 @@ PROBES = {
     "SELECT ingest.tenant.tenant_id FROM ingest.tenant": "the daily sweep, retention and the keeping of counts go round",
     "SELECT DISTINCT ingest.tombstone_key.key_id FROM ingest.tombstone_key": "ingest: with which keys anybody was erased",
     "SELECT scoring.touched.tenant_id FROM scoring.touched UNION": "alerting: who has work",
+    "SELECT min(scoring.touched.touched_id)": "alerting: how long the oldest has waited",
+    "SELECT alerting.evaluation.tenant_id, alerting.evaluation.evaluated_at": "alerting: when each was evaluated",
     "SELECT alerting.evaluation.tenant_id FROM alerting.evaluation": "alerting: whose log to shorten",
     "SELECT alerting.notified.tenant_id FROM alerting.notified": "alerting: who tells somebody of alerts",
 }
