@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
+
+from yarl import URL
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -15,6 +18,12 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SPECIAL = tuple(
     map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "5f00::/16"))
 )
+
+#: The last part is a number: what looks names up may take it for an address, in whatever spelling
+#: (https://url.spec.whatwg.org/#ends-in-a-number-checker). Only the common one is taken.
+_ENDS_AS_NUMBER = re.compile(r"(^|\.)(\d+|0[xX][0-9a-fA-F]*)\.?$")
+#: What would be read as something else somewhere on the way.
+_NOT_IN_NAMES = frozenset("%\\/?#@[]<>^|\"'`{}")
 
 
 def is_public(address: str) -> bool:
@@ -37,8 +46,8 @@ def complaint(url: str, *, allow_local: bool) -> str | None:
     Names are looked up when they are called: what they stand for then is what counts.
     """
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        parts, host = urlsplit(url), URL(url).host
+        _ = parts.port
     except ValueError:
         return "is no address"
     if parts.scheme != "https" and not (allow_local and parts.scheme == "http"):
@@ -47,9 +56,15 @@ def complaint(url: str, *, allow_local: bool) -> str | None:
         return "must name a host"
     if parts.username is not None or parts.password is not None:
         return "must have no user name and no password in it"
-    is_local = _is_local_name(host) and not allow_local
-    is_refused = _is_ip(host) and not may_be_called(host, allow_local=allow_local)
-    return "must name a public host" if is_local or is_refused else None
+    return None if _may_be_named(host, allow_local=allow_local) else "must name a public host"
+
+
+def _may_be_named(host: str, *, allow_local: bool) -> bool:
+    """Tell whether a host, in the words of what calls it, is a name or an IP address that may be called."""
+    if ":" in host or _ENDS_AS_NUMBER.search(host):
+        return may_be_called(host, allow_local=allow_local)
+    is_name = not any(c in _NOT_IN_NAMES or c.isspace() for c in host)
+    return is_name and (allow_local or not _is_local_name(host))
 
 
 def _is_global(address: _Address) -> bool:
@@ -82,14 +97,6 @@ def _is_loopback(address: str) -> bool:
         return all(each.is_loopback for each in _meant(ipaddress.ip_address(address)))
     except ValueError:
         return False
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_local_name(host: str) -> bool:

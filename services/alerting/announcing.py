@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerting import channel_store, group_store, notification_store, waiting, waiting_store
 from services.alerting.attempts import LEASE, SETTLED
 from services.alerting.channels import Channel
-from services.alerting.groups import Group, Member, advanced, member_of, placed, telling, unheard
+from services.alerting.groups import Group, Member, advanced, member_of, not_told, placed, telling
 from services.alerting.incidents import Incident, open_in, passed_on, without
 from services.alerting.lifecycle import Alert
 from services.alerting.notices import (
@@ -25,6 +25,7 @@ from services.alerting.notices import (
     TRIGGER,
     Notice,
     Outgoing,
+    begun_in,
     key_of,
     parts,
 )
@@ -37,12 +38,16 @@ GROUPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is known where groups are told: routes, channels and alerts by their ids, and the heirs of alerts that are gone."""
+    """What is known where groups are told: routes, channels and alerts by their ids, and the heirs of alerts that are gone.
+
+    `opened` are the incidents that channels have open, or had when what is made here was begun, each by its key.
+    """
 
     routes: Mapping[str, Route]
     channels: Mapping[str, Channel]
     alerts: Mapping[UUID, Alert]
     heirs: Mapping[UUID, UUID]
+    opened: frozenset[tuple[str, str]]
     now: datetime
     new_id: Callable[[], UUID]
 
@@ -59,13 +64,27 @@ async def tell_due(conn: AsyncConnection, routes: Iterable[Route], now: datetime
     gone = {each for group in seen.values() if group.ending_incidents for each in group.gone}
     stored = await group_store.list_all_groups(conn) if gone else {}
     heirs = await group_store.list_heirs(conn, gone) if gone else {}
-    scene = Scene(by_id, channels, alerts, heirs, now, new_id)
+    opened = await _opened(conn, seen.values(), alerts, channels)
+    scene = Scene(by_id, channels, alerts, heirs, opened, now, new_id)
     groups, made = stored | seen, list[Outgoing]()
     for place in seen:
         groups, notices = tell(place, groups, scene)
         made += notices
+        scene = replace(scene, opened=scene.opened | {(each.channel.channel_id, each.notice.key) for each in notices})
     await group_store.save_groups(conn, [group for place, group in groups.items() if group is not stored.get(place)])
     await _keep(conn, made, now)
+
+
+async def _opened(
+    conn: AsyncConnection, groups: Iterable[Group], alerts: Mapping[UUID, Alert], channels: Mapping[str, Channel]
+) -> frozenset[tuple[str, str]]:
+    """Return the incidents that are open, in whichever group, under the keys of what these groups tell, or told."""
+    if not any(channel.has_incidents for channel in channels.values()):
+        return frozenset()
+    keys = {key_of(current_tenant(), alert) for alert in alerts.values()}
+    # An erased customer's alerts have other keys by now.
+    keys |= {told.key for group in groups for told in group.told.values()}
+    return frozenset(await group_store.list_open_incidents(conn, keys))
 
 
 def tell(place: Place, groups: Mapping[Place, Group], scene: Scene) -> tuple[dict[Place, Group], list[Outgoing]]:
@@ -83,12 +102,13 @@ def tell(place: Place, groups: Mapping[Place, Group], scene: Scene) -> tuple[dic
     made = []
     for channel in channels:
         ended = [each.alert_id for each in over if each.channel_id == channel.channel_id]
-        for part in parts(said, {**group.told, **after.told}, channel, ended):
+        for part in parts(said, {**group.told, **after.told}, channel, ended, group.told):
             shown = tuple(scene.alerts[each] for each in part.alert_ids if each in scene.alerts)
             notice = Notice(scene.new_id(), route.route_id, group.names, part.status, shown, part.action, part.key)
-            made.append(Outgoing(channel, notice, scene.now))
+            anew, unheard = begun_in(part, said, group.told, channel, scene.opened)
+            made.append(Outgoing(channel, notice, scene.now, anew=anew, unheard=unheard))
     if not made:
-        told_of[place] = unheard(told_of[place], group, said, route, scene.now)
+        told_of[place] = not_told(told_of[place], group, said, route, scene.now)
     return told_of, made
 
 
@@ -138,7 +158,11 @@ async def leave(conn: AsyncConnection, old: Channel, new: Channel | None, now: d
         await waiting_store.keep_ends(conn, old, later)
     lost = await waiting_store.list_bound(conn, old.channel_id)
     await waiting_store.give_up(conn, lost, CHANNEL_CHANGED if new else CHANNEL_DELETED, now)
-    begun = [Outgoing(new, _notice(each, groups, alerts, TRIGGER, new_id), now) for each in _once(moved) if new is not None]
+    begun = [
+        Outgoing(new, _notice(each, groups, alerts, TRIGGER, new_id), now, anew=(one := frozenset({each.alert_id})), unheard=one)
+        for each in _once(moved)
+        if new is not None
+    ]
     # Not before what is under way is over: it must not come after its end.
     ended = [
         Outgoing(old, _notice(each, groups, alerts, RESOLVE, new_id), later, keeps_receiver=True)

@@ -34,7 +34,7 @@ class State(IntEnum):
 class Outcome:
     """What came of an attempt: the receiver's HTTP or SMTP status, if it answered, and what went wrong, in our words.
 
-    `is_final`: to try again is of no use.
+    `is_final`: to try again is of no use. `may_have_arrived` is false only when the receiver surely knows nothing of it.
     """
 
     is_delivered: bool
@@ -42,6 +42,7 @@ class Outcome:
     error: str = ""
     is_final: bool = False
     retry_after_s: float | None = None
+    may_have_arrived: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import channels, routes
 from services.alerting.channels import Channel
+from services.alerting.route_checks import Routing
 from services.alerting.routes import Route
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import channel, route
+from services.storage.schema import channel, route, routing
 
 _COLUMNS = (channel.c.channel_id, channel.c.kind, channel.c.config, channel.c.tells_resolved)
 
@@ -82,6 +84,21 @@ async def insert_routes(conn: AsyncConnection, put: Sequence[Route]) -> None:
             for place, each in enumerate(put)
         ]
         await conn.execute(insert(route), rows)
+
+
+async def get_routing(conn: AsyncConnection) -> Routing:
+    """Return how often the tenant put routes, and how those that are there came about."""
+    r = routing.c
+    found = select(r.version, r.author, r.comment, r.put_at).where(r.tenant_id == THIS_TENANT)
+    row = (await conn.execute(found)).one_or_none()
+    return Routing() if row is None else Routing(*row)
+
+
+async def save_routing(conn: AsyncConnection, put: Routing) -> None:
+    """Note that routes were put."""
+    said = asdict(put)
+    new = insert(routing).values(tenant_id=current_tenant(), **said)
+    await conn.execute(new.on_conflict_do_update(index_elements=["tenant_id"], set_=said))
 
 
 def _channel(row: Any) -> Channel:

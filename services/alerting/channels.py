@@ -41,9 +41,9 @@ class Slack:
 
     @property
     def told(self) -> str:
-        """As much of the address as is told: its host."""
-        host = urlsplit(self.webhook_url).hostname
-        return f"https://{host}" if host else ""
+        """As much of the address as is told: scheme, host and port."""
+        parts = urlsplit(self.webhook_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @dataclass(frozen=True, slots=True)

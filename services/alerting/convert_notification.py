@@ -13,7 +13,8 @@ from services.alerting.attempts import Attempt
 from services.alerting.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
 from services.alerting.convert import matcher_from_proto, matcher_to_proto, number, timestamp_of
 from services.alerting.notices import Listed
-from services.alerting.routes import Route, repeated
+from services.alerting.route_checks import Routing
+from services.alerting.routes import Route
 from services.runtime.errors import FieldViolation, InvalidArgument, NotFound, invalid_fields
 
 _TIMES = ("group_wait", "group_interval", "repeat_interval")
@@ -57,12 +58,8 @@ def refusal(problems: Sequence[Problem]) -> InvalidArgument:
 
 
 def routes_from_proto(told: Sequence[pb.Route]) -> list[Route]:
-    """Return the routes that a request tells. Raises InvalidArgument (INVALID_FIELDS) when two have the same id."""
-    routes = [_route_from_proto(each) for each in told]
-    twice = [FieldViolation(f"routes[{at}].route_id", "unique", "stands there twice") for at in repeated(routes)]
-    if twice:
-        raise invalid_fields(twice)
-    return routes
+    """Return the routes that a request tells."""
+    return [_route_from_proto(each) for each in told]
 
 
 def _route_from_proto(told: pb.Route) -> Route:
@@ -87,6 +84,22 @@ def route_to_proto(route: Route) -> pb.Route:
         continues=route.continues,
         **{name: _duration(getattr(route, name)) for name in _TIMES},
     )
+
+
+def routes_to_proto(routes: Sequence[Route], routing: Routing) -> pb.ListRoutesResponse:
+    """Return the routes that are there, and how they came about."""
+    return pb.ListRoutesResponse(
+        routes=[route_to_proto(route) for route in routes],
+        version=routing.version,
+        author=routing.author,
+        comment=routing.comment,
+        put_time=timestamp_of(routing.put_at),
+    )
+
+
+def expected_version(request: pb.PutRoutesRequest) -> int | None:
+    """Return the version that the caller read; None when it does not matter."""
+    return request.expected_version if request.HasField("expected_version") else None
 
 
 def missing_channels(routes: Sequence[Route], there: set[str]) -> NotFound:

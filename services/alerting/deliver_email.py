@@ -46,7 +46,7 @@ class _NotOffered(Exception):
 async def deliver(server: MailServer, email: Email, notice: Notice, now: datetime) -> Outcome:
     """Send a notification once and return what came of it."""
     if not server.host:
-        return Outcome(False, error="this installation is not set up to send e-mail")
+        return Outcome(False, error="this installation is not set up to send e-mail", may_have_arrived=False)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             refused = await _send(server, email, message_of(server.sender, email.to, notice, now))
@@ -123,13 +123,14 @@ def _failure(error: Exception) -> Outcome:
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             code = min((each.code for each in error.recipients), default=0)
-            return Outcome(False, code, "the mail server refused every recipient", is_final=code >= _FOR_GOOD)
+            is_final = code >= _FOR_GOOD
+            return Outcome(False, code, "the mail server refused every recipient", is_final=is_final, may_have_arrived=False)
         case aiosmtplib.SMTPAuthenticationError():
-            return Outcome(False, error.code, "the mail server refused this installation's login")
+            return Outcome(False, error.code, "the mail server refused this installation's login", may_have_arrived=False)
         case aiosmtplib.SMTPResponseException():
-            return Outcome(False, error.code, "the mail server refused the message")
+            return Outcome(False, error.code, "the mail server refused the message", may_have_arrived=False)
         case _:
-            return Outcome(False, error=_unanswered(error))
+            return Outcome(False, error=_unanswered(error), may_have_arrived=not _is_before_mail(error))
 
 
 def _unanswered(error: Exception) -> str:
@@ -141,6 +142,11 @@ def _unanswered(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"the mail server did not answer within {TIMEOUT_S:.0f} s"
     return "the mail server could not be reached"
+
+
+def _is_before_mail(error: Exception) -> bool:
+    """Tell whether it went wrong before anything was sent: there was no connection, or none to trust."""
+    return isinstance(error, (_NotOffered, aiosmtplib.SMTPConnectError, ConnectionRefusedError)) or _is_untrusted(error)
 
 
 def _is_untrusted(error: Exception) -> bool:

@@ -22,7 +22,17 @@ from services.storage.schema import alert, alert_group, log_head, notification, 
 _ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _COLUMNS = [c for c in alert_group.c if c.name != "tenant_id"]
 _MINE = alert_group.c.tenant_id == THIS_TENANT
+_DUE = select(func.min(alert_group.c.due_at)).where(_MINE).scalar_subquery()
+_OF_CHANNELS = ("incidents", "owed", "unaware")
 _AMONG = "(route_id, group_key) IN (SELECT * FROM unnest(CAST(:routes AS text[]), CAST(:keys AS text[])))"
+_OPEN = text(
+    """
+    SELECT DISTINCT c.channel_id, t.value ->> 'key' AS key
+    FROM alerting.alert_group AS g, LATERAL jsonb_each(g.told) AS t,
+        LATERAL jsonb_array_elements_text(t.value -> 'incidents') AS c(channel_id)
+    WHERE g.tenant_id = :tenant AND t.value ->> 'key' = ANY (CAST(:keys AS text[]))
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +89,13 @@ async def take_cursor(conn: AsyncConnection) -> Cursor | None:
 
 async def save_cursor(conn: AsyncConnection, cursor: Cursor) -> None:
     """Note where the tenant's groups stand, and when the next of them is due."""
-    due = select(func.min(alert_group.c.due_at)).where(_MINE).scalar_subquery()
     put = update(notified).where(notified.c.tenant_id == THIS_TENANT)
-    await conn.execute(put.values(revision=cursor.revision, epoch=cursor.epoch, due_at=due))
+    await conn.execute(put.values(revision=cursor.revision, epoch=cursor.epoch, due_at=_DUE))
+
+
+async def note_due(conn: AsyncConnection) -> None:
+    """Note when the next of the tenant's groups is due."""
+    await conn.execute(update(notified).where(notified.c.tenant_id == THIS_TENANT).values(due_at=_DUE))
 
 
 async def list_groups(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, Group]:
@@ -96,6 +110,12 @@ async def list_groups(conn: AsyncConnection, places: Collection[Place]) -> dict[
 async def list_all_groups(conn: AsyncConnection) -> dict[Place, Group]:
     """Return every group of the tenant."""
     return _by_place(map(_group, await conn.execute(select(*_COLUMNS).where(_MINE))))
+
+
+async def list_open_incidents(conn: AsyncConnection, keys: Collection[str]) -> set[tuple[str, str]]:
+    """Return which channels have incidents of some keys open, each with the key."""
+    rows = await conn.execute(_OPEN, {"tenant": current_tenant(), "keys": list(keys)})
+    return {(row.channel_id, row.key) for row in rows}
 
 
 async def list_due_groups(conn: AsyncConnection, now: datetime, limit: int) -> list[Group]:
@@ -151,10 +171,14 @@ def _group(row: Any) -> Group:
         place=Place(row.route_id, row.group_key),
         names=row.names,
         members={UUID(each): Member(**m) for each, m in row.alerts.items()},
-        told={UUID(each): Told(**{**t, "incidents": tuple(t.get("incidents", ()))}) for each, t in row.told.items()},
+        told={UUID(each): _told(t) for each, t in row.told.items()},
         told_at=row.told_at,
         due_at=row.due_at,
     )
+
+
+def _told(stored: Mapping[str, Any]) -> Told:
+    return Told(**{**stored, **{name: tuple(stored.get(name, ())) for name in _OF_CHANNELS}})
 
 
 def _row(group: Group) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -36,13 +36,16 @@ class Member:
 class Told:
     """What was told of an alert last. `key` names it to receivers that keep incidents; channels of `incidents` have one open.
 
-    A severity of 0: nothing was told here, but an incident of another group goes on here.
+    A severity of 0: nothing was told here, but an incident of another group goes on here. Channels of `owed` have to be told
+    of it anew once it fires and nobody takes care of it: what was to tell them was not sent. Those of `unaware` never heard.
     """
 
     key: str
     severity: int
     is_acknowledged: bool = False
     incidents: tuple[str, ...] = ()
+    owed: tuple[str, ...] = ()
+    unaware: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ class Telling:
     """What there is to tell of a group.
 
     `fresh` fire and were not told, or not as so severe; `going_on` were told, fire and nobody takes care of them; `ended` and
-    `left` were told, or have an incident; `taken` are acknowledged since they were told, and `dropped` no longer. `fires`:
-    something goes on.
+    `left` were told, or have an incident; `taken` are acknowledged since they were told, and `dropped` no longer; `owed` were
+    told, but not to every channel. `fires`: something goes on.
     """
 
     fresh: tuple[UUID, ...] = ()
@@ -90,12 +93,13 @@ class Telling:
     left: tuple[UUID, ...] = ()
     taken: tuple[UUID, ...] = ()
     dropped: tuple[UUID, ...] = ()
+    owed: tuple[UUID, ...] = ()
     fires: bool = False
 
     @property
     def is_news(self) -> bool:
         """Whether anything changed since the group was told."""
-        return bool(self.fresh or self.ended or self.left or self.taken or self.dropped)
+        return bool(self.fresh or self.ended or self.left or self.taken or self.dropped or self.owed)
 
     @property
     def triggered(self) -> tuple[UUID, ...]:
@@ -125,16 +129,24 @@ def telling(group: Group) -> Telling:
     members, told = group.members, group.told
     known = {each: m for each, m in members.items() if each in told}
     open_ = {each: m for each, m in known.items() if not m.is_gone}
-    fresh = {e: None for e, m in members.items() if m.fires and (e not in told or told[e].severity < m.severity)}
+    fresh = {e: None for e, m in members.items() if _is_fresh(m, told.get(e))}
+    going_on = [e for e, m in known.items() if m.fires and not m.is_acknowledged and e not in fresh]
     return Telling(
         fresh=tuple(fresh),
-        going_on=tuple(e for e, m in known.items() if m.fires and not m.is_acknowledged and e not in fresh),
+        going_on=tuple(going_on),
         ended=tuple(e for e, m in known.items() if m.is_over),
         left=tuple(e for e, m in known.items() if m.has_left and not m.is_over),
         taken=tuple(e for e, m in open_.items() if m.is_acknowledged and not told[e].is_acknowledged and e not in fresh),
-        dropped=tuple(e for e, m in open_.items() if told[e].is_acknowledged and not m.is_acknowledged and e not in fresh),
+        dropped=tuple(e for e in going_on if told[e].is_acknowledged),
+        owed=tuple(e for e in going_on if told[e].owed),
         fires=any(m.fires for m in members.values()),
     )
+
+
+def _is_fresh(member: Member, told: Told | None) -> bool:
+    """Tell whether an alert is to be told as one that begins, or gets worse; not where somebody took care of it before."""
+    severity = 0 if told is None else told.severity
+    return member.fires and severity < member.severity and not (member.is_acknowledged and not severity)
 
 
 def advanced(
@@ -145,16 +157,36 @@ def advanced(
     told = {each: known for each, known in group.told.items() if each not in gone}
     for each in said.fresh:
         before = told.get(each) or Told(keys[each], 0)
-        told[each] = replace(before, severity=group.members[each].severity, is_acknowledged=False)
+        told[each] = replace(before, severity=group.members[each].severity, is_acknowledged=False, owed=(), unaware=())
     for each in (*said.taken, *said.dropped):
         told[each] = replace(told[each], is_acknowledged=each in said.taken)
+    for each in said.owed:
+        opened = (keeper for keeper in keepers if keeper in told[each].owed)
+        told[each] = replace(told[each], incidents=_with(told[each].incidents, opened), owed=(), unaware=())
     for each in said.triggered:
-        told[each] = replace(told[each], incidents=tuple(dict.fromkeys((*told[each].incidents, *keepers))))
+        told[each] = replace(told[each], incidents=_with(told[each].incidents, keepers))
     members = {each: m for each, m in group.members.items() if each not in gone}
     return reconsidered(replace(group, members=members, told=told, told_at=now, due_at=None), route, now)
 
 
-def unheard(after: Group, before: Group, said: Telling, route: Route, now: datetime) -> Group:
+def missed(
+    group: Group, channel_id: str, anew: Collection[UUID], unheard: Collection[UUID], *, route: Route, now: datetime
+) -> Group:
+    """Return the group after a channel was not told of alerts `anew`; of those `unheard` it never heard."""
+    told = dict(group.told)
+    for each in told.keys() & {*anew}:
+        told[each] = replace(told[each], owed=_with(told[each].owed, [channel_id]))
+    for each in told.keys() & {*unheard}:
+        left = tuple(c for c in told[each].incidents if c != channel_id)
+        told[each] = replace(told[each], incidents=left, unaware=_with(told[each].unaware, [channel_id]))
+    return reconsidered(replace(group, told=told), route, now)
+
+
+def _with(channel_ids: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*channel_ids, *more)))
+
+
+def not_told(after: Group, before: Group, said: Telling, route: Route, now: datetime) -> Group:
     """Return the group after `said`, of which nobody was told: what comes next does not wait for what nobody heard."""
     if not said.is_news:
         return after

@@ -19,12 +19,13 @@ class Incident:
     place: Place
     alert_id: UUID
     key: str
+    is_acknowledged: bool = False
 
 
 def open_in(groups: Iterable[Group], among: Callable[[Place, str], bool]) -> list[Incident]:
     """Return the incidents of groups whose place and channel are `among` those looked for."""
     return [
-        Incident(channel_id, group.place, alert_id, told.key)
+        Incident(channel_id, group.place, alert_id, told.key, told.is_acknowledged)
         for group in groups
         for alert_id, told in group.told.items()
         for channel_id in told.incidents
@@ -83,5 +84,5 @@ def _knows(group: Group, alert_id: UUID, incident: Incident) -> bool:
 
 
 def _taken_over(group: Group, alert_id: UUID, incident: Incident) -> Group:
-    told = group.told.get(alert_id) or Told(incident.key, 0)
+    told = group.told.get(alert_id) or Told(incident.key, 0, incident.is_acknowledged)
     return replace(group, told={**group.told, alert_id: replace(told, incidents=(*told.incidents, incident.channel_id))})

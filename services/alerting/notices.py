@@ -20,6 +20,10 @@ MOST_ALERTS = 500
 CHANNEL_DELETED = "the channel was deleted"
 CHANNEL_CHANGED = "the channel has become another"
 TOO_MANY_WAIT = "too many notifications waited for the channel"
+SUPERSEDED = "a newer notification tells the same"
+OVER = "what it tells was over before it could be told"
+HELD = "what it tells is silenced, explained by another alert or acknowledged by now"
+NEVER_BEGUN = "the beginning of what it ends was never told"
 
 FIRING, RESOLVED, TEST = "firing", "resolved", "test"
 TRIGGER, ACKNOWLEDGE, RESOLVE = "trigger", "acknowledge", "resolve"
@@ -70,20 +74,24 @@ class Notice:
 class Outgoing:
     """A notification for a channel, sent at `not_before` at the earliest.
 
-    With `keeps_receiver` it goes where the channel led when it was made, whatever becomes of the channel.
+    With `keeps_receiver` it goes where the channel led when it was made, whatever becomes of the channel. `anew` are the alerts
+    that it begins to tell, or begins again; `unheard` those that the channel knows nothing of before.
     """
 
     channel: Channel
     notice: Notice
     not_before: datetime
     keeps_receiver: bool = False
+    anew: frozenset[UUID] = frozenset()
+    unheard: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A notification that is to be sent: for which channel, how often it was tried and until when it is ours to try.
 
-    It says what channels of its `kind` can be told; `receiver` is where it goes, where that is not the channel's own.
+    It says what channels of its `kind` can be told; `receiver` is where it goes, where that is not the channel's own. `anew` and
+    `unheard` are as they were made, and with what is not told by those before it; nothing is `unheard` that may have arrived.
     """
 
     notice: Notice
@@ -93,6 +101,8 @@ class Pending:
     lease: datetime
     kind: int
     receiver: Receiver | None = None
+    anew: frozenset[UUID] = frozenset()
+    unheard: frozenset[UUID] = frozenset()
 
     def goes_to(self, channel: Channel | None) -> Channel | str:
         """Return where it is sent while the channel is as it is, or why it cannot be."""
@@ -124,28 +134,62 @@ def key_of(tenant: str, alert: Alert) -> str:
     return f"rapport-{hashlib.sha256(told.encode()).hexdigest()[:40]}"
 
 
-def parts(said: Telling, told: Mapping[UUID, Told], channel: Channel, over: Collection[UUID] = ()) -> list[Part]:
+def parts(
+    said: Telling,
+    told: Mapping[UUID, Told],
+    channel: Channel,
+    over: Collection[UUID] = (),
+    before: Mapping[UUID, Told] | None = None,
+) -> list[Part]:
     """Return what a channel is told of a group, in this order; `told` has what was told of each of its alerts, now and before.
 
-    `over` are the alerts whose incidents the channel has to end.
+    `over` are the alerts whose incidents the channel has to end; `before` has what had been told when `said` was to be told.
     """
-    return list(_incidents(said, told, channel, over) if channel.has_incidents else _gathered(said, told, channel))
+    known = before or {}
+    owed = [each for each in said.owed if channel.channel_id in known[each].owed]
+    if channel.has_incidents:
+        return list(_incidents(said, told, channel, over, owed))
+    return list(_gathered(said, told, channel, owed))
 
 
-def _incidents(said: Telling, told: Mapping[UUID, Told], channel: Channel, over: Collection[UUID]) -> Iterator[Part]:
+def begun_in(
+    part: Part, said: Telling, before: Mapping[UUID, Told], channel: Channel, opened: Collection[tuple[str, str]]
+) -> tuple[frozenset[UUID], frozenset[UUID]]:
+    """Return which alerts a part tells anew, and which of these the channel knows nothing of.
+
+    `before` has what had been told of the group's alerts, `opened` the incidents that channels had open, each by its key.
+    """
+    fires = [] if part.action in {ACKNOWLEDGE, RESOLVE} else [each for each in part.alert_ids if each not in said.ended]
+    if channel.has_incidents:
+        unheard = frozenset(fires if (channel.channel_id, part.key) not in opened else ())
+    else:
+        unheard = frozenset(each for each in fires if not _has_heard(before.get(each), channel))
+    return unheard.union({*said.fresh, *said.dropped, *said.owed}.intersection(fires)), unheard
+
+
+def _has_heard(known: Told | None, channel: Channel) -> bool:
+    return known is not None and known.severity > 0 and channel.channel_id not in known.unaware
+
+
+def _incidents(
+    said: Telling, told: Mapping[UUID, Told], channel: Channel, over: Collection[UUID], owed: Sequence[UUID]
+) -> Iterator[Part]:
     resolved = over if channel.tells_resolved else ()
     taken = [each for each in said.taken if channel.channel_id in told[each].incidents]
-    for action, alerts in ((RESOLVE, resolved), (TRIGGER, said.triggered), (ACKNOWLEDGE, taken)):
+    triggered = dict.fromkeys((*said.triggered, *owed))
+    for action, alerts in ((RESOLVE, resolved), (TRIGGER, triggered), (ACKNOWLEDGE, taken)):
         for each in alerts:
             yield Part(RESOLVED if action == RESOLVE else FIRING, (each,), action, told[each].key)
 
 
-def _gathered(said: Telling, told: Mapping[UUID, Told], channel: Channel) -> Iterator[Part]:
-    ended = [each for each in said.ended if told[each].severity] if channel.tells_resolved else []
-    if said.is_news and not (said.fresh or ended):
+def _gathered(said: Telling, told: Mapping[UUID, Told], channel: Channel, owed: Sequence[UUID]) -> Iterator[Part]:
+    heard = [each for each in said.ended if told[each].severity and channel.channel_id not in told[each].unaware]
+    ended = heard if channel.tells_resolved else []
+    if said.is_news and not (said.fresh or owed or ended):
         return
     status = FIRING if said.fires else RESOLVED
-    yield from (Part(status, part) for part in _batches((*said.fresh, *said.going_on, *ended)))
+    going_on = dict.fromkeys((*said.fresh, *owed, *said.going_on))
+    yield from (Part(status, part) for part in _batches((*going_on, *ended)))
 
 
 def _batches(alerts: Sequence[UUID]) -> Iterator[tuple[UUID, ...]]:

@@ -83,7 +83,25 @@ async def claim(conn: AsyncConnection, now: datetime, until: datetime, busy: Col
     return [_pending(row, until) for row in await conn.execute(_CLAIM, asked)]
 
 
-async def save_state(conn: AsyncConnection, tried: Pending, state: State, next_at: datetime | None) -> bool:
+async def save_content(conn: AsyncConnection, of: Pending) -> None:
+    """Let a notification that is ours say what it says by now."""
+    n, notice = notification.c, of.notice
+    said = {"status": notice.status, "alerts": [to_json(alert) for alert in notice.alerts], **_begun(of)}
+    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == notice.notification_id)
+    await conn.execute(changed.values(payload=n.payload.concat(said), alert_ids=[alert.alert_id for alert in notice.alerts]))
+
+
+async def begin_attempts(conn: AsyncConnection, notification_ids: Collection[UUID]) -> None:
+    """Note that notifications that are ours may arrive from now on."""
+    n = notification.c
+    if notification_ids:
+        ours = (n.tenant_id == THIS_TENANT, n.notification_id == func.any(list(notification_ids)))
+        await conn.execute(update(notification).where(*ours).values(payload=n.payload.concat({"unheard": []})))
+
+
+async def save_state(
+    conn: AsyncConnection, tried: Pending, state: State, next_at: datetime | None, *, may_have_arrived: bool = True
+) -> bool:
     """Note how a notification stands; False when it is not ours any more. What is done says nothing of anybody any more.
 
     What was delivered was so, whoever tries it or has given it up by now.
@@ -92,7 +110,11 @@ async def save_state(conn: AsyncConnection, tried: Pending, state: State, next_a
     ours = [n.tenant_id == THIS_TENANT, n.notification_id == tried.notice.notification_id]
     if state != State.DELIVERED:
         ours.append(n.next_at == tried.lease)
-    said: dict[str, Any] = {"state": int(state), "next_at": next_at} | ({} if state == State.PENDING else {"payload": {}})
+    said: dict[str, Any] = {"state": int(state), "next_at": next_at}
+    if state != State.PENDING:
+        said["payload"] = {}
+    elif tried.unheard and not may_have_arrived:
+        said["payload"] = n.payload.concat(_begun(tried))
     return (await conn.execute(update(notification).where(*ours).values(said))).rowcount > 0
 
 
@@ -185,15 +207,21 @@ def _how(made: Outgoing) -> dict[str, Any]:
         "key": notice.key,
         "alerts": [to_json(alert) for alert in notice.alerts],
         "kind": int(made.channel.kind),
+        **_begun(made),
     }
     own = {"receiver": channels.to_json(receiver)} if made.keeps_receiver else {}
     return {"payload": payload | own, "next_at": made.not_before}
 
 
+def _begun(of: Outgoing | Pending) -> dict[str, list[str]]:
+    return {"anew": sorted(map(str, of.anew)), "unheard": sorted(map(str, of.unheard))}
+
+
 def _pending(row: Any, until: datetime) -> Pending:
     said = dict(row.payload)
-    kind, own = said.pop("kind", 0), said.pop("receiver", None)
+    kind, own, tries = said.pop("kind", 0), said.pop("receiver", None), said.pop("tries", 0)
+    anew, unheard = (frozenset(map(UUID, said.pop(name, ()))) for name in ("anew", "unheard"))
     alerts = tuple(from_json(each) for each in said.pop("alerts"))
     notice = Notice(row.notification_id, row.route_id, row.names, alerts=alerts, **said)
     receiver = None if own is None else channels.from_json(kind, own)
-    return Pending(notice, row.channel_id, row.created_at, row.attempts, until, kind, receiver)
+    return Pending(notice, row.channel_id, row.created_at, row.attempts + tries, until, kind, receiver, anew, unheard)

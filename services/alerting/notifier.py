@@ -6,12 +6,12 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.alerting import channel_store, group_store, notification_store
+from services.alerting import group_store, notification_store, sending
 from services.alerting.attempts import LEASE, Attempt, Outcome, next_attempt, state_after
 from services.alerting.channels import Channel
 from services.alerting.delivery import Delivery
@@ -138,16 +138,15 @@ class Notifier:
         now = self._clock()
         busy = [channel for (owner, channel), n in self._of_channel.items() if owner == tenant and n >= MOST_OF_CHANNEL]
         async with self._database.transaction(tenant) as conn:
-            taken = await notification_store.claim(conn, now, now + LEASE, busy, room)
-            channels = {c.channel_id: c for c in await channel_store.list_channels(conn)} if taken else {}
-        for pending in taken:
-            self._begin(tenant, pending, channels)
-        return bool(taken)
+            taken = await sending.take(conn, now, now + LEASE, busy, room)
+        for pending, channel in taken.sent:
+            self._begin(tenant, pending, channel)
+        return bool(taken.sent) or taken.has_more
 
-    def _begin(self, tenant: str, pending: Pending, channels: Mapping[str, Channel]) -> None:
+    def _begin(self, tenant: str, pending: Pending, channel: Channel | None) -> None:
         self._of_channel[tenant, pending.channel_id] += 1
         self._of_tenant[tenant] += 1
-        task = asyncio.create_task(self._deliver(tenant, pending, channels.get(pending.channel_id)))
+        task = asyncio.create_task(self._deliver(tenant, pending, channel))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -177,7 +176,8 @@ class Notifier:
             outcome, attempt = Outcome(False, error=goal, is_final=True), Attempt(self._clock(), 0, None, goal)
         next_at = next_attempt(outcome, pending.attempts + 1, pending.created_at, self._clock(), self._chance())
         async with self._database.transaction(tenant) as conn:
-            await notification_store.save_state(conn, pending, state_after(outcome, next_at), next_at)
+            state = state_after(outcome, next_at)
+            await notification_store.save_state(conn, pending, state, next_at, may_have_arrived=outcome.may_have_arrived)
             await notification_store.append_attempt(conn, pending.notice.notification_id, attempt)
 
     async def _settle(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,17 +79,18 @@ class Poster:
     async def post(self, post: Post) -> Outcome:
         """Post once and return what came of it."""
         if complaint(post.url, allow_local=self._allow_local) is not None or not self._is_callable(post.url):
-            return Outcome(False, error=_REFUSED, is_final=True)
+            return Outcome(False, error=_REFUSED, is_final=True, may_have_arrived=False)
+        connected = asyncio.Event()
         try:
-            return await self._send(post)
+            return await self._send(post, connected)
         except AddressRefused:
-            return Outcome(False, error=_REFUSED, is_final=True)
+            return Outcome(False, error=_REFUSED, is_final=True, may_have_arrived=False)
         except TimeoutError:
-            return Outcome(False, error=_TOO_SLOW)
+            return Outcome(False, error=_TOO_SLOW, may_have_arrived=connected.is_set())
         except aiohttp.ClientConnectorCertificateError:
-            return Outcome(False, error="the receiver's certificate is not valid")
+            return Outcome(False, error="the receiver's certificate is not valid", may_have_arrived=False)
         except (aiohttp.ClientError, OSError, ValueError):
-            return Outcome(False, error=_UNREACHABLE)
+            return Outcome(False, error=_UNREACHABLE, may_have_arrived=connected.is_set())
 
     def _is_callable(self, url: str) -> bool:
         """Tell whether the host is a name, or an address that may be called; asked in the words of what calls it."""
@@ -97,7 +99,8 @@ class Poster:
             return bool(host)
         return may_be_called(host, allow_local=self._allow_local)
 
-    async def _send(self, post: Post) -> Outcome:
+    async def _send(self, post: Post, connected: asyncio.Event) -> Outcome:
+        """Post; `connected` is set once there is a connection, so that the receiver may know of it, whatever it answers."""
         headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT, **post.headers}
         options: dict[str, Any] = {"allow_redirects": False, "headers": headers}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
@@ -110,11 +113,23 @@ class Poster:
                 timeout=timeout,
                 auto_decompress=False,
                 trust_env=False,
+                trace_configs=[_telling(connected)],
             ) as session,
             session.post(post.url, data=post.body, **options) as answer,
         ):
             # What the receiver says beyond its status is not read, however long it is.
             return of_status(answer.status, retry_after_s(answer.headers.get("Retry-After", ""), datetime.now(UTC)))
+
+
+def _telling(connected: asyncio.Event) -> aiohttp.TraceConfig:
+    """Return what tells when there is a connection."""
+
+    async def tell(*_: object) -> None:
+        connected.set()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(tell)
+    return trace
 
 
 def retry_after_s(told: str, now: datetime) -> float | None:

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting import announcing, channel_store, channels, group_store, notification_store, pages
+from services.alerting import announcing, channel_store, channels, group_store, notification_store, pages, route_checks
 from services.alerting import convert_notification as convert
 from services.alerting.attempts import State
 from services.alerting.calls import Calls
 from services.alerting.delivery import Delivery, Receivers
 from services.alerting.notices import TEST, Listed, Notice
+from services.alerting.route_checks import Routing
 from services.runtime.errors import FailedPrecondition, ResourceExhausted
 from services.runtime.tenancy import current_tenant
 
@@ -98,21 +99,27 @@ class ChannelCalls(Calls):
 
     async def PutRoutes(self, request: pb.PutRoutesRequest, context: Any) -> pb.PutRoutesResponse:
         put = convert.routes_from_proto(request.routes)
+        route_checks.check(put)
         named = {channel_id for route in put for channel_id in route.channel_ids}
         async with self._database.transaction() as conn:
             # Locked first: who puts alerts into groups does so by the routes of before, or by these.
             await group_store.begin(conn)
+            before = await channel_store.get_routing(conn)
+            before.check_version(convert.expected_version(request))
             there = await channel_store.hold_channels(conn, named)
             if there != named:
                 raise convert.missing_channels(put, there)
             await channel_store.delete_routes(conn)
             await channel_store.insert_routes(conn, put)
-        return pb.PutRoutesResponse(routes=[convert.route_to_proto(r) for r in put])
+            routing = Routing(before.version + 1, request.author, request.comment, self._clock())
+            await channel_store.save_routing(conn, routing)
+        return pb.PutRoutesResponse(routes=[convert.route_to_proto(r) for r in put], version=routing.version)
 
     async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
-        async with self._database.transaction() as conn:
+        async with self._database.snapshot() as conn:
             found = await channel_store.list_routes(conn)
-        return pb.ListRoutesResponse(routes=[convert.route_to_proto(r) for r in found])
+            routing = await channel_store.get_routing(conn)
+        return convert.routes_to_proto(found, routing)
 
     async def ListNotifications(self, request: pb.ListNotificationsRequest, context: Any) -> pb.ListNotificationsResponse:
         size = request.page_size or _DEFAULT_PAGE

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.alerting.notices import ACKNOWLEDGE, RESOLVE, TRIGGER
+from services.alerting.notices import ACKNOWLEDGE, RESOLVE, TRIGGER, Pending
 
 #: Notifications that wait for a channel, and how many may when all of them tell of ends.
 MOST_WAITING, MOST_ENDS = 1000, 5000
@@ -20,7 +21,7 @@ _OUTDONE_BY = {TRIGGER: (TRIGGER, RESOLVE), ACKNOWLEDGE: (TRIGGER, ACKNOWLEDGE, 
 class Waiting:
     """A notification that waits, by its group, the alerts that it tells and the action; `tells_ends`: that some are over.
 
-    `is_under_way`: it may be being delivered at this moment.
+    `is_under_way`: it may be being delivered at this moment. `key`, `anew` and `unheard` are what they are of a Pending.
     """
 
     notification_id: UUID
@@ -29,6 +30,9 @@ class Waiting:
     action: str = ""
     tells_ends: bool = False
     is_under_way: bool = False
+    key: str = ""
+    anew: frozenset[UUID] = frozenset()
+    unheard: frozenset[UUID] = frozenset()
 
 
 def surplus(waiting: Sequence[Waiting], most: int = MOST_WAITING, most_ends: int = MOST_ENDS) -> list[UUID]:
@@ -45,6 +49,19 @@ def surplus(waiting: Sequence[Waiting], most: int = MOST_WAITING, most_ends: int
     given_up = [*needless, *firing][: max(len(waiting) - most, 0)]
     given_up += ends[: max(len(waiting) - len(given_up) - most_ends, 0)]
     return [each.notification_id for each in given_up]
+
+
+def group_of(route_id: str, names: Mapping[str, str]) -> tuple[str, str]:
+    """Return what tells a notification's group from others."""
+    return route_id, json.dumps(dict(names), sort_keys=True)
+
+
+def is_outdone(pending: Pending, newer: Sequence[Waiting]) -> bool:
+    """Tell whether newer notifications that wait for its channel tell all that one tells, as it is since."""
+    notice = pending.notice
+    alert_ids = frozenset(alert.alert_id for alert in notice.alerts)
+    own = Waiting(notice.notification_id, group_of(notice.route_id, notice.names), alert_ids, notice.action)
+    return notice.notification_id in _outdone([own, *newer])
 
 
 def _outdone(waiting: Sequence[Waiting]) -> set[UUID]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import channels
 from services.alerting.channels import Channel
 from services.alerting.lifecycle import AlertState
 from services.alerting.notices import RESOLVE
-from services.alerting.waiting import Waiting
+from services.alerting.waiting import Waiting, group_of
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import notification
 
@@ -27,6 +29,19 @@ _WAITING = text(
         ) AS tells_ends
     FROM alerting.notification AS n
     WHERE n.tenant_id = :tenant AND n.channel_id = :channel AND n.next_at IS NOT NULL
+    ORDER BY n.created_at, n.notification_id
+    """
+)
+#: Those of the same group, or of the same incident.
+_NEWER = text(
+    """
+    SELECT o.notification_id AS older, n.notification_id, n.route_id, n.names, n.alert_ids, n.payload ->> 'action' AS action,
+        n.payload ->> 'key' AS key, n.payload -> 'anew' AS anew, n.payload -> 'unheard' AS unheard
+    FROM alerting.notification AS o JOIN alerting.notification AS n ON n.tenant_id = o.tenant_id AND n.channel_id = o.channel_id
+    WHERE o.tenant_id = :tenant AND n.tenant_id = :tenant AND o.notification_id = ANY (CAST(:notifications AS uuid[]))
+        AND n.next_at IS NOT NULL AND n.payload -> 'receiver' IS NULL
+        AND (n.created_at, n.notification_id) > (o.created_at, o.notification_id)
+        AND (n.route_id = o.route_id AND n.names = o.names OR NULLIF(n.payload ->> 'key', '') = o.payload ->> 'key')
     ORDER BY n.created_at, n.notification_id
     """
 )
@@ -70,7 +85,7 @@ async def list_waiting(conn: AsyncConnection, channel_id: str, now: datetime, le
     return [
         Waiting(
             notification_id=row.notification_id,
-            group=(row.route_id, json.dumps(row.names, sort_keys=True)),
+            group=group_of(row.route_id, row.names),
             alert_ids=frozenset(row.alert_ids),
             action=row.action,
             tells_ends=row.tells_ends,
@@ -78,6 +93,35 @@ async def list_waiting(conn: AsyncConnection, channel_id: str, now: datetime, le
         )
         for row in rows
     ]
+
+
+async def list_newer(conn: AsyncConnection, notification_ids: Collection[UUID]) -> dict[UUID, list[Waiting]]:
+    """Return what waits behind notifications for the same channel, of the same group or incident, the oldest first."""
+    found: defaultdict[UUID, list[Waiting]] = defaultdict(list)
+    for row in await conn.execute(_NEWER, {"tenant": current_tenant(), "notifications": list(notification_ids)}):
+        one = Waiting(
+            notification_id=row.notification_id,
+            group=group_of(row.route_id, row.names),
+            alert_ids=frozenset(row.alert_ids),
+            action=row.action,
+            key=row.key,
+            anew=frozenset(map(UUID, row.anew or ())),
+            unheard=frozenset(map(UUID, row.unheard or ())),
+        )
+        found[row.older].append(one)
+    return found
+
+
+async def pass_on(conn: AsyncConnection, to: Waiting, anew: Collection[UUID], unheard: Collection[UUID], tries: int) -> None:
+    """Let a notification that waits tell what one before it did not tell, which was tried that often in its place."""
+    said: dict[str, Any] = {
+        "anew": sorted(map(str, to.anew.union(anew))),
+        "unheard": sorted(map(str, to.unheard.union(unheard))),
+        **({"tries": tries} if tries else {}),
+    }
+    n = notification.c
+    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == to.notification_id)
+    await conn.execute(changed.values(payload=n.payload.concat(said)))
 
 
 async def keep_ends(conn: AsyncConnection, channel: Channel, not_before: datetime) -> None:

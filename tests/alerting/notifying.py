@@ -69,10 +69,23 @@ class Receiver:
     fails: Callable[[Seen], bool] = lambda _: False
     host: str = "127.0.0.1"
     port: int = 0
+    runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}/hook"
+
+    async def plug(self) -> None:
+        """Listen, at the same port as before."""
+        assert self.runner is not None
+        await web.TCPSite(self.runner, self.host, self.port).start()
+        self.port = self.runner.addresses[0][1]
+
+    async def unplug(self) -> None:
+        """Refuse every connection from now on."""
+        assert self.runner is not None
+        for site in tuple(self.runner.sites):
+            await site.stop()
 
     async def take(self, request: web.Request) -> web.Response:
         self.seen.append(Seen(dict(request.headers), await request.read(), request.path))
@@ -82,17 +95,20 @@ class Receiver:
         return web.Response(status=status, headers=self.headers)
 
 
+def told(receiver: Receiver) -> list[tuple[str, list[str]]]:
+    """What a webhook was told: status, and whom the alerts concern."""
+    return [(s.json["status"], sorted(a["subjectId"] for a in s.json["alerts"])) for s in receiver.seen]
+
+
 @asynccontextmanager
 async def receiving(**options: Any) -> AsyncIterator[Receiver]:
     """A receiver on this machine, for the block."""
     receiver = Receiver(**options)
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", receiver.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    receiver.runner = runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.port = runner.addresses[0][1]
+    await receiver.plug()
     try:
         yield receiver
     finally:
@@ -200,6 +216,14 @@ class TellingHouse(House):
         return await self.facts.rows(
             "SELECT notification_id::text, channel_id, state, next_at FROM alerting.notification ORDER BY created_at, next_at"
         )
+
+    async def given_up(self) -> list[str]:
+        """Why notifications were given up: the last attempts of those that failed."""
+        rows = await self.facts.rows(
+            "SELECT DISTINCT ON (notification_id) error FROM alerting.notification JOIN alerting.attempt USING (notification_id)"
+            " WHERE state = 3 AND next_at IS NULL ORDER BY notification_id, number DESC"
+        )
+        return sorted(error for (error,) in rows)
 
     async def attempts(self) -> list[tuple[Any, ...]]:
         return await self.facts.rows("SELECT notification_id::text, number, status, error FROM alerting.attempt ORDER BY 1, 2")

@@ -92,6 +92,57 @@ def test_what_a_url_is_refused_for(url: str, says: str | None):
     assert complaint(url, allow_local=False) == says
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.1",
+        "127.0.1",
+        "0x7f000001",
+        "0x7f.1",
+        "0X7F.0x0.0x0.0x1",
+        "2130706433",
+        "017700000001",
+        "0177.0.0.1",
+        "127.0.0.01",
+        "127.0.0.1.",
+        "127.1.",
+        "0",
+        "0x0",
+        "10.1",
+        "0xa9fea9fe",
+        "2852039166",
+        "169.254.43518",
+        "1.2.3.4.5",
+        "8.8.2056",
+        "134744072",
+        "256.256.256.256",
+        "%31%32%37.0.0.1",
+        "127.0.0.1%20",
+        "\uff11\uff12\uff17.\uff10.\uff10.\uff11",
+        "127\u30020\u30020\u30021",
+        "\u2460\u2461\u2466.1",
+        "\u24dbocalhost",
+        "%6cocalhost",
+        "localhost%00",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::1%25lo]",
+        "[64:ff9b::127.0.0.1]",
+    ],
+)
+def test_no_other_spelling_of_an_address_is_taken(host: str):
+    """What the system's look-up would take for an address is refused even where that is public: it is not written as one."""
+    assert complaint(f"https://{host}/", allow_local=False) == "must name a public host"
+    assert complaint(f"https://{host}:8443", allow_local=False) == "must name a public host"
+
+
+@pytest.mark.parametrize(
+    "host", ["1and1.com", "0x7f.example.com", "4.example", "bücher.example", "a_b.example.com", "[2606:4700::1111]"]
+)
+def test_names_with_digits_and_other_letters_are_names(host: str):
+    assert complaint(f"https://{host}/", allow_local=False) is None
+
+
 def test_where_local_receivers_are_allowed_http_is():
     assert complaint("http://127.0.0.1:8000", allow_local=True) is None
     assert complaint("http://localhost:8000", allow_local=True) is None

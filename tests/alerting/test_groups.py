@@ -19,7 +19,7 @@ from services.alerting.attempts import (
     state_after,
 )
 from services.alerting.channels import Channel, Email, PagerDuty
-from services.alerting.groups import Group, Member, Telling, Told, advanced, placed, telling
+from services.alerting.groups import Group, Member, Telling, Told, advanced, missed, placed, telling
 from services.alerting.notices import MOST_ALERTS, parts
 from services.alerting.routes import Place, Route
 
@@ -81,6 +81,51 @@ def test_what_only_took_an_incident_over_is_told_as_if_it_was_not_told_and_its_e
     assert ended.members == ended.told == {}
 
 
+TAKEN, SILENT, OVER = Member(3, is_acknowledged=True), Member(3, is_suppressed=True), Member(3, is_over=True)
+
+
+def test_what_is_acknowledged_before_it_was_told_here_is_not_told_until_it_is_taken_back():
+    here = group({A: TAKEN})
+    assert (here.due_at, telling(here).fresh) == (None, ())
+    free = placed(here, {A: FIRES}, ROUTE, NOW)
+    assert free.due_at == NOW + ROUTE.group_wait
+    assert telling(free).fresh == (A,)
+    # What only took an incident over was not told here, either.
+    took = Group(Place("r", "k"), {}, {A: TAKEN}, {A: Told("key", 0, is_acknowledged=True, incidents=("p",))})
+    assert not telling(took).is_news
+    assert telling(placed(took, {A: FIRES}, ROUTE, NOW)).fresh == (A,)
+
+
+def test_what_a_channel_missed_is_told_to_it_alone_once_it_fires_and_nobody_takes_care_of_it():
+    told, _ = say(group({A: FIRES, B: FIRES}), NOW)
+    lost = missed(told, "p", {A}, {A}, route=ROUTE, now=NOW)
+    assert (lost.told[A], lost.told[B]) == (Told(str(A), 3, owed=("p",), unaware=("p",)), told.told[B])
+    assert lost.due_at == NOW + ROUTE.group_interval
+    for held in (TAKEN, SILENT):
+        quiet = placed(lost, {A: held}, ROUTE, NOW)
+        assert telling(quiet).owed == ()
+    after, said = say(lost, NOW)
+    shown = {**lost.told, **after.told}
+    assert [(p.action, p.alert_ids) for p in parts(said, shown, PAGER, before=lost.told)] == [("trigger", (A,))]
+    assert parts(said, shown, MAIL, before=lost.told) == []
+    assert after.told[A] == Told(str(A), 3, incidents=("p",))
+
+
+def test_what_a_channel_never_heard_of_does_not_end_there():
+    told, _ = say(group({A: FIRES, B: FIRES}), NOW)
+    lost = missed(told, "m", {A}, {A}, route=ROUTE, now=NOW)
+    _, said = say(placed(lost, {A: OVER, B: OVER}, ROUTE, NOW), NOW)
+    assert [p.alert_ids for p in parts(said, lost.told, MAIL, before=lost.told)] == [(B,)]
+    other = Channel("other", Email(("a@b.c",)))
+    assert [p.alert_ids for p in parts(said, lost.told, other, before=lost.told)] == [(A, B)]
+
+
+def test_what_is_silent_is_not_told_when_nobody_takes_care_of_it_any_more():
+    told, _ = say(placed(say(group({A: FIRES}), NOW)[0], {A: TAKEN}, ROUTE, NOW), NOW)
+    assert telling(placed(told, {A: SILENT}, ROUTE, NOW)).dropped == ()
+    assert telling(placed(told, {A: FIRES}, ROUTE, NOW)).dropped == (A,)
+
+
 def test_a_notification_tells_of_a_bounded_number_of_alerts():
     many = {UUID(int=n): FIRES for n in range(1, 2 * MOST_ALERTS + 2)}
     told, said = say(group(many), NOW)
@@ -110,7 +155,7 @@ def test_whatever_happens_nothing_is_told_too_often_nor_forgotten(steps: list[tu
         assert {*said.ended, *said.left, *said.going_on, *said.taken, *said.dropped} <= known
         known = (known | {*said.fresh}) - {*said.ended, *said.left}
         assert set(current.told) == known
-        assert known >= {each for each, m in current.members.items() if m.fires}
+        assert known >= {each for each, m in current.members.items() if m.fires and not m.is_acknowledged}
         assert current.due_at is None or current.due_at > now
 
 

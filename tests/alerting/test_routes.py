@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from services.alerting.matchers import Matcher
+from services.alerting.route_checks import Routing, violations
 from services.alerting.routes import Place, Route, from_json, key_of, places, repeated, taken, to_json
+from services.runtime.errors import Aborted
 
 HIGH = Matcher("severity", frozenset({"high", "critical"}))
 NORTH = Matcher("team", frozenset({"north"}))
@@ -55,3 +62,71 @@ def test_what_is_stored_is_what_was_put():
 
 def test_ids_that_stand_there_twice_are_found():
     assert repeated([Route("a"), Route("b"), Route("a"), Route("a")]) == [2, 3]
+
+
+def fields(*routes: Route) -> list[str]:
+    return [each.field for each in violations(routes)]
+
+
+def matcher(name: str, *values: str, negated: bool = False) -> Matcher:
+    return Matcher(name, frozenset(values), negated)
+
+
+def test_a_route_that_is_never_reached_is_found():
+    everything, narrow = Route("all"), Route("north", (NORTH,))
+    assert fields(everything, narrow, Route("high", (HIGH,))) == ["routes[1]", "routes[2]"]
+    assert violations([everything, narrow])[0].description == "is never reached: all takes every alert that it would take"
+    assert fields(replace(everything, continues=True), narrow) == []
+    assert fields(narrow, everything) == []
+    # Whatever continues in between.
+    assert fields(everything, replace(narrow, continues=True), replace(everything, route_id="again")) == [
+        "routes[1]",
+        "routes[2]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_covered"),
+    [
+        ((HIGH,), (HIGH, NORTH), True),
+        ((HIGH, NORTH), (HIGH,), False),
+        ((HIGH,), (matcher("severity", "high"),), True),
+        ((matcher("severity", "high"),), (HIGH,), False),
+        ((matcher("team", "south", negated=True),), (NORTH,), True),
+        ((matcher("team", "north", negated=True),), (NORTH,), False),
+        ((matcher("team", "a", negated=True),), (matcher("team", "a", "b", negated=True),), True),
+        ((matcher("team", "a", "b", negated=True),), (matcher("team", "a", negated=True),), False),
+        ((NORTH,), (matcher("team", "south", negated=True),), False),
+    ],
+)
+def test_which_routes_cover_which(first: tuple[Matcher, ...], second: tuple[Matcher, ...], is_covered: bool):
+    assert fields(Route("a", first), Route("b", second)) == (["routes[1]"] if is_covered else [])
+
+
+MATCHERS = st.lists(
+    st.builds(matcher, st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("xyz"), negated=st.booleans()), max_size=3
+)
+NAMES = [{"a": a, "b": b} for a in "xyzu" for b in "xyzu"]
+
+
+@given(st.lists(st.tuples(MATCHERS, st.booleans()), max_size=4))
+def test_no_route_is_refused_that_an_alert_takes(made: list[tuple[list[Matcher], bool]]):
+    routes = [Route(str(n), tuple(matchers), continues=continues) for n, (matchers, continues) in enumerate(made)]
+    refused = {int(field[len("routes[") : -1]) for field in fields(*routes)}
+    assert not refused & {int(route.route_id) for names in NAMES for route in taken(routes, names)}
+
+
+def test_words_that_no_alert_has_are_found():
+    wrong = Route("r", (NORTH, matcher("severity", "critcal")))
+    (found,) = violations([Route("first", (HIGH, NORTH)), wrong])
+    assert (found.field, found.rule) == ("routes[1].matchers[1].values", "matcher.word")
+
+
+def test_a_version_that_the_caller_did_not_read_is_refused():
+    Routing().check_version(None)
+    Routing().check_version(0)
+    Routing(3).check_version(3)
+    for routing, expected in ((Routing(3), 2), (Routing(3), 0), (Routing(), 1)):
+        with pytest.raises(Aborted) as refused:
+            routing.check_version(expected)
+        assert refused.value.reason == "VERSION_CONFLICT"

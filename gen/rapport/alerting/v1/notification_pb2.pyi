@@ -143,7 +143,7 @@ class SlackChannel(_message.Message):
 
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     webhook_url: _builtins.str
-    """The incoming webhook's address. It is a secret: told only as far as its host."""
+    """The incoming webhook's address. It is a secret: only scheme, host and port are told."""
     def __init__(
         self,
         *,

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from services.alerting import announcing
 from services.alerting.rules import Severity
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, receiving
-from tests.alerting.paging import CRITICAL, INTERVAL, PAGER, REPEAT, actions, delete, open_one, paging
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
-
-
-@pytest.fixture
-async def pager(house: TellingHouse) -> AsyncIterator[Receiver]:
-    async with paging(house) as made:
-        yield made
-
+from tests.alerting.paging import CRITICAL, INTERVAL, PAGER, REPEAT, actions, delete, open_one
 
 # --- alerts that take another way
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -12,33 +11,12 @@ from rapport.alerting.v1 import notification_pb2 as npb
 from services.alerting import attempts, group_store, notifier
 from services.runtime.tenancy import current_tenant
 from tests.alerting.house import eventually, running
-from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving
+from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving, told
 from tests.storage.sending import recording
 from tests.storage.test_every_statement import what_is_unbound, written
 
 WAIT = timedelta(seconds=30)
 INTERVAL = 5 * MINUTE
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
-
-
-@pytest.fixture
-async def receiver(house: TellingHouse) -> AsyncIterator[Receiver]:
-    """A receiver of everything."""
-    async with receiving() as made:
-        await house.put_webhook("hook", made)
-        await house.put_routes({"channelIds": ["hook"]})
-        yield made
-
-
-def told(receiver: Receiver) -> list[tuple[str, list[str]]]:
-    """What a webhook was told: status, and whom the alerts concern."""
-    return [(s.json["status"], sorted(a["subjectId"] for a in s.json["alerts"])) for s in receiver.seen]
 
 
 async def test_it_goes_on_until_it_is_stopped_and_gives_deliveries_time(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
@@ -185,7 +163,7 @@ async def test_without_the_lock_both_tell(house: TellingHouse, monkeypatch: pyte
         await house.tell()
         for each in two:
             await each.deliver_all()
-        assert len({s.id for s in receiver.seen}) == 2
+        assert len(await house.notifications()) == 2
 
 
 async def test_what_is_old_and_done_is_deleted(house: TellingHouse, receiver: Receiver):

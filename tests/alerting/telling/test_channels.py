@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import grpc
 import pytest
-from google.protobuf.json_format import MessageToDict, ParseDict
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.protobuf.json_format import MessageToDict
 from rapport.alerting.v1 import notification_pb2 as pb
 
 from services.alerting.delivery import Delivery, Receivers
-from tests.alerting.house import Clock, failure_of
+from tests.alerting.asking import WEBHOOK, put, refused, routes
+from tests.alerting.house import Clock
 from tests.alerting.notifying import SECRET, TellingHouse, an_alert, receiving
 
-WEBHOOK = {"url": "https://example.com/hook", "secret": SECRET}
 SLACK = {"webhookUrl": "https://hooks.slack.com/services/T0/B0/S3CRET"}
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
-
-
-def put(channel_id: str = "c", **kind: Any) -> pb.PutChannelRequest:
-    return pb.PutChannelRequest(channel=ParseDict({"channelId": channel_id, **kind}, pb.Channel()))
-
-
-def routes(*told: dict[str, Any]) -> pb.PutRoutesRequest:
-    return pb.PutRoutesRequest(routes=[ParseDict(each, pb.Route()) for each in told], clear=not told)
-
-
-async def refused(call: Any) -> tuple[str, str, list[tuple[str, str]]]:
-    """Return status, reason and the fields that a call was refused for."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    status = rpc_status.from_call(caught.value)
-    assert status is not None
-    bad = error_details_pb2.BadRequest()
-    fields = [(v.field, v.description) for d in status.details if d.Unpack(bad) for v in bad.field_violations]
-    assert "S3CRET" not in str(caught.value.details()) + str(fields)
-    return *failure_of(caught.value)[:2], fields
 
 
 async def stored(house: TellingHouse) -> list[tuple[Any, ...]]:
@@ -91,6 +60,10 @@ async def test_secrets_are_kept_and_never_told(house: TellingHouse):
         ({"webhook": {"url": "http://example.com", "secret": SECRET}}, "channel.webhook.url"),
         ({"webhook": {"url": "https://169.254.169.254/", "secret": SECRET}}, "channel.webhook.url"),
         ({"webhook": {"url": "https://a:S3CRET@example.com", "secret": SECRET}}, "channel.webhook.url"),
+        ({"webhook": {"url": "https://127.1/", "secret": SECRET}}, "channel.webhook.url"),
+        ({"webhook": {"url": "https://0x7f000001/", "secret": SECRET}}, "channel.webhook.url"),
+        ({"webhook": {"url": "https://2130706433/", "secret": SECRET}}, "channel.webhook.url"),
+        ({"slack": {"webhookUrl": "https://2130706433/S3CRET"}}, "channel.slack.webhook_url"),
         ({"slack": {}}, "channel.slack.webhook_url"),
         ({"slack": {"webhookUrl": "https://10.0.0.1/S3CRET"}}, "channel.slack.webhook_url"),
         ({"pagerduty": {}}, "channel.pagerduty.routing_key"),
@@ -145,47 +118,18 @@ async def test_what_waits_for_a_channel_that_is_deleted_fails(house: TellingHous
         assert [row[2:] for row in await house.notifications()] == [(3, None)]
 
 
-async def test_routes_are_put_and_listed(house: TellingHouse):
+async def test_a_slack_address_is_told_as_far_as_its_host_as_it_was_put(house: TellingHouse):
     async with house.stub() as stub:
-        await stub.PutChannel(put(webhook=WEBHOOK))
-        told = routes(
-            {"routeId": "z", "matchers": [{"name": "severity", "values": ["high", "low"], "negated": True}], "continues": True},
-            {"routeId": "a", "channelIds": ["c"], "groupBy": ["team"], "groupWait": "0.500s", "repeatInterval": "60s"},
-        )
-        answer = await stub.PutRoutes(told)
-        assert (await stub.ListRoutes(pb.ListRoutesRequest())).routes == answer.routes
-    assert [MessageToDict(r) for r in answer.routes] == [
-        {
-            "routeId": "z",
-            "matchers": [{"name": "severity", "values": ["high", "low"], "negated": True}],
-            "groupWait": "30s",
-            "groupInterval": "300s",
-            "repeatInterval": "14400s",
-            "continues": True,
-        },
-        {
-            "routeId": "a",
-            "channelIds": ["c"],
-            "groupBy": ["team"],
-            "groupWait": "0.500s",
-            "groupInterval": "300s",
-            "repeatInterval": "60s",
-        },
-    ]
-
-
-async def test_what_routes_are_refused_for(house: TellingHouse):
-    async with house.stub() as stub:
-        await stub.PutChannel(put(webhook=WEBHOOK))
-        await stub.PutRoutes(routes({"routeId": "kept", "channelIds": ["c"]}))
-        bad = routes({"routeId": "r", "channelIds": ["c", "gone"]}, {"routeId": "s", "channelIds": ["lost"]})
-        status, reason, fields = await refused(stub.PutRoutes(bad))
-        assert (status, reason) == ("NOT_FOUND", "CHANNEL_NOT_FOUND")
-        assert [f for f, _ in fields] == ["routes[0].channel_ids[1]", "routes[1].channel_ids[0]"]
-        twice = routes({"routeId": "r"}, {"routeId": "r"})
-        status, _, fields = await refused(stub.PutRoutes(twice))
-        assert (status, [f for f, _ in fields]) == ("INVALID_ARGUMENT", ["routes[1].route_id"])
-        assert [r.route_id for r in (await stub.ListRoutes(pb.ListRoutesRequest())).routes] == ["kept"]
+        for address, told in (
+            ("http://127.0.0.1:9911/services/S3CRET?x=S3CRET#S3CRET", "http://127.0.0.1:9911"),
+            ("http://[::1]:9911/S3CRET", "http://[::1]:9911"),
+            ("https://Hooks.Slack.com/S3CRET", "https://Hooks.Slack.com"),
+        ):
+            answer = await stub.PutChannel(put("s", slack={"webhookUrl": address}))
+            assert answer.channel.slack.webhook_url == told
+            (listed,) = (await stub.ListChannels(pb.ListChannelsRequest())).channels
+            await stub.PutChannel(pb.PutChannelRequest(channel=listed))
+            assert await stored(house) == [("s", {"webhook_url": address})]
 
 
 async def test_a_channel_is_tested_once_and_the_attempt_is_told_and_kept(house: TellingHouse):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -19,16 +18,9 @@ from services.alerting.deliver_email import MailServer
 from services.alerting.delivery import Delivery, Receivers
 from services.runtime.tenancy import set_tenant
 from tests.alerting.house import TENANT, Clock
-from tests.alerting.notifying import SECRET, TellingHouse, a_notice, an_alert, local, receiving
+from tests.alerting.notifying import SECRET, a_notice, an_alert, local, receiving
 
 INTERVAL = timedelta(minutes=5)
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
 
 
 def public() -> Delivery:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -47,13 +46,6 @@ def test_who_is_gone_is_forgotten():
     turns.was_quiet("t", NOW, None)
     turns.are_due([], NOW)
     assert turns.are_due(["t"], NOW) == ["t"]
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
 
 
 def patient(house: TellingHouse) -> Notifier:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +12,6 @@ from rapport.alerting.v1 import notification_pb2 as pb
 from services.runtime.errors import ResourceExhausted
 from tests.alerting.house import eventually
 from tests.alerting.notifying import TellingHouse, receiving
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
 
 
 def begin_test(house: TellingHouse, tenant: str) -> asyncio.Task[Any]:

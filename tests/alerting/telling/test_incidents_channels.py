@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,20 +14,7 @@ from services.alerting.lifecycle import EventKind
 from services.alerting.notices import CHANNEL_CHANGED
 from tests.alerting.house import eventually
 from tests.alerting.notifying import MINUTE, Receiver, TellingHouse, an_alert, receiving
-from tests.alerting.paging import INTERVAL, PAGER, actions, delete, open_one, paging, told
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
-
-
-@pytest.fixture
-async def pager(house: TellingHouse) -> AsyncIterator[Receiver]:
-    async with paging(house) as made:
-        yield made
+from tests.alerting.paging import INTERVAL, PAGER, actions, delete, open_one, told
 
 
 async def stored_secrets(house: TellingHouse) -> list[tuple[Any, ...]]:
@@ -51,7 +37,9 @@ async def test_a_channel_that_becomes_another_kind_ends_its_incidents_where_they
 
 async def test_a_channel_of_another_service_moves_what_fires_there(house: TellingHouse, pager: Receiver):
     alert = await open_one(house)
-    (taken,) = await house.fire(an_alert("taken", acknowledged_at=house.clock()))
+    (taken,) = await house.fire(an_alert("taken"))
+    await house.tell(INTERVAL)
+    taken = await house.become(taken, EventKind.ACKNOWLEDGED, acknowledged_at=house.clock())
     await house.tell(INTERVAL)
     before = len(pager.seen)
     await house.put_channel("pager", pagerduty={"routingKey": "new"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,32 +10,11 @@ import pytest
 from services.alerting.lifecycle import EventKind
 from services.alerting.rules import Severity
 from services.alerting.signing import is_signed
-from tests.alerting.notifying import MINUTE, SECOND, SECRET, Receiver, TellingHouse, an_alert, receiving
+from tests.alerting.notifying import MINUTE, SECOND, SECRET, Receiver, TellingHouse, an_alert, receiving, told
 
 WAIT = timedelta(seconds=30)
 INTERVAL = 5 * MINUTE
 REPEAT = timedelta(hours=4)
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
-
-
-@pytest.fixture
-async def receiver(house: TellingHouse) -> AsyncIterator[Receiver]:
-    """A receiver of everything."""
-    async with receiving() as made:
-        await house.put_webhook("hook", made)
-        await house.put_routes({"channelIds": ["hook"]})
-        yield made
-
-
-def told(receiver: Receiver) -> list[tuple[str, list[str]]]:
-    """What a webhook was told: status, and whom the alerts concern."""
-    return [(s.json["status"], sorted(a["subjectId"] for a in s.json["alerts"])) for s in receiver.seen]
 
 
 async def test_an_alert_is_told_after_the_wait_with_a_signature(house: TellingHouse, receiver: Receiver):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from services.alerting.delivery import Receivers
 from services.alerting.lifecycle import EventKind
@@ -14,13 +11,6 @@ from services.alerting.rules import Severity
 from tests.alerting.notifying import TellingHouse, an_alert, receiving
 
 INTERVAL = timedelta(minutes=5)
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[TellingHouse]:
-    built = TellingHouse(database_url)
-    yield built
-    await built.database.close()
 
 
 async def pager(house: TellingHouse, url: str, *routes: dict[str, Any]) -> None:
