@@ -49,19 +49,18 @@ async def main() -> None:
     delivery = MeasuredDelivery(settings.receivers(), clock, observed.meter)
     servicer = AlertingServicer(database, streams, Signer("page", keys), clock, delivery=delivery)
     rounds = RoundMetrics(observed.meter)
-    worker = Worker(database, observed.tracer, clock, uuid4, rounds)
-    prober = Prober(database, settings.probed(), clock)
-    notifier = Notifier(database, delivery, clock, uuid4)
-    retention = Retention(database, clock)
-    background = [worker.run, notifier.run, prober.run, retention.run]
+    background = [
+        Worker(database, observed.tracer, clock, uuid4, rounds).run,
+        Notifier(database, delivery, clock, uuid4).run,
+        Prober(database, settings.probed(), clock).run,
+        Retention(database, clock).run,
+    ]
     if settings.metrics_port or settings.otlp_endpoint:
         background.append(Gauges(database, clock, observed.meter, rounds).run)
-    registration = Registration(
-        "rapport.alerting.v1.AlertingService", alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server, servicer
-    )
+    add = alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server
     await serve(
         settings,
-        [registration],
+        [Registration("rapport.alerting.v1.AlertingService", add, servicer)],
         scope_extension=scope_pb2.scope,
         telemetry=observed,
         database=database,

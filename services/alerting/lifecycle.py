@@ -117,10 +117,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule, one of its subjects, what was found of it now, the alert that is open, and what waits without one.
-
-    `currency` is the reporting currency.
-    """
+    """A rule, one of its subjects, what was found of it now (money in `currency`), its open alert, and what waits without one."""
 
     rule: Rule
     subject: Subject
