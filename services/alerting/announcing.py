@@ -98,7 +98,7 @@ def tell(place: Place, groups: Mapping[Place, Group], scene: Scene) -> tuple[dic
     keepers = [channel.channel_id for channel in channels if channel.has_incidents]
     after = advanced(group, said, keys, keepers, route=route, now=scene.now)
     ending = [each for each in open_in([group], lambda _, channel_id: channel_id in keepers) if each.alert_id in group.gone]
-    told_of, over = passed_on(ending, {**groups, place: after}, scene.routes, scene.heirs)
+    told_of, over = passed_on(ending, {**groups, place: after}, scene.routes, scene.heirs, scene.now)
     made = []
     for channel in channels:
         ended = [each.alert_id for each in over if each.channel_id == channel.channel_id]
@@ -130,7 +130,7 @@ async def end_stranded(
     if not stranded:
         return left
     heirs = await group_store.list_heirs(conn, {each.alert_id for each in stranded})
-    after, over = passed_on(stranded, left, by_id, heirs)
+    after, over = passed_on(stranded, left, by_id, heirs, now)
     channels = {channel.channel_id: channel for channel in await channel_store.list_channels(conn)}
     alerts = await group_store.list_alerts(conn, {each.alert_id for each in over})
     made = [

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from services.alerting.groups import Group, Told
+from services.alerting.groups import Group, Told, reconsidered
 from services.alerting.routes import Place, Route
 
 
@@ -45,12 +46,16 @@ def without(groups: Mapping[Place, Group], incidents: Iterable[Incident]) -> dic
 
 
 def passed_on(
-    ending: Collection[Incident], groups: Mapping[Place, Group], routes: Mapping[str, Route], heirs: Mapping[UUID, UUID]
+    ending: Collection[Incident],
+    groups: Mapping[Place, Group],
+    routes: Mapping[str, Route],
+    heirs: Mapping[UUID, UUID],
+    now: datetime,
 ) -> tuple[dict[Place, Group], list[Incident]]:
     """Return groups after they took incidents over, and the incidents that nobody takes over: these are to be ended.
 
     `heirs` has, by alert, the open alert of the same rule and subject. An incident stays open where a group of its channel
-    holds that, told or not: the group ends it, or opens it again under the same key.
+    holds that, told or not: the group ends it, or opens it again under the same key, and tells that somebody takes care of it.
     """
     after, over = dict(groups), list[Incident]()
     holders = _holders(groups.values(), {*heirs.values()})
@@ -60,7 +65,8 @@ def passed_on(
         if heir is None or not holding:
             over.append(incident)
         elif not any(_knows(after[p], heir, incident) for p in holding):
-            after[holding[0]] = _taken_over(after[holding[0]], heir, incident)
+            taken = _taken_over(after[holding[0]], heir, incident)
+            after[holding[0]] = reconsidered(taken, routes[holding[0].route_id], now)
     return after, over
 
 

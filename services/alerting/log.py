@@ -43,8 +43,8 @@ class Position:
     mark: str = ""
 
     def is_at(self, mark: str) -> bool:
-        """Tell whether the log's entry at this position, of this mark, is the one that the reader has."""
-        return self.mark in {"", mark}
+        """Tell whether the log's entry at this position, of this mark, is the one that the reader has, as far as is known."""
+        return self.mark == mark or not (self.mark and mark)
 
 
 @dataclass(frozen=True, slots=True)

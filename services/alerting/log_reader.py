@@ -80,9 +80,13 @@ class LogReader:
     async def _entries(self, tenant_id: str, after: int, limit: int) -> Stretch:
         async with self._database.transaction(tenant_id) as conn:
             found = await _following(conn, after, limit)
-            if found.entries and is_gapless(after, found.entries):
+            is_whole = bool(found.entries) and is_gapless(after, found.entries)
+            if is_whole and (found.mark or not after):
                 return found
             head = await log_store.get_head(conn)
+            # Versions before marks did not keep the entry before the first.
+            if is_whole and head is not None and head.first_revision == after + 1:
+                return found
         raise expired(head)
 
     async def news(self, tenant_id: str, known: int | None) -> tuple[Head, Stretch]:

@@ -23,20 +23,24 @@ _LISTED = [c for c in notification.c if c.name not in {"tenant_id", "payload"}]
 
 #: Takes at most one notification a channel, the oldest that is due, and none while an older one of its group, or of its
 #: incident, is not done: so that a receiver is told of an alert's end after its beginning, however often that has to be tried.
+#: Who was a channel's receiver before is another, whom nobody waits for.
 _CLAIM = text(
     """
     WITH due AS (
         SELECT n.notification_id, row_number() OVER (PARTITION BY n.channel_id ORDER BY n.created_at, n.notification_id) AS place
         FROM alerting.notification AS n
+        LEFT JOIN alerting.channel AS c ON c.tenant_id = n.tenant_id AND c.channel_id = n.channel_id
         WHERE n.tenant_id = :tenant AND n.next_at <= :now AND n.channel_id <> ALL (CAST(:busy AS text[])) AND NOT EXISTS (
             SELECT 1 FROM alerting.notification AS e
             WHERE e.tenant_id = n.tenant_id AND e.next_at IS NOT NULL AND e.channel_id = n.channel_id
                 AND e.route_id = n.route_id AND e.names = n.names
+                AND COALESCE(e.payload -> 'receiver', c.config) IS NOT DISTINCT FROM COALESCE(n.payload -> 'receiver', c.config)
                 AND (e.created_at, e.notification_id) < (n.created_at, n.notification_id)
         ) AND NOT EXISTS (
             SELECT 1 FROM alerting.notification AS e
             WHERE e.tenant_id = n.tenant_id AND e.next_at IS NOT NULL AND e.channel_id = n.channel_id
                 AND NULLIF(e.payload ->> 'key', '') = NULLIF(n.payload ->> 'key', '')
+                AND COALESCE(e.payload -> 'receiver', c.config) IS NOT DISTINCT FROM COALESCE(n.payload -> 'receiver', c.config)
                 AND (e.created_at, e.notification_id) < (n.created_at, n.notification_id)
         )
     ), taken AS (

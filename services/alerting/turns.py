@@ -18,7 +18,8 @@ class Turns:
 
     def are_due(self, tenants: Collection[str], now: datetime) -> list[str]:
         """Return those of all tenants who are to be looked at; who is not among them is forgotten."""
-        self._quiet = {tenant: known for tenant, known in self._quiet.items() if tenant in tenants}
+        there = set(tenants)
+        self._quiet = {tenant: known for tenant, known in self._quiet.items() if tenant in there}
         return [tenant for tenant in tenants if tenant not in self._quiet or self._quiet[tenant][0] <= now]
 
     def was_busy(self, tenant: str) -> None:

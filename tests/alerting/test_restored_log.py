@@ -16,6 +16,7 @@ from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Change, EventKind
 from services.alerting.log import Entry, Position
 from services.alerting.tail import Ring
+from services.runtime.errors import OutOfRange
 from tests.alerting.house import House, Reader
 from tests.alerting.notifying import BEGAN, an_alert
 
@@ -121,7 +122,25 @@ async def test_who_has_read_up_to_what_retention_took_away_is_still_known(house:
             await log_store.delete_entries(conn, 5)
         assert [m.revision for m in await resumed(stub, tokens[4]).events(2)] == [5, 6]
         refused = ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED", {"first_available_revision": "5"})
+        # What follows it is stored all the same, as the entry by which others are known: it is not for readers.
         assert await resumed(stub, tokens[3]).failure() == refused
+
+
+async def test_who_was_behind_when_retention_came_is_told_where_the_log_begins_now(house: House):
+    async with read_to(house, 6):
+        async with house.database.transaction("default") as conn:
+            await log_store.delete_entries(conn, 5)
+        with pytest.raises(OutOfRange) as refusal:
+            await house.reader.entries("default", 3, 50)
+        assert refusal.value.metadata == {"first_available_revision": "5"}
+
+
+async def test_the_entry_before_the_first_may_be_gone_where_an_older_version_took_it(house: House):
+    async with read_to(house, 6) as (stub, tokens):
+        async with house.database.transaction("default") as conn:
+            await log_store.delete_entries(conn, 5)
+        await house.facts.rows("DELETE FROM alerting.alert_log WHERE revision = 4")
+        assert [m.revision for m in await resumed(stub, tokens[4]).events(2)] == [5, 6]
 
 
 def test_a_ring_knows_the_entry_before_each_of_its_stretches():

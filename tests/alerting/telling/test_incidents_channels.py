@@ -35,6 +35,23 @@ async def test_a_channel_that_becomes_another_kind_ends_its_incidents_where_they
         assert (len(pager.seen), [s.json["status"] for s in hook.seen]) == (2, ["resolved"])
 
 
+async def test_who_was_told_before_and_does_not_answer_keeps_nobody_waiting(house: TellingHouse, pager: Receiver):
+    alert = await open_one(house)
+    pager.fails = lambda seen: seen.json["routing_key"] == "old"
+    await house.put_channel("pager", pagerduty={"routingKey": "new"})
+    await house.tell(SETTLED)
+    assert told(pager) == [("trigger", "old"), ("trigger", "new"), ("resolve", "old")]
+    await house.become(alert, EventKind.ACKNOWLEDGED, acknowledged_at=house.clock())
+    await house.tell(INTERVAL)
+    await house.tell(MINUTE)
+    assert ("acknowledge", "new") in told(pager)
+    async with receiving() as hook:
+        await house.put_webhook("pager", hook)
+        await house.fire(an_alert("another"))
+        await house.tell(INTERVAL)
+        assert [s.json["status"] for s in hook.seen] == ["firing"]
+
+
 async def test_a_channel_of_another_service_moves_what_fires_there(house: TellingHouse, pager: Receiver):
     alert = await open_one(house)
     (taken,) = await house.fire(an_alert("taken"))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.alerting import announcing
+from services.alerting.lifecycle import EventKind
 from services.alerting.rules import Severity
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, receiving
 from tests.alerting.paging import CRITICAL, INTERVAL, PAGER, REPEAT, actions, delete, open_one
@@ -55,9 +56,22 @@ async def test_what_takes_an_incident_over_tells_others_of_it_anew(house: Tellin
         assert actions(pager) == ["trigger", "trigger"]
 
 
+async def test_who_takes_care_of_an_incident_is_told_by_the_group_that_takes_it_over(house: TellingHouse, pager: Receiver):
+    alert = await open_one(house)
+    alert = await house.become(alert, EventKind.ACKNOWLEDGED, acknowledged_at=house.clock())
+    # Before the first group was due with it, its alert goes another way.
+    await house.put_routes(PAGER | {"routeId": "other"})
+    await house.tell()
+    await house.tell(INTERVAL)
+    assert actions(pager) == ["trigger", "acknowledge"]
+    await house.resolve(alert)
+    await house.tell(INTERVAL)
+    assert actions(pager) == ["trigger", "acknowledge", "resolve"]
+
+
 async def test_without_what_passes_incidents_on_they_are_closed_too_early(house: TellingHouse, pager: Receiver, monkeypatch: Any):
     """The control."""
-    monkeypatch.setattr(announcing, "passed_on", lambda ending, groups, routes, heirs: (dict(groups), list(ending)))
+    monkeypatch.setattr(announcing, "passed_on", lambda ending, groups, *_: (dict(groups), list(ending)))
     alert = await open_one(house, PAGER | CRITICAL | {"groupWait": "900s"}, PAGER)
     await house.become(alert, severity=Severity.CRITICAL)
     await house.tell()
