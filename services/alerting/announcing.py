@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerting import channel_store, group_store, notification_store, waiting, waiting_store
 from services.alerting.attempts import LEASE, SETTLED
 from services.alerting.channels import Channel
-from services.alerting.groups import Group, Member, advanced, member_of, not_told, placed, telling
+from services.alerting.groups import Group, Member, advanced, member_of, missed, not_told, placed, telling
 from services.alerting.incidents import Incident, open_in, passed_on, without
 from services.alerting.lifecycle import Alert
 from services.alerting.notices import (
@@ -151,6 +151,8 @@ async def leave(conn: AsyncConnection, old: Channel, new: Channel | None, now: d
     incidents = open_in(groups.values(), lambda _, channel_id: channel_id == old.channel_id)
     moved = [each for each in incidents if new is not None and new.has_incidents and _calls(groups[each.place], each)]
     after = without(groups, (each for each in incidents if each not in moved))
+    if new is not None and new.has_incidents:
+        after = await _told_later(conn, after, [each for each in incidents if each not in moved], now)
     await group_store.save_groups(conn, [group for place, group in after.items() if group is not groups[place]])
     alerts = await group_store.list_alerts(conn, {each.alert_id for each in incidents})
     later = now + SETTLED
@@ -170,6 +172,18 @@ async def leave(conn: AsyncConnection, old: Channel, new: Channel | None, now: d
         if old.tells_resolved
     ]
     await _keep(conn, [*begun, *ended], now)
+
+
+async def _told_later(
+    conn: AsyncConnection, groups: dict[Place, Group], held: Iterable[Incident], now: datetime
+) -> dict[Place, Group]:
+    """Return groups that remember that their channel leads where nobody heard of alerts that are silent or taken care of."""
+    routes, after = {route.route_id: route for route in await channel_store.list_routes(conn)}, dict(groups)
+    for each in held:
+        group, route, alert = after.get(each.place), routes.get(each.place.route_id), {each.alert_id}
+        if group is not None and route is not None and group.holds(each.alert_id):
+            after[each.place] = missed(group, each.channel_id, alert, alert, route=route, now=now)
+    return after
 
 
 async def _keep(conn: AsyncConnection, made: Sequence[Outgoing], now: datetime) -> None:

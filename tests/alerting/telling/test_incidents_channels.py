@@ -35,6 +35,21 @@ async def test_a_channel_that_becomes_another_kind_ends_its_incidents_where_they
         assert (len(pager.seen), [s.json["status"] for s in hook.seen]) == (2, ["resolved"])
 
 
+async def test_what_was_silent_when_the_service_changed_is_told_to_the_new_one_once_free(house: TellingHouse, pager: Receiver):
+    alert = await open_one(house)
+    alert = await house.become(alert, EventKind.SUPPRESSED, silence_ids=("s",))
+    await house.tell()
+    await house.put_channel("pager", pagerduty={"routingKey": "new"})
+    await house.tell(SETTLED)
+    assert told(pager) == [("trigger", "old"), ("resolve", "old")]
+    alert = await house.become(alert, EventKind.UNSUPPRESSED, silence_ids=())
+    await house.tell(INTERVAL)
+    assert told(pager)[2:] == [("trigger", "new")]
+    await house.resolve(alert)
+    await house.tell(INTERVAL)
+    assert told(pager)[3:] == [("resolve", "new")]
+
+
 async def test_who_was_told_before_and_does_not_answer_keeps_nobody_waiting(house: TellingHouse, pager: Receiver):
     alert = await open_one(house)
     pager.fails = lambda seen: seen.json["routing_key"] == "old"
