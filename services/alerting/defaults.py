@@ -174,6 +174,7 @@ _THIRD = (
         fire_at=0.0,
         window_s=60 * 60,
         message="Notifications could not be delivered",
+        description="Which and why: rapport alerts notifications --state failed. To try one: rapport alerts channels test ID.",
     ),
 )
 
