@@ -172,9 +172,11 @@ async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: Hou
     for tenant in ("a", "b"):
         await house.facts.conversation("c", house.clock(), score=1, tenant=tenant)
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    holder = await psycopg.AsyncConnection.connect(house.url)
+    # Before anything is evaluated: both have to wait.
+    await holder.execute("LOCK TABLE alerting.rule")
     async with running(house.worker.run):
-        async with await psycopg.AsyncConnection.connect(house.url) as conn:
-            await conn.execute("LOCK TABLE alerting.rule")
+        async with holder:
 
             async def is_ended() -> bool:
                 return bool(await house.facts.rows(end))
