@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import grpc
 import psycopg
+import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from opentelemetry.sdk.metrics import MeterProvider
@@ -230,6 +231,12 @@ async def eventually(holds: Callable[[], Awaitable[bool]], attempts: int = 500) 
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it never held")
+
+
+def said_by_us(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, object]]:
+    """Return level, sentence and exception of our own lines: what drivers log is not shown by a service."""
+    ours = [record for record in caplog.records if record.name.startswith("services.")]
+    return [(record.levelname, record.message, record.exc_info) for record in ours]
 
 
 @asynccontextmanager

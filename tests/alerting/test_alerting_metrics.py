@@ -25,7 +25,7 @@ from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
 from services.alerting.rules import Severity, SubjectKind
 from services.alerting.worker import Worker
 from services.runtime.database import Database
-from tests.alerting.house import TRACER, House, eventually, running
+from tests.alerting.house import TRACER, House, eventually, running, said_by_us
 from tests.alerting.measured import Measured, rule
 from tests.alerting.notifying import TellingHouse, receiving
 
@@ -167,12 +167,11 @@ async def test_a_database_that_is_away_is_waited_for(house: House, caplog: pytes
     meter = MeterProvider(shutdown_on_exit=False).get_meter("tests")
 
     async def is_said() -> bool:
-        return bool(caplog.records)
+        return bool(said_by_us(caplog))
 
     async with running(Gauges(nowhere, house.clock, meter, RoundMetrics(meter)).run):
         await eventually(is_said)
-    said = [(record.levelname, record.message, record.exc_info) for record in caplog.records]
-    assert said == [("WARNING", "figures of alerting wait for the database", None)]
+    assert said_by_us(caplog) == [("WARNING", "figures of alerting wait for the database", None)]
     await nowhere.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from services.alerting import retention
 from services.alerting.retention import LOG_KEPT, REQUESTS_KEPT, SILENCES_KEPT, Retention, first_kept
 from services.runtime.database import Database
-from tests.alerting.house import Clock, House, eventually
+from tests.alerting.house import Clock, House, eventually, said_by_us
 from tests.alerting.people import ack, note, open_alert, silence_of, unack
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -103,4 +103,4 @@ async def test_a_database_that_is_away_is_waited_for_and_told_of_once(
         stop.set()
         await working
     await away.close()
-    assert [record.message for record in caplog.records] == ["old alerts wait for the database"]
+    assert said_by_us(caplog) == [("WARNING", "old alerts wait for the database", None)]

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from services.alerting import store
 from services.alerting.defaults import defaults_after
-from tests.alerting.house import AGENT, CUSTOMER, House, eventually, running
+from tests.alerting.house import AGENT, CUSTOMER, House, eventually, running, said_by_us
 
 ALERTS = "SELECT rule_id, subject_id, state, value, episode, revision FROM alerting.alert ORDER BY revision"
 LOG = "SELECT revision, kind, before->>'value', after->>'value', trace FROM alerting.alert_log ORDER BY revision"
@@ -186,7 +186,7 @@ async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: Hou
             await eventually(is_ended)
 
             async def is_said() -> bool:
-                return bool(caplog.records)
+                return bool(said_by_us(caplog))
 
             await eventually(is_said)
 
@@ -195,8 +195,7 @@ async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: Hou
             return await house.facts.rows("SELECT count(*) FROM alerting.alert") == [(2,)]
 
         await eventually(all_raised)
-    said = [(record.levelname, record.message, record.exc_info) for record in caplog.records]
-    assert said == [("WARNING", "evaluation waits for the database", None)]
+    assert said_by_us(caplog) == [("WARNING", "evaluation waits for the database", None)]
 
 
 async def test_the_number_of_statements_does_not_grow_with_the_subjects(house: House):
