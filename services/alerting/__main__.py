@@ -11,13 +11,13 @@ from rapport.auth.v1 import scope_pb2
 
 from services.alerting.log_reader import LogReader
 from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
-from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention
 from services.alerting.servicer import AlertingServicer
 from services.alerting.settings import AlertingSettings
 from services.alerting.streams import Streams
 from services.alerting.tail import Tails
+from services.alerting.telling.notifier import Notifier
 from services.alerting.worker import Worker
 from services.runtime import process, telemetry
 from services.runtime.database import Database

@@ -9,12 +9,12 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting.attempts import Attempt
-from services.alerting.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
 from services.alerting.convert import matcher_from_proto, matcher_to_proto, number, timestamp_of
-from services.alerting.notices import Listed
-from services.alerting.route_checks import Routing
-from services.alerting.routes import Route
+from services.alerting.telling.attempts import Attempt
+from services.alerting.telling.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
+from services.alerting.telling.notices import Listed
+from services.alerting.telling.route_checks import Routing
+from services.alerting.telling.routes import Route
 from services.runtime.errors import FieldViolation, InvalidArgument, NotFound, invalid_fields
 
 _TIMES = ("group_wait", "group_interval", "repeat_interval")

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import erase_store, naming_store, store, told_naming_store, wording_store
+from services.alerting import erase_store, naming_store, store, wording_store
 from services.alerting.evaluation import append
 from services.alerting.lifecycle import Change, withdrawn
 from services.alerting.renaming import Erasure
 from services.alerting.rules import Subject, SubjectKind
+from services.alerting.telling import told_naming_store
 
 #: How long the end of an alert stays in the log under the customer's id, so that streams that ask for it are told.
 GRACE = timedelta(seconds=1)

@@ -13,12 +13,12 @@ from sqlalchemy import DateTime, Double, case, cast, func, literal, literal_colu
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.attempts import TRIED_FOR, State
 from services.alerting.measures import MEASURES, SAMPLES, VALUE, Kept
-from services.alerting.notices import CHANNEL_CHANGED, CHANNEL_DELETED, HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from services.alerting.outages import Seen, Told
 from services.alerting.reading_store import Found, among, periods
 from services.alerting.readings import Span, Sums
+from services.alerting.telling.attempts import TRIED_FOR, State
+from services.alerting.telling.notices import CHANNEL_CHANGED, CHANNEL_DELETED, HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from services.alerting.uptime import HealthState
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.schema import (

@@ -16,12 +16,12 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from services.alerting import metrics_store
-from services.alerting.attempts import Attempt, Outcome
-from services.alerting.channels import Channel
-from services.alerting.delivery import Delivery, Receivers
 from services.alerting.lag import Lag
-from services.alerting.notices import Notice
 from services.alerting.rules import Severity
+from services.alerting.telling.attempts import Attempt, Outcome
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.delivery import Delivery, Receivers
+from services.alerting.telling.notices import Notice
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.outage import Outage

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting import announcing, channel_store, channels, group_store, notification_store, pages, route_checks
 from services.alerting import convert_notification as convert
-from services.alerting.attempts import State
+from services.alerting import pages
 from services.alerting.calls import Calls
-from services.alerting.delivery import Delivery, Receivers
-from services.alerting.notices import TEST, Listed, Notice
-from services.alerting.route_checks import Routing
+from services.alerting.telling import announcing, channel_store, channels, group_store, notification_store, route_checks
+from services.alerting.telling.attempts import State
+from services.alerting.telling.delivery import Delivery, Receivers
+from services.alerting.telling.notices import TEST, Listed, Notice
+from services.alerting.telling.route_checks import Routing
 from services.runtime.errors import FailedPrecondition, ResourceExhausted
 from services.runtime.tenancy import current_tenant
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from services.alerting import deliver_pagerduty
-from services.alerting.addresses import complaint
-from services.alerting.deliver_email import MailServer
-from services.alerting.delivery import Receivers
+from services.alerting.telling import deliver_pagerduty
+from services.alerting.telling.addresses import complaint
+from services.alerting.telling.deliver_email import MailServer
+from services.alerting.telling.delivery import Receivers
 from services.runtime.settings import ServiceSettings, is_loopback
 
 

@@ -16,14 +16,14 @@ from google.protobuf import json_format
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 from rapport.alerting.v1 import notification_pb2 as npb
 
-from services.alerting.delivery import Delivery, Receivers
 from services.alerting.evaluation import append
 from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
-from services.alerting.notices import Notice
-from services.alerting.notifier import Notifier
 from services.alerting.rules import AlertType, Severity, SubjectKind
 from services.alerting.servicer_channels import ChannelCalls
-from services.alerting.turns import Turns
+from services.alerting.telling.delivery import Delivery, Receivers
+from services.alerting.telling.notices import Notice
+from services.alerting.telling.notifier import Notifier
+from services.alerting.telling.turns import Turns
 from services.runtime.page_tokens import Signer
 from services.runtime.tenancy import set_tenant
 from tests.alerting.house import KEYS, TENANT, Clock, House

@@ -9,7 +9,7 @@ from typing import Any
 
 from rapport.alerting.v1 import notification_pb2 as npb
 
-from services.alerting.delivery import Receivers
+from services.alerting.telling.delivery import Receivers
 from tests.alerting.notifying import MINUTE, Receiver, TellingHouse, an_alert, receiving
 
 INTERVAL = 5 * MINUTE

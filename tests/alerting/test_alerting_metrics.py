@@ -20,9 +20,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from services.alerting import store
-from services.alerting.delivery import Receivers
 from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
 from services.alerting.rules import Severity, SubjectKind
+from services.alerting.telling.delivery import Receivers
 from services.alerting.worker import Worker
 from services.runtime.database import Database
 from tests.alerting.house import TRACER, House, eventually, running, said_by_us

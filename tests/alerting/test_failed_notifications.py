@@ -11,7 +11,9 @@ import pytest
 from rapport.alerting.v1 import notification_pb2 as npb
 
 from services.alerting.defaults import DEFAULT_RULES
-from services.alerting.notices import (
+from services.alerting.rounds import DUE_EVERY, Round
+from services.alerting.rules import Subject, SubjectKind
+from services.alerting.telling.notices import (
     CHANNEL_CHANGED,
     CHANNEL_DELETED,
     HELD,
@@ -20,8 +22,6 @@ from services.alerting.notices import (
     SUPERSEDED,
     TOO_MANY_WAIT,
 )
-from services.alerting.rounds import DUE_EVERY, Round
-from services.alerting.rules import Subject, SubjectKind
 from tests.alerting.house import TENANT
 from tests.alerting.measured import Measured, rule
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.alerting.judging import heirs_of, judged
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, TRIGGER, Pending
-from services.alerting.waiting import Waiting
+from services.alerting.telling.judging import heirs_of, judged
+from services.alerting.telling.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, TRIGGER, Pending
+from services.alerting.telling.waiting import Waiting
 from tests.alerting.notifying import a_notice, an_alert
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

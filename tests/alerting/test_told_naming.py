@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from services.alerting import erase_store, told_naming_store
+from services.alerting import erase_store
 from services.alerting.details import Details
 from services.alerting.renaming import Erasure
+from services.alerting.telling import told_naming_store
 from tests.alerting.house import TENANT
 from tests.alerting.notifying import TellingHouse, an_alert, receiving
 from tests.ingest.erasures import find

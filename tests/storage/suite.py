@@ -19,15 +19,15 @@ from rapport.ingest.v1 import ingest_service_pb2_grpc
 from rapport.query.v1 import query_service_pb2_grpc
 from rapport.scoring.v1 import scoring_service_pb2_grpc
 
-from services.alerting.delivery import Delivery, Receivers
 from services.alerting.log_reader import LogReader
 from services.alerting.metrics import Gauges, RoundMetrics
-from services.alerting.notifier import Notifier
 from services.alerting.prober import Prober
 from services.alerting.retention import Retention as LogRetention
 from services.alerting.servicer import AlertingServicer
 from services.alerting.streams import Streams
 from services.alerting.tail import Tails
+from services.alerting.telling.delivery import Delivery, Receivers
+from services.alerting.telling.notifier import Notifier
 from services.alerting.worker import Worker as Evaluator
 from services.ingest.gate import GuardedDatabase
 from services.ingest.retention import Retention

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting.delivery import Delivery, Receivers
+from services.alerting.telling.delivery import Delivery, Receivers
 from tests.alerting.asking import WEBHOOK, put, refused, routes
 from tests.alerting.house import Clock
 from tests.alerting.notifying import SECRET, TellingHouse, an_alert, receiving
@@ -83,7 +83,7 @@ async def test_what_a_channel_is_refused_for(house: TellingHouse, kind: dict[str
 
 
 async def test_there_are_at_most_a_hundred_channels(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("services.alerting.channels.MOST_CHANNELS", 2)
+    monkeypatch.setattr("services.alerting.telling.channels.MOST_CHANNELS", 2)
     async with house.stub() as stub:
         for name in ("a", "b"):
             await stub.PutChannel(put(name, webhook=WEBHOOK))

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from services.alerting import lookups, posting
-from services.alerting.channels import Channel, Email, PagerDuty, Slack, Webhook
-from services.alerting.deliver_email import MailServer
-from services.alerting.delivery import Delivery, Receivers
+from services.alerting.telling import lookups, posting
+from services.alerting.telling.channels import Channel, Email, PagerDuty, Slack, Webhook
+from services.alerting.telling.deliver_email import MailServer
+from services.alerting.telling.delivery import Delivery, Receivers
 from services.runtime.tenancy import set_tenant
 from tests.alerting.house import TENANT, Clock
 from tests.alerting.notifying import SECRET, a_notice, an_alert, local, receiving

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.alerting import attempts, notifier, posting
-from services.alerting.channels import Channel, Slack
 from services.alerting.lifecycle import AlertState
+from services.alerting.telling import attempts, notifier, posting
+from services.alerting.telling.channels import Channel, Slack
 from tests.alerting.house import Clock, eventually
 from tests.alerting.notifying import SECOND, Receiver, TellingHouse, a_notice, an_alert, local, receiving
 

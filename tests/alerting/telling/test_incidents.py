@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from services.alerting.delivery import Receivers
 from services.alerting.lifecycle import EventKind
 from services.alerting.rules import Severity
+from services.alerting.telling.delivery import Receivers
 from tests.alerting.notifying import TellingHouse, an_alert, receiving
 
 INTERVAL = timedelta(minutes=5)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.alerting import waiting_store
-from services.alerting.attempts import SETTLED
-from services.alerting.delivery import Receivers
 from services.alerting.lifecycle import EventKind
-from services.alerting.notices import CHANNEL_CHANGED
+from services.alerting.telling import waiting_store
+from services.alerting.telling.attempts import SETTLED
+from services.alerting.telling.delivery import Receivers
+from services.alerting.telling.notices import CHANNEL_CHANGED
 from tests.alerting.house import eventually
 from tests.alerting.notifying import MINUTE, Receiver, TellingHouse, an_alert, receiving
 from tests.alerting.paging import INTERVAL, PAGER, actions, delete, open_one, told

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from services.alerting import announcing
 from services.alerting.lifecycle import EventKind
 from services.alerting.rules import Severity
+from services.alerting.telling import announcing
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, receiving
 from tests.alerting.paging import CRITICAL, INTERVAL, PAGER, REPEAT, actions, delete, open_one
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.alerting.lifecycle import EventKind
 from services.alerting.rules import Severity
-from services.alerting.signing import is_signed
+from services.alerting.telling.signing import is_signed
 from tests.alerting.notifying import MINUTE, SECOND, SECRET, Receiver, TellingHouse, an_alert, receiving, told
 
 WAIT = timedelta(seconds=30)

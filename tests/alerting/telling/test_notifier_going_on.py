@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from rapport.alerting.v1 import notification_pb2 as npb
 
-from services.alerting import attempts, group_store, notifier
+from services.alerting.telling import attempts, group_store, notifier
 from services.runtime.tenancy import current_tenant
 from tests.alerting.house import eventually, running
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving, told

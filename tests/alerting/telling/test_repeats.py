@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.alerting import waiting
 from services.alerting.lifecycle import EventKind
-from services.alerting.notices import SUPERSEDED
+from services.alerting.telling import waiting
+from services.alerting.telling.notices import SUPERSEDED
 from tests.alerting.notifying import Receiver, TellingHouse, an_alert
 from tests.alerting.paging import INTERVAL, PAGER, REPEAT, actions
 

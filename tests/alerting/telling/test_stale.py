@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.alerting import posting, sending
-from services.alerting.judging import Verdict
 from services.alerting.lifecycle import Alert, EventKind
-from services.alerting.notices import HELD, NEVER_BEGUN, OVER, SUPERSEDED
+from services.alerting.telling import posting, sending
+from services.alerting.telling.judging import Verdict
+from services.alerting.telling.notices import HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving
 from tests.alerting.paging import INTERVAL, PAGER, REPEAT, actions
 from tests.storage.sending import recording

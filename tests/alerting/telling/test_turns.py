@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.alerting.notifier import Notifier
-from services.alerting.turns import FIRST, LONGEST, Turns
+from services.alerting.telling.notifier import Notifier
+from services.alerting.telling.turns import FIRST, LONGEST, Turns
 from tests.alerting.notifying import SECOND, TellingHouse, an_alert, receiving
 from tests.storage.sending import recording
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerting import waiting
-from services.alerting.delivery import Receivers
-from services.alerting.notices import ACKNOWLEDGE, RESOLVE, TOO_MANY_WAIT, TRIGGER
-from services.alerting.waiting import Waiting, surplus
+from services.alerting.telling import waiting
+from services.alerting.telling.delivery import Receivers
+from services.alerting.telling.notices import ACKNOWLEDGE, RESOLVE, TOO_MANY_WAIT, TRIGGER
+from services.alerting.telling.waiting import Waiting, surplus
 from tests.alerting.notifying import MINUTE, TellingHouse, an_alert, receiving
 
 A, B = UUID(int=1), UUID(int=2)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.alerting import sending
-from services.alerting.judging import Verdict
 from services.alerting.lifecycle import Alert, EventKind
+from services.alerting.telling import sending
+from services.alerting.telling.judging import Verdict
 from tests.alerting.notifying import MINUTE, Receiver, Seen, TellingHouse, an_alert
 from tests.alerting.paging import REPEAT
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import routes
 from services.alerting.renaming import GONE, Erasure, without_guidance
 from services.alerting.rules import SubjectKind
+from services.alerting.telling import routes
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_group, notification, notified, route
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.alerting import lookups, posting
-from services.alerting.attempts import Outcome
-from services.alerting.lookups import MOST, MOST_OF_TENANT, Lookups
-from services.alerting.posting import Post, Poster
+from services.alerting.telling import lookups, posting
+from services.alerting.telling.attempts import Outcome
+from services.alerting.telling.lookups import MOST, MOST_OF_TENANT, Lookups
+from services.alerting.telling.posting import Post, Poster
 from services.runtime.tenancy import set_tenant
 from tests.alerting.notifying import receiving
 

@@ -11,13 +11,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.alerting import group_store, notification_store, sending
-from services.alerting.attempts import LEASE, Attempt, Outcome, next_attempt, state_after
-from services.alerting.channels import Channel
-from services.alerting.delivery import Delivery
-from services.alerting.grouping import advance
-from services.alerting.notices import Pending
-from services.alerting.turns import Turns
+from services.alerting.telling import group_store, notification_store, sending
+from services.alerting.telling.attempts import LEASE, Attempt, Outcome, next_attempt, state_after
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.delivery import Delivery
+from services.alerting.telling.grouping import advance
+from services.alerting.telling.notices import Pending
+from services.alerting.telling.turns import Turns
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.failures import as_service_error

@@ -11,10 +11,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import channels, routes
-from services.alerting.channels import Channel
-from services.alerting.route_checks import Routing
-from services.alerting.routes import Route
+from services.alerting.telling import channels, routes
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.route_checks import Routing
+from services.alerting.telling.routes import Route
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import channel, route, routing
 

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import channel_store, group_store, notification_store, waiting, waiting_store
-from services.alerting.attempts import LEASE, SETTLED
-from services.alerting.channels import Channel
-from services.alerting.groups import Group, Member, advanced, member_of, missed, not_told, placed, telling
-from services.alerting.incidents import Incident, open_in, passed_on, without
 from services.alerting.lifecycle import Alert
-from services.alerting.notices import (
+from services.alerting.telling import channel_store, group_store, notification_store, waiting, waiting_store
+from services.alerting.telling.attempts import LEASE, SETTLED
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.groups import Group, Member, advanced, member_of, missed, not_told, placed, telling
+from services.alerting.telling.incidents import Incident, open_in, passed_on, without
+from services.alerting.telling.notices import (
     CHANNEL_CHANGED,
     CHANNEL_DELETED,
     FIRING,
@@ -29,7 +29,7 @@ from services.alerting.notices import (
     key_of,
     parts,
 )
-from services.alerting.routes import Place, Route
+from services.alerting.telling.routes import Place, Route
 from services.runtime.tenancy import current_tenant
 
 #: Groups that are told in one transaction.

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.routes import Place, Route
+from services.alerting.telling.routes import Place, Route
 
 
 @dataclass(frozen=True, slots=True)

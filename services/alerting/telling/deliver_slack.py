@@ -6,11 +6,11 @@ import json
 from itertools import accumulate
 from typing import Any
 
-from services.alerting.channels import Slack
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.notices import Notice
-from services.alerting.posting import Post
 from services.alerting.rules import Severity
+from services.alerting.telling.channels import Slack
+from services.alerting.telling.notices import Notice
+from services.alerting.telling.posting import Post
 from services.alerting.wording import Guidance, guidance, short_id, summary, taken_by
 
 #: Alerts that are shown; the others are counted. A message has at most 50 blocks.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, Notice, Pending
-from services.alerting.waiting import Waiting
+from services.alerting.telling.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, Notice, Pending
+from services.alerting.telling.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)

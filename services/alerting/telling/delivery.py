@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.alerting import deliver_email, deliver_pagerduty, deliver_slack, deliver_webhook
-from services.alerting.attempts import Attempt, Outcome
-from services.alerting.channels import Channel, Email, PagerDuty, Slack, Webhook
-from services.alerting.deliver_email import MailServer
-from services.alerting.notices import Notice
-from services.alerting.posting import Poster
+from services.alerting.telling import deliver_email, deliver_pagerduty, deliver_slack, deliver_webhook
+from services.alerting.telling.attempts import Attempt, Outcome
+from services.alerting.telling.channels import Channel, Email, PagerDuty, Slack, Webhook
+from services.alerting.telling.deliver_email import MailServer
+from services.alerting.telling.notices import Notice
+from services.alerting.telling.posting import Poster
 
 _log = logging.getLogger(__name__)
 

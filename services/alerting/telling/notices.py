@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.channels import Channel, Receiver
-from services.alerting.groups import Telling, Told
 from services.alerting.lifecycle import Alert
+from services.alerting.telling.channels import Channel, Receiver
+from services.alerting.telling.groups import Telling, Told
 
 #: Alerts of one notification; what tells of more is several.
 MOST_ALERTS = 500

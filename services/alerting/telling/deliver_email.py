@@ -13,12 +13,12 @@ from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
 
-from services.alerting.attempts import Outcome
-from services.alerting.channels import Email
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.notices import TEST, Notice
-from services.alerting.posting import TIMEOUT_S
 from services.alerting.rules import Severity
+from services.alerting.telling.attempts import Outcome
+from services.alerting.telling.channels import Email
+from services.alerting.telling.notices import TEST, Notice
+from services.alerting.telling.posting import TIMEOUT_S
 from services.alerting.wording import Guidance, guidance, summary, taken_by
 
 #: Alerts that are told of; the others are counted.

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerting.matchers import Matcher
-from services.alerting.route_checks import Routing, violations
-from services.alerting.routes import Place, Route, from_json, key_of, places, repeated, taken, to_json
+from services.alerting.telling.route_checks import Routing, violations
+from services.alerting.telling.routes import Place, Route, from_json, key_of, places, repeated, taken, to_json
 from services.runtime.errors import Aborted
 
 HIGH = Matcher("severity", frozenset({"high", "critical"}))

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import pytest
 
-from services.alerting import deliver_email, deliver_pagerduty, deliver_slack, deliver_webhook
-from services.alerting.channels import PagerDuty, Slack, Webhook
 from services.alerting.details import Details
 from services.alerting.lifecycle import Alert, AlertState
-from services.alerting.notices import Notice
+from services.alerting.telling import deliver_email, deliver_pagerduty, deliver_slack, deliver_webhook
+from services.alerting.telling.channels import PagerDuty, Slack, Webhook
+from services.alerting.telling.notices import Notice
 from tests.alerting.notifying import BEGAN, SECRET, a_notice, an_alert
 
 WIKI = "https://wiki.example.com/slow"

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import channel_store, group_store, notification_store, waiting, waiting_store
-from services.alerting.channels import Channel
-from services.alerting.groups import missed
-from services.alerting.judging import Verdict, heirs_of, judged
 from services.alerting.lifecycle import Alert
-from services.alerting.notices import SUPERSEDED, Pending
-from services.alerting.routes import Place, key_of
-from services.alerting.waiting import Waiting
+from services.alerting.telling import channel_store, group_store, notification_store, waiting, waiting_store
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.groups import missed
+from services.alerting.telling.judging import Verdict, heirs_of, judged
+from services.alerting.telling.notices import SUPERSEDED, Pending
+from services.alerting.telling.routes import Place, key_of
+from services.alerting.telling.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)

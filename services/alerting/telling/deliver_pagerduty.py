@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from services.alerting.channels import PagerDuty
 from services.alerting.lifecycle import Alert
-from services.alerting.notices import RESOLVE, TEST, TRIGGER, Notice
-from services.alerting.posting import Post
 from services.alerting.rules import Severity
+from services.alerting.telling.channels import PagerDuty
+from services.alerting.telling.notices import RESOLVE, TEST, TRIGGER, Notice
+from services.alerting.telling.posting import Post
 from services.alerting.wording import guidance, summary, taken_by, unit_of
 
 URL = "https://events.pagerduty.com/v2/enqueue"

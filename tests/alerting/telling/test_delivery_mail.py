@@ -15,9 +15,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from services.alerting.attempts import Attempt, Outcome
-from services.alerting.channels import Channel, Email
-from services.alerting.deliver_email import MailServer
+from services.alerting.telling.attempts import Attempt, Outcome
+from services.alerting.telling.channels import Channel, Email
+from services.alerting.telling.deliver_email import MailServer
 from tests.alerting.notifying import a_notice, an_alert, local
 
 PASSWORD = "a P4SSW0RD of the installation"
@@ -158,7 +158,7 @@ async def test_a_server_that_offers_no_login_is_not_told_one(start: Start):
 async def test_a_server_that_expects_tls_from_the_first_byte_and_does_not_get_it(
     start: Start, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("services.alerting.deliver_email.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("services.alerting.telling.deliver_email.TIMEOUT_S", 0.5)
     post = start(ssl_context=context)
     outcome, attempted = await attempt(post, "none", user="rapport", password=PASSWORD)
     assert (outcome.is_delivered, outcome.is_final, post.got) == (False, False, [])

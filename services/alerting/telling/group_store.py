@@ -12,10 +12,10 @@ from sqlalchemy import and_, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.groups import Group, Member, Told
 from services.alerting.lifecycle import Alert
 from services.alerting.log_store import alert_of
-from services.alerting.routes import Place
+from services.alerting.telling.groups import Group, Member, Told
+from services.alerting.telling.routes import Place
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_group, log_head, notification, notified
 

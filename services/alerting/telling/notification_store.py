@@ -12,10 +12,10 @@ from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import channels
-from services.alerting.attempts import Attempt, State
 from services.alerting.log_store import from_json, to_json
-from services.alerting.notices import Listed, Notice, Outgoing, Pending
+from services.alerting.telling import channels
+from services.alerting.telling.attempts import Attempt, State
+from services.alerting.telling.notices import Listed, Notice, Outgoing, Pending
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import attempt, notification
 

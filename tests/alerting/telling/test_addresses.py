@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.alerting.addresses import complaint, is_public, may_be_called
+from services.alerting.telling.addresses import complaint, is_public, may_be_called
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])

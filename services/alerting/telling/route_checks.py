@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.alerting import matcher_checks
 from services.alerting.matchers import Matcher
-from services.alerting.routes import Route, repeated
+from services.alerting.telling.routes import Route, repeated
 from services.runtime.errors import Aborted, FieldViolation, invalid_fields
 
 

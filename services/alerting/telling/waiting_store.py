@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import channels
-from services.alerting.channels import Channel
 from services.alerting.lifecycle import AlertState
-from services.alerting.notices import RESOLVE
-from services.alerting.waiting import Waiting, group_of
+from services.alerting.telling import channels
+from services.alerting.telling.channels import Channel
+from services.alerting.telling.notices import RESOLVE
+from services.alerting.telling.waiting import Waiting, group_of
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import notification
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.alerting.addresses import complaint
+from services.alerting.telling.addresses import complaint
 
 #: Channels of a tenant.
 MOST_CHANNELS = 100

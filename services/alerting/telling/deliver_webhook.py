@@ -8,12 +8,12 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from services.alerting.channels import Webhook
 from services.alerting.convert import alert_to_proto
 from services.alerting.lifecycle import Alert
-from services.alerting.notices import Notice
-from services.alerting.posting import Post
-from services.alerting.signing import signature
+from services.alerting.telling.channels import Webhook
+from services.alerting.telling.notices import Notice
+from services.alerting.telling.posting import Post
+from services.alerting.telling.signing import signature
 
 #: The version of what the body says; it changes when a receiver would have to.
 VERSION = "1"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.alerting.notices import ACKNOWLEDGE, RESOLVE, TRIGGER, Pending
+from services.alerting.telling.notices import ACKNOWLEDGE, RESOLVE, TRIGGER, Pending
 
 #: Notifications that wait for a channel, and how many may when all of them tell of ends.
 MOST_WAITING, MOST_ENDS = 1000, 5000

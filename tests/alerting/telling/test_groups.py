@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerting.attempts import (
+from services.alerting.telling.attempts import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     TRIED_FOR,
@@ -18,10 +18,10 @@ from services.alerting.attempts import (
     of_status,
     state_after,
 )
-from services.alerting.channels import Channel, Email, PagerDuty
-from services.alerting.groups import Group, Member, Telling, Told, advanced, missed, placed, telling
-from services.alerting.notices import MOST_ALERTS, parts
-from services.alerting.routes import Place, Route
+from services.alerting.telling.channels import Channel, Email, PagerDuty
+from services.alerting.telling.groups import Group, Member, Telling, Told, advanced, missed, placed, telling
+from services.alerting.telling.notices import MOST_ALERTS, parts
+from services.alerting.telling.routes import Place, Route
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ROUTE = Route("r", channel_ids=("c",))

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import announcing, channel_store, group_store, log_store
+from services.alerting import log_store
 from services.alerting.filters import AlertFilter
-from services.alerting.group_store import Cursor
-from services.alerting.groups import Group, Member, member_of, placed
 from services.alerting.log import Entry, Head, Position
-from services.alerting.routes import Place, Route, places
+from services.alerting.telling import announcing, channel_store, group_store
+from services.alerting.telling.group_store import Cursor
+from services.alerting.telling.groups import Group, Member, member_of, placed
+from services.alerting.telling.routes import Place, Route, places
 
 #: Log entries of one transaction.
 ENTRIES = 256

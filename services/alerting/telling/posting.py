@@ -14,9 +14,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from services.alerting.addresses import complaint, may_be_called
-from services.alerting.attempts import Outcome, of_status
-from services.alerting.lookups import Lookups
+from services.alerting.telling.addresses import complaint, may_be_called
+from services.alerting.telling.attempts import Outcome, of_status
+from services.alerting.telling.lookups import Lookups
 from services.runtime.tenancy import current_tenant
 
 #: Seconds that an attempt may last, from the look-up of the name to the answer's head.

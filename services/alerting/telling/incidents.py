@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.groups import Group, Told, reconsidered
-from services.alerting.routes import Place, Route
+from services.alerting.telling.groups import Group, Told, reconsidered
+from services.alerting.telling.routes import Place, Route
 
 
 @dataclass(frozen=True, slots=True)
