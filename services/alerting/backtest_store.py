@@ -8,13 +8,13 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Select, Table, Text, cast, column, func, literal, select, true
+from sqlalchemy import BigInteger, ColumnElement, Date, Select, Text, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.history import Row
 from services.alerting.measures import PLATFORMS, SOURCES
-from services.alerting.reading_store import among
+from services.alerting.reading_store import COUNTS, TAKINGS, among, receipts, smallest, takings
 from services.alerting.rules import SubjectKind
 from services.runtime.errors import InvalidArgument
 from services.runtime.tenancy import THIS_TENANT
@@ -27,7 +27,6 @@ MOST_ROWS = 500_000
 _PART = 5000
 #: The kind of contribution that a conversation makes.
 _CONVERSATION = 1
-_RECEIVED = ("created", "updated", "duplicate", "stale", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,6 @@ class Asked:
     until: datetime
     zone: str
     is_daily: bool = False
-
-    def rollup(self, by_quarter: Table, by_day: Table, together: Table) -> Table:
-        """Return the smallest rollup that can answer."""
-        if not self.is_daily:
-            return by_quarter
-        return by_day if self.kind == SubjectKind.AGENT else together
 
     def within(self, bucket: ColumnElement[Any]) -> list[ColumnElement[bool]]:
         """Return the condition that a bucket is in the period."""
@@ -67,7 +60,7 @@ class Asked:
 
 async def list_counts(conn: AsyncConnection, asked: Asked, columns: Iterable[str]) -> Iterator[Row]:
     """Return sums of conversations and appointments by subject and bucket, in the order of the columns."""
-    table = asked.rollup(schema.agent_interval, schema.agent_day, schema.counts_total_day)
+    table = smallest(COUNTS, asked.kind, is_daily=asked.is_daily)
     c, subject = table.c, _subject(asked, table.c)
     sums = (cast(func.sum(c[name]), BigInteger) for name in columns)
     found = select(subject, c.bucket, *sums).where(c.tenant_id == THIS_TENANT, *asked.within(c.bucket), *asked.of_subjects(c))
@@ -76,24 +69,19 @@ async def list_counts(conn: AsyncConnection, asked: Asked, columns: Iterable[str
 
 async def list_money(conn: AsyncConnection, asked: Asked, currency: str) -> Iterator[Row]:
     """Return orders, what they are worth in the reporting currency, and amounts without a rate, by subject and bucket."""
-    table = asked.rollup(schema.revenue_interval, schema.revenue_day, schema.revenue_total_day)
+    table = smallest(TAKINGS, asked.kind, is_daily=asked.is_daily)
     c = table.c
     mine = (c.tenant_id == THIS_TENANT, *asked.within(c.bucket), *asked.of_subjects(c))
     rows = select(_subject(asked, c).label("subject"), c.bucket, c.currency, c.orders, c.amount).where(*mine).subquery("earned")
     money = priced(rows, day_of(rows.c.bucket, asked.zone), currency)
-    sums = (
-        cast(func.sum(rows.c.orders), BigInteger),
-        func.coalesce(func.sum(rows.c.amount * money.factor).filter(money.is_known), 0),
-        func.count().filter(~money.is_known, rows.c.amount != 0),
-    )
-    found = select(rows.c.subject, rows.c.bucket, *sums).select_from(money.rows)
+    found = select(rows.c.subject, rows.c.bucket, *takings(rows, money)).select_from(money.rows)
     return await _list(conn, asked, found.group_by(rows.c.subject, rows.c.bucket))
 
 
 async def list_receipts(conn: AsyncConnection, asked: Asked) -> Iterator[Row]:
     """Return how much each source reported by quarter of an hour."""
     q = schema.sync_quarter.c
-    received = cast(func.sum(sum((q[name] for name in _RECEIVED[1:]), start=q[_RECEIVED[0]])), BigInteger)
+    received = cast(func.sum(receipts(q)), BigInteger)
     mine = [q.tenant_id == THIS_TENANT, *asked.within(q.quarter)]
     if asked.ids:
         mine.append(q.source == func.any(literal([number for number, word in SOURCES.items() if word in asked.ids])))

@@ -64,12 +64,8 @@ def alert_to_proto(alert: Alert) -> alert_pb2.Alert:
         labels=alert.labels,
         active_since=timestamp_of(alert.active_since),
         recovering_since=timestamp_of(alert.recovering_since),
-        acknowledgement=_acknowledgement(alert),
-        silence_ids=alert.silence_ids,
-        inhibited_by=str(alert.inhibited_by) if alert.inhibited_by else None,
-        flapping=alert.is_flapping,
-        resolved_by=alert.resolved_by,
         **_found(alert),
+        **_cared_for(alert),
     )
 
 
@@ -90,6 +86,17 @@ def _found(alert: Alert) -> dict[str, Any]:
         "samples": details.samples,
         "description": details.description,
         "runbook_url": details.runbook_url,
+    }
+
+
+def _cared_for(alert: Alert) -> dict[str, Any]:
+    """Return the contract's fields that tell who takes care of it, and why nobody is told of it."""
+    return {
+        "acknowledgement": _acknowledgement(alert),
+        "silence_ids": alert.silence_ids,
+        "inhibited_by": str(alert.inhibited_by) if alert.inhibited_by else None,
+        "flapping": alert.is_flapping,
+        "resolved_by": alert.resolved_by,
     }
 
 

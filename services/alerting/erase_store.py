@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.renaming import GONE
@@ -63,25 +64,22 @@ async def lock_free_alerts(conn: AsyncConnection, customers: Collection[str]) ->
 
     To wait for others would be a deadlock where the log's counter is locked already.
     """
-    a = alert.c
-    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
-    found = select(a.alert_id).where(*mine).order_by(a.alert_id).with_for_update(skip_locked=True)
+    a, theirs = alert.c, _theirs(alert.c, customers)
+    found = select(a.alert_id).where(*theirs).order_by(a.alert_id).with_for_update(skip_locked=True)
     return list((await conn.execute(found)).scalars())
 
 
 async def list_others(conn: AsyncConnection, customers: Collection[str], alert_ids: Collection[UUID]) -> set[str]:
     """Return those of the customers who have other alerts than these."""
-    a = alert.c
-    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
-    found = select(a.subject_id).where(*mine, a.alert_id != func.all(list(alert_ids))).distinct()
+    a, theirs = alert.c, _theirs(alert.c, customers)
+    found = select(a.subject_id).where(*theirs, a.alert_id != func.all(list(alert_ids))).distinct()
     return set((await conn.execute(found)).scalars())
 
 
 async def get_last_ends(conn: AsyncConnection, customers: Collection[str]) -> dict[str, datetime]:
     """Return when the customers' last alerts ended; who had none is left out."""
-    a = alert.c
-    mine = (a.tenant_id == THIS_TENANT, a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id == func.any(list(customers)))
-    rows = await conn.execute(select(a.subject_id, func.max(a.resolved_at).label("at")).where(*mine).group_by(a.subject_id))
+    a, theirs = alert.c, _theirs(alert.c, customers)
+    rows = await conn.execute(select(a.subject_id, func.max(a.resolved_at).label("at")).where(*theirs).group_by(a.subject_id))
     return {row.subject_id: row.at for row in rows if row.at is not None}
 
 
@@ -109,9 +107,7 @@ async def tell_rewritten(conn: AsyncConnection) -> None:
 
 async def forget_waiting(conn: AsyncConnection, customers: Collection[str]) -> None:
     """Delete what rules remember of the customers."""
-    s = rule_state.c
-    theirs = (s.subject_kind == int(SubjectKind.CUSTOMER), s.subject_id == func.any(list(customers)))
-    await conn.execute(delete(rule_state).where(s.tenant_id == THIS_TENANT, *theirs))
+    await conn.execute(delete(rule_state).where(*_theirs(rule_state.c, customers)))
 
 
 async def forget(conn: AsyncConnection, customers: Collection[str]) -> None:
@@ -119,3 +115,9 @@ async def forget(conn: AsyncConnection, customers: Collection[str]) -> None:
     t = touched.c
     told = (t.tenant_id == THIS_TENANT, t.subject_kind == ERASED, t.subject_id == func.any(list(customers)))
     await conn.execute(delete(touched).where(*told))
+
+
+def _theirs(c: Any, customers: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that a row of a subject is one of the customers'."""
+    kind: ColumnElement[bool] = c.subject_kind == int(SubjectKind.CUSTOMER)
+    return c.tenant_id == THIS_TENANT, kind, c.subject_id == func.any(list(customers))

@@ -15,8 +15,9 @@ from services.alerting import fact_store, rule_store, store
 from services.alerting.bell import BELL
 from services.alerting.lifecycle import Alert, Change, Finding, Fingerprint, Past, Waiting, decide, withdrawn
 from services.alerting.measuring import Question, measure
+from services.alerting.presence import is_missed, union_of
 from services.alerting.rounds import Round
-from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
+from services.alerting.rules import Reading, Rule, Subject
 from services.storage.reading import get_settings
 
 
@@ -92,7 +93,7 @@ async def _find(
     gone: set[Fingerprint] = set()
     for each, readings in zip(questions, measured, strict=True):
         rule, going = each.rule, busy[each.rule.rule_id]
-        is_due = _must_have_data(rule)
+        is_due = is_missed(rule)
         named = {*readings, *(each.ids or ()), *(known if is_due and each.ids is None else ())}
         absent = (named | going) - readings.keys() - known if is_due else set()
         wrong = {subject for subject in named - absent if rule.is_broken_by(readings.get(subject))}
@@ -111,16 +112,10 @@ def _findings(rule: Rule, subjects: Collection[str], readings: Mapping[str, Read
             yield Finding(rule, subject, readings.get(subject.id), going_on.opened.get(key), going_on.waiting.get(key))
 
 
-def _must_have_data(rule: Rule) -> bool:
-    """Tell whether it is wrong of an agent to have no data: of one that is there."""
-    return rule.no_data == NoData.WRONG and rule.subject_kind == SubjectKind.AGENT
-
-
 async def _list_known(conn: AsyncConnection, questions: Iterable[Question]) -> set[str]:
     """Return who is there of the agents of whom it is asked and of whom it would be wrong to have no data."""
-    asked = [each.ids for each in questions if _must_have_data(each.rule)]
-    some = [ids for ids in asked if ids is not None]
-    return await fact_store.list_agents(conn, set().union(*some) if len(some) == len(asked) else None) if asked else set()
+    asked = [each.ids for each in questions if is_missed(each.rule)]
+    return await fact_store.list_agents(conn, union_of(asked)) if asked else set()
 
 
 def _without_rule(rules: Iterable[Rule], among: Iterable[Fingerprint]) -> set[Fingerprint]:

@@ -17,7 +17,7 @@ from services.alerting import fact_store, outages, reading_store, target_store
 from services.alerting.conditions import Absence, Target
 from services.alerting.fact_store import Notable
 from services.alerting.measures import MEASURES, MONEY, Kept
-from services.alerting.presence import is_counted, known_since
+from services.alerting.presence import is_counted, known_since, union_of
 from services.alerting.reading_store import Asked, Found
 from services.alerting.readings import Span, Sums, columns, is_daily, read, spans
 from services.alerting.rules import Comparison, Reading, Rule, SubjectKind
@@ -173,8 +173,7 @@ async def _list_kind(conn: AsyncConnection, kind: int, asked: Sequence[Collectio
     since = known_since(at.now, at.settings.time_zone)
     match kind:
         case SubjectKind.AGENT:
-            some = [ids for ids in asked if ids is not None]
-            return await fact_store.list_agents(conn, set().union(*some) if len(some) == len(asked) else None)
+            return await fact_store.list_agents(conn, union_of(asked))
         case SubjectKind.PLATFORM:
             return await reading_store.list_platforms(conn, since)
         case SubjectKind.SOURCE:

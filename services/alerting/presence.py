@@ -6,6 +6,7 @@ and the whole tenant always. Of anybody else nothing is known: a name that no fa
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,16 @@ def is_counted(rule: Rule) -> bool:
 def is_missed(rule: Rule) -> bool:
     """Tell whether it is wrong of an agent to have no data: of one that is there."""
     return rule.no_data == NoData.WRONG and rule.subject_kind == SubjectKind.AGENT
+
+
+def union_of(asked: Iterable[Collection[str] | None]) -> set[str] | None:
+    """Return who is asked for in all: some by id, or everybody (None) where one asks for everybody."""
+    found = set[str]()
+    for ids in asked:
+        if ids is None:
+            return None
+        found |= set(ids)
+    return found
 
 
 def known_since(now: datetime, zone: str) -> date:

@@ -36,13 +36,13 @@ from services.alerting.readings import LAST, Span, Sums
 from services.alerting.rules import SubjectKind
 from services.runtime.tenancy import THIS_TENANT
 from services.storage import schema
-from services.storage.money import day_of, priced
+from services.storage.money import Priced, day_of, priced
 
 Found: TypeAlias = list[dict[str, Sums]]
 
 #: Rollups of counts and of money: of each agent by quarter of an hour and by day, of all together by day.
-_COUNTS = schema.agent_interval, schema.agent_day, schema.counts_total_day
-_MONEY = schema.revenue_interval, schema.revenue_day, schema.revenue_total_day
+COUNTS = schema.agent_interval, schema.agent_day, schema.counts_total_day
+TAKINGS = schema.revenue_interval, schema.revenue_day, schema.revenue_total_day
 #: What ingest.sync_quarter counts; together they are what was received.
 _RECEIVED = ("created", "updated", "duplicate", "stale", "rejected")
 
@@ -60,18 +60,11 @@ class Asked:
     def is_daily(self) -> bool:
         return self.spans[0].days is not None
 
-    def rollup(self, tables: tuple[Table, Table, Table]) -> Table:
-        """Return the smallest rollup that can answer."""
-        by_quarter, by_day, together = tables
-        if not self.is_daily:
-            return by_quarter
-        return by_day if self.kind == SubjectKind.AGENT else together
-
 
 async def sum_counts(conn: AsyncConnection, asked: Asked) -> Found:
     """Return sums of conversations and appointments from the rollups, of those columns that are not money."""
     names = [name for name in sorted(asked.columns) if name not in MONEY]
-    rows = _rows(asked, asked.rollup(_COUNTS), {name.removeprefix(LAST) for name in names})
+    rows = _rows(asked, smallest(COUNTS, asked.kind, is_daily=asked.is_daily), {name.removeprefix(LAST) for name in names})
     sums = (_summed(rows, name) for name in names)
     query = select(rows.c.place, rows.c.subject, *sums).group_by(rows.c.place, rows.c.subject)
     return _found(asked, names, await conn.execute(query))
@@ -79,21 +72,17 @@ async def sum_counts(conn: AsyncConnection, asked: Asked) -> Found:
 
 async def sum_money(conn: AsyncConnection, asked: Asked, currency: str, zone: str) -> Found:
     """Return orders, what they are worth in the reporting currency, and how many amounts have no rate (`unpriced`)."""
-    rows = _rows(asked, asked.rollup(_MONEY), ("currency", "orders", "amount"))
+    rows = _rows(asked, smallest(TAKINGS, asked.kind, is_daily=asked.is_daily), ("currency", "orders", "amount"))
     money = priced(rows, day_of(rows.c.bucket, zone), currency)
-    sums = (
-        cast(func.sum(rows.c.orders), BigInteger),
-        func.coalesce(func.sum(rows.c.amount * money.factor).filter(money.is_known), 0),
-        func.count().filter(~money.is_known, rows.c.amount != 0),
-    )
-    query = select(rows.c.place, rows.c.subject, *sums).select_from(money.rows).group_by(rows.c.place, rows.c.subject)
+    query = select(rows.c.place, rows.c.subject, *takings(rows, money)).select_from(money.rows)
+    query = query.group_by(rows.c.place, rows.c.subject)
     return _found(asked, ["orders", "revenue", "unpriced"], await conn.execute(query))
 
 
 async def sum_receipts(conn: AsyncConnection, asked: Asked) -> Found:
     """Return how much each source reported, and when the last quarter of an hour began in which it did."""
     q, span = schema.sync_quarter.c, periods(asked.spans)
-    received = sum((q[name] for name in _RECEIVED[1:]), start=q[_RECEIVED[0]])
+    received = receipts(q)
     last = func.extract("epoch", func.max(q.quarter).filter(received > 0))
     within = (q.tenant_id == THIS_TENANT, q.quarter >= span.c.since, q.quarter < span.c.until)
     query = select(span.c.place, q.source.label("subject"), cast(func.sum(received), BigInteger), last).where(*within)
@@ -113,6 +102,29 @@ async def list_sources(conn: AsyncConnection, since: datetime) -> set[str]:
     q = schema.sync_quarter.c
     seen = select(q.source).where(q.tenant_id == THIS_TENANT, q.quarter >= since).distinct()
     return set(map(_WORDS[SubjectKind.SOURCE], (await conn.execute(seen)).scalars()))
+
+
+def smallest(rollups: tuple[Table, Table, Table], kind: int, *, is_daily: bool) -> Table:
+    """Return the smallest of some rollups that can tell of subjects of a kind."""
+    by_quarter, by_day, together = rollups
+    if not is_daily:
+        return by_quarter
+    return by_day if kind == SubjectKind.AGENT else together
+
+
+def takings(rows: FromClause, money: Priced) -> tuple[ColumnElement[Any], ...]:
+    """Return the sums of rows of money: orders, what they are worth, and how many amounts have no rate."""
+    return (
+        cast(func.sum(rows.c.orders), BigInteger),
+        func.coalesce(func.sum(rows.c.amount * money.factor).filter(money.is_known), 0),
+        func.count().filter(~money.is_known, rows.c.amount != 0),
+    )
+
+
+def receipts(quarter: Any) -> ColumnElement[Any]:
+    """Return how much a source reported in a quarter of an hour, whatever became of it."""
+    received: ColumnElement[Any] = sum((quarter[name] for name in _RECEIVED[1:]), start=quarter[_RECEIVED[0]])
+    return received
 
 
 def periods(spans: Sequence[Span], *, daily: bool = False) -> TableValuedAlias:

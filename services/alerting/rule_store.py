@@ -47,7 +47,7 @@ async def install_rules(conn: AsyncConnection, rules: Sequence[Rule], now: datet
     """Put rules that are not there, in their first version."""
     if not rules:
         return
-    rows = [_row(each, "", "", now) for each in rules]
+    rows = [_row(RuleVersion(each, put_at=now)) for each in rules]
     await conn.execute(insert(rule).on_conflict_do_nothing(), rows)
     await conn.execute(insert(rule_version).on_conflict_do_nothing(), [row | {"deleted": False} for row in rows])
 
@@ -78,9 +78,9 @@ async def save_waiting(conn: AsyncConnection, remembered: Mapping[Fingerprint, W
         await conn.execute(_FORGET, names | {"tenant": current_tenant()})
 
 
-def _row(said: Rule, author: str, comment: str, now: datetime) -> dict[str, Any]:
-    told = {"rule_id": said.rule_id, "version": said.version, "body": to_json(said)}
-    return {"tenant_id": current_tenant()} | told | {"author": author, "comment": comment, "put_at": now}
+def _row(of: RuleVersion) -> dict[str, Any]:
+    told = {"rule_id": of.rule.rule_id, "version": of.rule.version, "body": to_json(of.rule)}
+    return {"tenant_id": current_tenant()} | told | {"author": of.author, "comment": of.comment, "put_at": of.put_at}
 
 
 def _key(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -140,9 +140,9 @@ async def list_versions(conn: AsyncConnection, rule_id: str, limit: int) -> list
     return [_version(row, is_deleted=row.deleted) for row in await conn.execute(found)]
 
 
-async def put_rule(conn: AsyncConnection, put: RuleVersion, now: datetime) -> None:
+async def put_rule(conn: AsyncConnection, put: RuleVersion) -> None:
     """Put a rule in the place of the one with its id."""
-    new = insert(rule).values(_row(put.rule, put.author, put.comment, now))
+    new = insert(rule).values(_row(put))
     replaced = {name: new.excluded[name] for name in ("version", "body", "author", "comment", "put_at")}
     await conn.execute(new.on_conflict_do_update(index_elements=["tenant_id", "rule_id"], set_=replaced))
 
@@ -152,10 +152,9 @@ async def delete_rule(conn: AsyncConnection, rule_id: str) -> None:
     await conn.execute(delete(rule).where(rule.c.tenant_id == THIS_TENANT, rule.c.rule_id == rule_id))
 
 
-async def add_version(conn: AsyncConnection, made: RuleVersion, now: datetime) -> None:
+async def add_version(conn: AsyncConnection, made: RuleVersion) -> None:
     """Keep a version of a rule, or its deletion."""
-    row = _row(made.rule, made.author, made.comment, now)
-    await conn.execute(insert(rule_version).values(row | {"deleted": made.is_deleted}))
+    await conn.execute(insert(rule_version).values(_row(made) | {"deleted": made.is_deleted}))
 
 
 def _version(row: Any, *, is_deleted: bool = False) -> RuleVersion:

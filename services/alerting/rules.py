@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum
 
 from services.alerting.conditions import Anomaly, Condition, Threshold
@@ -106,10 +106,6 @@ class Rule:
     condition: Condition = field(default_factory=Threshold)
     description: str = ""
     runbook_url: str = ""
-
-    def window(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return the period [since, until) in which a conversation must begin to be measured."""
-        return now - timedelta(seconds=self.window_s), now + CLOCK_ALLOWANCE
 
     def concerns(self, subject: Subject) -> bool:
         """Tell whether a subject is one of those that are measured."""

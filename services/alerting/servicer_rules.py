@@ -32,8 +32,8 @@ class RuleCalls(Calls):
             if version is None or not version.says(put):
                 rule = replace(put, version=standing.newest + 1)
                 version = RuleVersion(rule, request.author, request.comment, now)
-                await rule_store.put_rule(conn, version, now)
-                await rule_store.add_version(conn, version, now)
+                await rule_store.put_rule(conn, version)
+                await rule_store.add_version(conn, version)
         return pb.PutRuleResponse(version=convert_rule.version_to_proto(version))
 
     async def DeleteRule(self, request: pb.DeleteRuleRequest, context: Any) -> pb.DeleteRuleResponse:
@@ -46,7 +46,7 @@ class RuleCalls(Calls):
             deleted = replace(newest.rule, version=standing.newest + 1)
             await rule_store.delete_rule(conn, request.rule_id)
             version = RuleVersion(deleted, request.author, request.comment, now, is_deleted=True)
-            await rule_store.add_version(conn, version, now)
+            await rule_store.add_version(conn, version)
         return pb.DeleteRuleResponse()
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Any) -> pb.ListRulesResponse:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, rule_pb2
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
@@ -41,11 +39,6 @@ def test_a_count_rests_on_its_window_however_few_facts_there_are():
     assert quiet.is_broken_by(Reading(0.0, samples=None))
     assert not quiet.is_broken_by(Reading(3.0, samples=None))
     assert not quiet.is_broken_by(Reading(0.0, samples=49))
-
-
-def test_the_window_is_the_last_day_with_room_for_clocks_that_differ():
-    now = datetime(2026, 5, 4, 12, tzinfo=UTC)
-    assert SATISFACTION.window(now) == (now - timedelta(days=1), now + timedelta(minutes=15))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -25,6 +26,8 @@ from services.alerting.wording import Guidance, guidance, summary, taken_by
 SHOWN = 100
 _SUBJECT = 200
 _FOR_GOOD = 500
+#: How long a server that took a message is waited for.
+_FAREWELL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,21 @@ async def deliver(server: MailServer, email: Email, notice: Notice, now: datetim
     """Send a notification once and return what came of it."""
     if not server.host:
         return Outcome(False, error="this installation is not set up to send e-mail", may_have_arrived=False)
+    client = _client(server)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            refused = await _send(server, email, message_of(server.sender, email.to, notice, now))
+            refused = await _send(client, server, email, message_of(server.sender, email.to, notice, now))
+        await _take_leave(client)
     except (aiosmtplib.SMTPException, OSError, _NotOffered) as error:
         return _failure(error)
+    finally:
+        # Without a farewell where it went wrong: a server that is silent would be waited for once more.
+        client.close()
     return _accepted(refused, len(email.to))
 
 
-async def _send(server: MailServer, email: Email, message: EmailMessage) -> list[int]:
-    """Give a message to the mail server; return the codes of the recipients that it refused. Raises what goes wrong."""
-    client = aiosmtplib.SMTP(
+def _client(server: MailServer) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
         # Not asked of the system: that may wait for a name server.
@@ -67,19 +74,29 @@ async def _send(server: MailServer, email: Email, message: EmailMessage) -> list
         start_tls=False,
         timeout=TIMEOUT_S,
     )
-    async with client:
-        if server.tls == "starttls":
-            await client.ehlo()
-            if not client.supports_extension("starttls"):
-                raise _NotOffered("the mail server does not offer STARTTLS")
-            await client.starttls()
-        if server.user:
-            await client.ehlo()
-            if not client.supported_auth_methods:
-                raise _NotOffered("the mail server offers no way to log in")
-            await client.login(server.user, server.password)
-        refused, _ = await client.send_message(message, sender=parseaddr(server.sender)[1], recipients=list(email.to))
+
+
+async def _send(client: aiosmtplib.SMTP, server: MailServer, email: Email, message: EmailMessage) -> list[int]:
+    """Give a message to the mail server; return the codes of the recipients that it refused. Raises what goes wrong."""
+    await client.connect()
+    if server.tls == "starttls":
+        await client.ehlo()
+        if not client.supports_extension("starttls"):
+            raise _NotOffered("the mail server does not offer STARTTLS")
+        await client.starttls()
+    if server.user:
+        await client.ehlo()
+        if not client.supported_auth_methods:
+            raise _NotOffered("the mail server offers no way to log in")
+        await client.login(server.user, server.password)
+    refused, _ = await client.send_message(message, sender=parseaddr(server.sender)[1], recipients=list(email.to))
     return [answer.code for answer in refused.values()]
+
+
+async def _take_leave(client: aiosmtplib.SMTP) -> None:
+    """End the conversation; the message was taken, whatever comes of this."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await client.quit(timeout=_FAREWELL_S)
 
 
 def message_of(sender: str, to: Sequence[str], notice: Notice, now: datetime) -> EmailMessage:

@@ -138,6 +138,6 @@ def retry_after_s(told: str, now: datetime) -> float | None:
         return float(told[:9])
     try:
         at = parsedate_to_datetime(told)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds(), 0.0)
