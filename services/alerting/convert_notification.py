@@ -11,11 +11,10 @@ from rapport.alerting.v1 import notification_pb2 as pb
 
 from services.alerting.convert import matcher_from_proto, matcher_to_proto, number, timestamp_of
 from services.alerting.telling.attempts import Attempt
-from services.alerting.telling.channels import Channel, Email, PagerDuty, Problem, Receiver, Slack, Webhook
+from services.alerting.telling.channels import Channel, Email, PagerDuty, Receiver, Slack, Webhook
 from services.alerting.telling.notices import Listed
-from services.alerting.telling.route_checks import Routing
+from services.alerting.telling.route_versions import Routing
 from services.alerting.telling.routes import Route
-from services.runtime.errors import FieldViolation, InvalidArgument, NotFound, invalid_fields
 
 _TIMES = ("group_wait", "group_interval", "repeat_interval")
 
@@ -52,13 +51,8 @@ def channel_to_proto(channel: Channel) -> pb.Channel:
     return told
 
 
-def refusal(problems: Sequence[Problem]) -> InvalidArgument:
-    """Return the error for a channel that breaks rules."""
-    return invalid_fields(FieldViolation(p.field, p.rule, p.sentence) for p in problems)
-
-
 def routes_from_proto(told: Sequence[pb.Route]) -> list[Route]:
-    """Return the routes that a request tells."""
+    """Return the routes that a request tells; that one tells nobody is told by its having no channels."""
     return [_route_from_proto(each) for each in told]
 
 
@@ -82,6 +76,7 @@ def route_to_proto(route: Route) -> pb.Route:
         channel_ids=route.channel_ids,
         group_by=route.group_by,
         continues=route.continues,
+        tells_nobody=route.tells_nobody,
         **{name: _duration(getattr(route, name)) for name in _TIMES},
     )
 
@@ -100,22 +95,6 @@ def routes_to_proto(routes: Sequence[Route], routing: Routing) -> pb.ListRoutesR
 def expected_version(request: pb.PutRoutesRequest) -> int | None:
     """Return the version that the caller read; None when it does not matter."""
     return request.expected_version if request.HasField("expected_version") else None
-
-
-def missing_channels(routes: Sequence[Route], there: set[str]) -> NotFound:
-    """Return the error for routes that name channels that are not there."""
-    violations = [
-        FieldViolation(f"routes[{r}].channel_ids[{c}]", "exists", "names no channel")
-        for r, route in enumerate(routes)
-        for c, channel_id in enumerate(route.channel_ids)
-        if channel_id not in there
-    ]
-    return NotFound("CHANNEL_NOT_FOUND", f"{violations[0].field} names no channel", violations=violations)
-
-
-def no_channel() -> NotFound:
-    """Return the error for a channel that is not there."""
-    return NotFound("CHANNEL_NOT_FOUND", "there is no such channel")
 
 
 def notification_to_proto(listed: Listed, attempts: Mapping[UUID, Sequence[Attempt]]) -> pb.Notification:

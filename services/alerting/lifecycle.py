@@ -75,6 +75,11 @@ class Alert:
         return Fingerprint(self.rule_id, Subject(self.subject_kind, self.subject_id))
 
     @property
+    def position(self) -> tuple[datetime, UUID]:
+        """Where it stands in a list, the last to fire first."""
+        return self.fired_at, self.alert_id
+
+    @property
     def is_suppressed(self) -> bool:
         """Whether its notifications are held back."""
         return bool(self.silence_ids) or self.inhibited_by is not None

@@ -29,7 +29,7 @@ class AlertCalls(Calls):
         before = pages.read(self._pages, request.page_token, bound_to)
         async with self._database.transaction() as conn:
             found = await log_store.list_alerts(conn, wanted, before, size + 1)
-        token = pages.token(self._pages, found[size - 1], bound_to) if len(found) > size else ""
+        token = pages.token(self._pages, found[size - 1].position, bound_to) if len(found) > size else ""
         return pb.ListAlertsResponse(alerts=[convert.alert_to_proto(a) for a in found[:size]], next_page_token=token)
 
     def WatchAlerts(self, request: pb.WatchAlertsRequest, context: Any) -> AsyncIterator[Any]:

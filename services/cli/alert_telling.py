@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -15,16 +14,15 @@ from rapport.alerting.v1.notification_pb2 import (
     NotificationState,
     PutChannelRequest,
     PutChannelResponse,
-    PutRoutesRequest,
-    PutRoutesResponse,
     TestChannelRequest,
 )
 
-from services.cli.alert_calls import Author, Comment, File, Json, alerting, named, parsed, put, read_json, request_of
+from services.cli.alert_calls import Author, Comment, File, Json, alerting, put, read_json, request_of
 from services.cli.alert_ids import alert_ids
+from services.cli.alert_route_putting import Clear, Expected, RoutesFile, replace_routes, routes_request
 from services.cli.alert_telling_tables import attempt_text, show_channels, show_notifications, show_routes, where
 from services.cli.alert_text import cleaned
-from services.cli.calling import DEADLINE_S, MOST, Address, CommandFailed, connected, run
+from services.cli.calling import DEADLINE_S, Address, CommandFailed, connected, run
 from services.cli.filtering import number_of, words
 from services.cli.layout import OUT, print_json
 
@@ -33,9 +31,6 @@ routes = typer.Typer(help="Show or change which alerts go where.", no_args_is_he
 
 ChannelId = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's id.")]
 
-#: What an answer calls otherwise than a request, and what it tells besides.
-_ROUTES_TOLD = {"version": "expectedVersion"}
-_ASIDE = ("author", "comment", "putTime")
 _STATES = NotificationState.DESCRIPTOR
 
 
@@ -79,37 +74,22 @@ def try_channel(context: typer.Context, channel: ChannelId, *, json: Json = Fals
 @routes.command("put")
 def put_routes(
     context: typer.Context,
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="JSON: a list of routes, or as the HTTP surface takes or tells them; - reads what is piped in."
-        ),
-    ] = "",
+    file: RoutesFile = "",
     *,
-    clear: Annotated[bool, typer.Option("--clear", help="There are to be no routes: nobody is told of alerts.")] = False,
-    expected_version: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=MOST, metavar="VERSION", help="Only if this version is there, 0 for none. Default: as the file says."
-        ),
-    ] = None,
+    clear: Clear = False,
+    expected_version: Expected = None,
     comment: Comment = "",
     author: Author = "",
     json: Json = False,
 ) -> None:
     """Put all routes: those of the file, in its order, in the place of all that are there.
 
-    Where the file tells a version, as `routes list --json` does, it is refused when that is not the newest.
+    Where the file tells a version, as `routes list --json` does, it is refused when that is not the newest. Routes that say
+    the same as those that are there change nothing.
     """
-
-    def show(answer: PutRoutesResponse) -> None:
-        show_routes(answer)
-
-    request = _routes_request(file, clear=clear)
-    if expected_version is not None:
-        request.expected_version = expected_version
+    request = routes_request(file, expected_version, clear=clear)
     request.author, request.comment = author, comment
-    put(context, "PutRoutes", request, show, json=json)
+    run(replace_routes(alerting(context), request, json))
 
 
 @routes.command("list")
@@ -134,24 +114,6 @@ def notifications(
         page_size=limit,
     )
     run(_notifications(alerting(context), request, alert, json))
-
-
-def _routes_request(file: str, *, clear: bool) -> PutRoutesRequest:
-    """Return how the routes are put that a file tells, or without one how all are taken away. Raises typer.BadParameter.
-
-    Who puts them and why is not read: an answer tells that of the version before.
-    """
-    told = read_json(file) if file else []
-    if isinstance(told, Mapping):
-        told = {_ROUTES_TOLD.get(name, name): value for name, value in told.items() if name not in _ASIDE}
-    request = parsed({"routes": told} if isinstance(told, list) else told, PutRoutesRequest(), file)
-    request.clear = request.clear or clear
-    if request.clear and request.routes:
-        raise typer.BadParameter(f"{named(file)} has routes in it", param_hint="--clear")
-    if not request.clear and not request.routes:
-        why = f"{named(file)} has no route in it" if file else "name a file"
-        raise typer.BadParameter(f"{why}; if nobody is to be told of alerts, say so with --clear", param_hint="FILE")
-    return request
 
 
 async def _test(address: Address, channel_id: str, json: bool) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from rapport.alerting.v1 import notification_pb2, rule_pb2
 
+from services.runtime.validation import field_violations
 from tests.cli import servicers
 from tests.cli.servicers import refuse, status
 
@@ -109,10 +110,15 @@ class AlertingSettings(servicers.Alerting):
         return self.test
 
     async def PutRoutes(self, request, context):  # noqa: N802 - the contract names it
+        for each in field_violations(request):
+            message = f"{each.field}: {each.description}"
+            await refuse(context, status("INVALID_ARGUMENT", "INVALID_FIELDS", message, **{each.field: each.description}))
         await self._arrive(request, context)
         there = self.put_routes.version
         if request.HasField("expected_version") and request.expected_version != there:
             await refuse(context, status("ABORTED", "VERSION_CONFLICT", f"the routes are at version {there}"))
+        if list(request.routes) == list(self.put_routes.routes):
+            return notification_pb2.PutRoutesResponse(routes=request.routes, version=there)
         self.put_routes = notification_pb2.ListRoutesResponse(
             routes=request.routes, version=there + 1, author=request.author, comment=request.comment
         )

@@ -25,7 +25,7 @@ HOOK = {"channelId": "hook", "webhook": {"url": "https://example.com/alerts", "s
 ROUTES = [
     {"routeId": "night", "matchers": [{"name": "severity", "values": ["high", "critical"]}], "channelIds": ["hook", "pager"],
      "groupBy": ["rule_id"], "groupWait": "60s", "repeatInterval": "3600s", "continues": True},
-    {"routeId": "rest"},
+    {"routeId": "rest", "tellsNobody": True},
 ]  # fmt: skip
 
 
@@ -122,10 +122,40 @@ async def test_routes_are_put_as_a_list_or_as_they_are_answered(
 async def test_routes_that_somebody_else_has_put_since_are_not_replaced(house: House, rapport: Rapport, file: Path) -> None:
     write(file, {"routes": ROUTES, "version": 0})
     assert (await rapport("alerts", "routes", "put", file)).exit_code == 0
-    refused = await rapport("alerts", "routes", "put", file)
-    assert (refused.exit_code, refused.stderr) == (1, "rapport: ABORTED (VERSION_CONFLICT): the routes are at version 1\n")
+    write(file, {"routes": ROUTES[1:], "version": 0})
+    for how in ((), ("--json",)):
+        refused = await rapport("alerts", "routes", "put", file, *how)
+        assert refused.exit_code == 1
+        assert refused.stderr == (
+            "rapport: ABORTED (VERSION_CONFLICT): the routes are at version 1. "
+            "To change what is there, begin with: rapport alerts routes list --json\n"
+        )
     assert (await rapport("alerts", "routes", "put", file, "--expected-version", 1)).exit_code == 0
     assert house.alerting.put_routes.version == 2
+
+
+async def test_routes_that_say_the_same_change_nothing(house: House, rapport: Rapport, file: Path) -> None:
+    assert (await rapport("alerts", "routes", "put", "--clear")).stdout == "Nothing changed: there was no route.\n"
+    write(file, ROUTES)
+    assert (await rapport("alerts", "routes", "put", file, "--author", "asha")).exit_code == 0
+    again = await rapport("alerts", "routes", "put", file, "--author", "ben")
+    assert (again.exit_code, again.stdout) == (0, "Nothing changed: version 1 says the same.\n")
+    told = json.loads((await rapport("alerts", "routes", "put", file, "--json")).stdout)
+    assert (told["version"], [each["routeId"] for each in told["routes"]]) == (1, ["night", "rest"])
+    assert (house.alerting.put_routes.version, house.alerting.put_routes.author) == (1, "asha")
+
+
+async def test_a_route_that_names_no_channels_must_say_so(house: House, rapport: Rapport, file: Path) -> None:
+    write(file, [*ROUTES[:1], {"routeId": "rest"}])
+    refused = await rapport("alerts", "routes", "put", file)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "rapport: INVALID_ARGUMENT (INVALID_FIELDS): routes[1]: a route names channels, or says tells_nobody: one of the two\n",
+    )
+    write(file, [*ROUTES[:1], {"routeId": "rest", "channelId": ["hook"]}])
+    wrong = await rapport("alerts", "routes", "put", file)
+    assert (wrong.exit_code, 'no field named "channelId" at "PutRoutesRequest.routes[1]"' in words_of(wrong.stderr)) == (2, True)
+    assert house.alerting.put_routes.version == 0
 
 
 async def test_routes_are_taken_away_only_where_that_is_said(house: House, rapport: Rapport, file: Path) -> None:
@@ -139,10 +169,11 @@ async def test_routes_are_taken_away_only_where_that_is_said(house: House, rappo
     assert "has routes in it" in words_of((await rapport("alerts", "routes", "put", file, "--clear")).stderr)
     assert not house.alerting.calls
 
+    assert (await rapport("alerts", "routes", "put", file)).exit_code == 0
     cleared = await rapport("alerts", "routes", "put", "--clear", "--author", "asha")
 
-    assert cleared.stdout.splitlines() == ["There is no route: nobody is told of alerts.", "Version 1"]
-    assert house.alerting.calls == [PutRoutesRequest(clear=True, author="asha")]
+    assert cleared.stdout.splitlines() == ["There is no route: nobody is told of alerts.", "Version 2"]
+    assert house.alerting.calls[-1] == PutRoutesRequest(clear=True, author="asha")
 
 
 @pytest.mark.parametrize("what", ["channels", "routes"])

@@ -65,7 +65,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "PutTarget": {"target": {"month": "2026-06", "amount": {"currencyCode": "INR", "units": 1000}}},
     "DeleteTarget": {"month": "2026-06"},
     "PutChannel": {"channel": {"channelId": "every-call", "email": {"to": ["on-call@example.com"]}}},
-    "PutRoutes": {"routes": [{"routeId": "every-call", "channelIds": []}]},
+    "PutRoutes": {"routes": [{"routeId": "every-call", "tellsNobody": True}]},
     **{name: {"channelId": "every-call"} for name in ("DeleteChannel", "TestChannel")},
     **{
         name: {"agentId": "every"} for name in ("GetAgentPerformance", "GetDashboard", "ListGradeHistory", "WatchAgent")

@@ -77,6 +77,19 @@ async def test_a_batch_over_http_has_at_most_1000_items_and_names_the_bad_one(ht
     assert [(r["index"], r["id"]) for r in body["rejections"]] == [(1, "mixed-2")]
 
 
+async def test_a_misspelt_name_makes_no_route_that_tells_nobody(http: httpx.AsyncClient) -> None:
+    path = "/api/analytics/routes"
+    kept = await http.put(path, json={"routes": [{"routeId": "kept", "tellsNobody": True}], "author": "asha"})
+    assert kept.status_code == 200, kept.text
+    before = (await http.get(path)).json()
+    answer = await http.put(path, json={"routes": [{"routeId": "all", "channelId": ["on-call"]}]})
+    message = "routes[0]: a route names channels, or says tells_nobody: one of the two"
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
+    assert [v["field"] for d in answer.json()["details"] for v in d.get("fieldViolations", ())] == ["routes[0]"]
+    assert (await http.get(path)).json() == before
+    assert (before["author"], [r["routeId"] for r in before["routes"]]) == ("asha", ["kept"])
+
+
 async def every_service_was_asked(http: httpx.AsyncClient) -> None:
     async with asyncio.timeout(30):
         while len((await http.get("/api/analytics/system/health")).json()["health"]["services"]) < 4:  # noqa: ASYNC110 it is asked

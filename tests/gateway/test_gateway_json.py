@@ -9,6 +9,7 @@ from rapport.ingest.v1 import ingest_service_pb2
 from rapport.insight.v1 import vocabulary_pb2
 from rapport.metrics.v1 import agent_pb2, comparison_pb2, system_pb2
 
+from services.runtime.validation import field_violations
 from tests.gateway.harness import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -154,6 +155,23 @@ async def test_a_conversation_is_the_body_itself(gate: Gateway) -> None:
     assert sent.conversion_event.type == vocabulary_pb2.ConversionType.purchase
     assert sent.customer_journey.stage == vocabulary_pb2.JourneyStage.decision
     assert not sent.HasField("customer_satisfaction_score")
+
+
+@pytest.mark.parametrize(
+    ("route", "broken"),
+    [
+        # A name that is not known is left out on the way: what it was to say must be missed where it arrives.
+        ({"channelId": ["on-call"]}, ["routes[0]"]),
+        ({"channelIds": ["on-call"]}, []),
+        ({"tellsNobody": True}, []),
+        ({"tells_nobody": True, "channel_ids": ["on-call"]}, ["routes[0]"]),
+    ],
+)
+async def test_a_route_that_lost_its_channels_on_the_way_is_not_taken(
+    gate: Gateway, route: dict[str, Any], broken: list[str]
+) -> None:
+    await gate.http.put("/api/analytics/routes", json={"routes": [{"routeId": "all", **route}]})
+    assert [violation.field for violation in field_violations(gate.last()[1])] == broken
 
 
 async def test_64_bit_integers_are_strings(gate: Gateway) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.telling import channels, routes
 from services.alerting.telling.channels import Channel
-from services.alerting.telling.route_checks import Routing
+from services.alerting.telling.route_versions import Routing
 from services.alerting.telling.routes import Route
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import channel, route, routing
@@ -87,7 +87,7 @@ async def insert_routes(conn: AsyncConnection, put: Sequence[Route]) -> None:
 
 
 async def get_routing(conn: AsyncConnection) -> Routing:
-    """Return how often the tenant put routes, and how those that are there came about."""
+    """Return how often the tenant put other routes, and how those that are there came about."""
     r = routing.c
     found = select(r.version, r.author, r.comment, r.put_at).where(r.tenant_id == THIS_TENANT)
     row = (await conn.execute(found)).one_or_none()

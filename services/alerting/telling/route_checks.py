@@ -1,30 +1,13 @@
-"""Which routes must not be put: those that no alert can take, and those of a version that the caller did not read."""
+"""Which routes must not be put: those that no alert can take, that do nothing, or that name channels that are not there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
 
 from services.alerting import matcher_checks
 from services.alerting.matchers import Matcher
 from services.alerting.telling.routes import Route, repeated
-from services.runtime.errors import Aborted, FieldViolation, invalid_fields
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """How often a tenant put routes, and who put those that are there, why and when; what was never put has no time."""
-
-    version: int = 0
-    author: str = ""
-    comment: str = ""
-    put_at: datetime | None = None
-
-    def check_version(self, expected: int | None) -> None:
-        """Raise Aborted (VERSION_CONFLICT) when the caller read another version."""
-        if expected is not None and expected != self.version:
-            raise Aborted("VERSION_CONFLICT", f"the routes are at version {self.version}, not at version {expected}")
+from services.runtime.errors import FieldViolation, NotFound, invalid_fields
 
 
 def check(routes: Sequence[Route]) -> None:
@@ -33,14 +16,33 @@ def check(routes: Sequence[Route]) -> None:
         raise invalid_fields(found)
 
 
+def check_channels(routes: Sequence[Route], there: Collection[str]) -> None:
+    """Raise NotFound (CHANNEL_NOT_FOUND), which names the fields, unless the channels are there that routes name."""
+    violations = [
+        FieldViolation(f"routes[{r}].channel_ids[{c}]", "exists", "names no channel")
+        for r, route in enumerate(routes)
+        for c, channel_id in enumerate(route.channel_ids)
+        if channel_id not in there
+    ]
+    if violations:
+        raise NotFound("CHANNEL_NOT_FOUND", f"{violations[0].field} names no channel", violations=violations)
+
+
 def violations(routes: Sequence[Route]) -> list[FieldViolation]:
     """Return why routes must not be put, with field paths of the request that puts them."""
-    return [*_repeated(routes), *_never_taken(routes), *_unreached(routes)]
+    return [*_repeated(routes), *_idle(routes), *_never_taken(routes), *_unreached(routes)]
 
 
 def _repeated(routes: Sequence[Route]) -> Iterator[FieldViolation]:
     for at in repeated(routes):
         yield FieldViolation(f"routes[{at}].route_id", "unique", "stands there twice")
+
+
+def _idle(routes: Sequence[Route]) -> Iterator[FieldViolation]:
+    for at, route in enumerate(routes):
+        if route.tells_nobody and route.continues:
+            sentence = "must not be said of a route that tells nobody: it would do nothing"
+            yield FieldViolation(f"routes[{at}].continues", "route.idle", sentence)
 
 
 def _never_taken(routes: Sequence[Route]) -> Iterator[FieldViolation]:

@@ -17,7 +17,7 @@ _TIMES = ("group_wait", "group_interval", "repeat_interval")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Alerts that satisfy all matchers go to the channels, gathered by some of their names.
+    """Alerts that satisfy all matchers go to the channels, gathered by some of their names; without channels, nobody is told.
 
     The first of a group waits for others for `group_wait`; a group that changed is told again after `group_interval` at the
     earliest, one that did not and still fires after `repeat_interval`.
@@ -31,6 +31,11 @@ class Route:
     group_interval: timedelta = timedelta(minutes=5)
     repeat_interval: timedelta = timedelta(hours=4)
     continues: bool = False
+
+    @property
+    def tells_nobody(self) -> bool:
+        """Whether it only keeps alerts from the routes after it."""
+        return not self.channel_ids
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,7 +61,7 @@ def places(routes: Iterable[Route], names: Mapping[str, str]) -> dict[Place, dic
     """Return where an alert of these names is told, each with the names that the group has in common."""
     found = {}
     for route in taken(routes, names):
-        if route.channel_ids:
+        if not route.tells_nobody:
             common = {name: names.get(name, "") for name in route.group_by}
             found[Place(route.route_id, key_of(common))] = common
     return found
@@ -88,6 +93,11 @@ def from_json(route_id: str, stored: Mapping[str, Any]) -> Route:
         continues=stored["continues"],
         **{name: timedelta(seconds=stored[name]) for name in _TIMES},
     )
+
+
+def say_the_same(some: Sequence[Route], others: Sequence[Route]) -> bool:
+    """Tell whether routes are alike one by one, in their order; who put them and why is no part of that."""
+    return list(some) == list(others)
 
 
 def repeated(routes: Sequence[Route]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerting.matchers import Matcher
-from services.alerting.telling.route_checks import Routing, violations
-from services.alerting.telling.routes import Place, Route, from_json, key_of, places, repeated, taken, to_json
+from services.alerting.telling.route_checks import violations
+from services.alerting.telling.route_versions import Routing
+from services.alerting.telling.routes import Place, Route, from_json, key_of, places, repeated, say_the_same, taken, to_json
 from services.runtime.errors import Aborted
 
 HIGH = Matcher("severity", frozenset({"high", "critical"}))
@@ -73,7 +75,7 @@ def matcher(name: str, *values: str, negated: bool = False) -> Matcher:
 
 
 def test_a_route_that_is_never_reached_is_found():
-    everything, narrow = Route("all"), Route("north", (NORTH,))
+    everything, narrow = Route("all", channel_ids=("c",)), Route("north", (NORTH,), ("c",))
     assert fields(everything, narrow, Route("high", (HIGH,))) == ["routes[1]", "routes[2]"]
     assert violations([everything, narrow])[0].description == "is never reached: all takes every alert that it would take"
     assert fields(replace(everything, continues=True), narrow) == []
@@ -111,9 +113,46 @@ NAMES = [{"a": a, "b": b} for a in "xyzu" for b in "xyzu"]
 
 @given(st.lists(st.tuples(MATCHERS, st.booleans()), max_size=4))
 def test_no_route_is_refused_that_an_alert_takes(made: list[tuple[list[Matcher], bool]]):
-    routes = [Route(str(n), tuple(matchers), continues=continues) for n, (matchers, continues) in enumerate(made)]
+    routes = [Route(str(n), tuple(matchers), ("c",), continues=continues) for n, (matchers, continues) in enumerate(made)]
     refused = {int(field[len("routes[") : -1]) for field in fields(*routes)}
     assert not refused & {int(route.route_id) for names in NAMES for route in taken(routes, names)}
+
+
+def test_a_route_that_tells_nobody_ends_the_way_or_is_refused():
+    quiet = Route("quiet", (NORTH,))
+    assert fields(quiet, Route("rest")) == []
+    (found,) = violations([Route("first", (HIGH,), ("c",), continues=True), replace(quiet, continues=True)])
+    assert (found.field, found.rule) == ("routes[1].continues", "route.idle")
+
+
+LONG = st.timedeltas(timedelta(), timedelta(days=7))
+
+
+@given(st.lists(LONG, min_size=3, max_size=3), MATCHERS)
+def test_routes_that_are_put_as_they_are_stored_say_the_same(times: list[timedelta], matchers: list[Matcher]):
+    route = Route("r", tuple(matchers), ("c", "d"), ("a", "b"), *times)
+    stored = from_json("r", json.loads(json.dumps(to_json(route))))
+    assert say_the_same([stored, Route("s")], (route, Route("s")))
+
+
+def test_routes_that_differ_in_anything_do_not_say_the_same():
+    one, two = Route("r", (HIGH,), ("c", "d"), ("a", "b")), Route("s")
+    assert say_the_same([], ())
+    different = {
+        "route_id": "q",
+        "matchers": (NORTH,),
+        "channel_ids": ("c",),
+        "group_by": ("a",),
+        "group_wait": timedelta(),
+        "group_interval": timedelta(),
+        "repeat_interval": timedelta(),
+        "continues": True,
+    }
+    assert different.keys() == Route.__dataclass_fields__.keys()
+    for name, value in different.items():
+        assert not say_the_same([one, two], [replace(one, **{name: value}), two])
+    for others in ([two, one], [one], [one, two, Route("t")], []):
+        assert not say_the_same([one, two], others)
 
 
 def test_words_that_no_alert_has_are_found():

@@ -36,8 +36,9 @@ async def test_a_tenant_tests_two_channels_at_once_and_leaves_room_for_others(ho
         assert receiver.gate is not None
         receiver.gate.set()
         assert [(await each).delivered for each in begun] == [True] * 8
+        again = [begin_test(house, tenant) for tenant in tenants[:4] for _ in range(2)]
+        assert [(await each).delivered for each in again] == [True] * 8
         assert (await begin_test(house, tenants[4])).delivered
-    assert not house.servicer._tests
 
 
 async def test_a_test_that_is_given_up_gives_its_share_back(house: TellingHouse):
@@ -48,12 +49,12 @@ async def test_a_test_that_is_given_up_gives_its_share_back(house: TellingHouse)
         given_up.cancel()
         with suppress(asyncio.CancelledError):
             await given_up
-        await eventually(lambda: is_empty(house.servicer._tests))
+        assert receiver.gate is not None
+        again = [begin_test(house, "default"), begin_test(house, "default")]
+        await eventually(lambda: has_come(receiver, 3))
+        receiver.gate.set()
+        assert [(await each).delivered for each in again] == [True, True]
 
 
 async def has_come(receiver: Any, count: int) -> bool:
     return len(receiver.seen) == count
-
-
-async def is_empty(held: Any) -> bool:
-    return not held

@@ -461,6 +461,9 @@ class PutSilenceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SILENCE_FIELD_NUMBER: _builtins.int
+    OPEN_ALERTS_FIELD_NUMBER: _builtins.int
+    open_alerts: _builtins.int
+    """How many alerts that are open now satisfy its matchers. 0 may be meant, or a name that no alert has."""
     @_builtins.property
     def silence(self) -> Global___Silence:
         """The silence with its id."""
@@ -469,10 +472,11 @@ class PutSilenceResponse(_message.Message):
         self,
         *,
         silence: Global___Silence | None = ...,
+        open_alerts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["silence", b"silence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["silence", b"silence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_alerts", b"open_alerts", "silence", b"silence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

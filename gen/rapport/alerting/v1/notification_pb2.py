@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rapport.alerting.v1 import alert_pb2 as rapport_dot_alerting_dot_v1_dot_alert__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/alerting/v1/notification.proto\x12\x13rapport.alerting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frapport/alerting/v1/alert.proto\"\xe4\x02\n\x07\x43hannel\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\x12\x1b\n\x0etells_resolved\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x36\n\x07webhook\x18\x03 \x01(\x0b\x32#.rapport.alerting.v1.WebhookChannelH\x00\x12\x32\n\x05slack\x18\x04 \x01(\x0b\x32!.rapport.alerting.v1.SlackChannelH\x00\x12:\n\tpagerduty\x18\x05 \x01(\x0b\x32%.rapport.alerting.v1.PagerDutyChannelH\x00\x12\x32\n\x05\x65mail\x18\x06 \x01(\x0b\x32!.rapport.alerting.v1.EmailChannelH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\x42\x11\n\x0f_tells_resolved\"O\n\x0eWebhookChannel\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\x12#\n\x06secret\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x02\x32\t^\\P{Cc}*$\"8\n\x0cSlackChannel\x12(\n\x0bwebhook_url\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x10\x32\t^\\P{Cc}*$\";\n\x10PagerDutyChannel\x12\'\n\x0brouting_key\x18\x01 \x01(\tB\x12\xbaH\x0fr\r\x18@2\t^\\P{Cc}*$\".\n\x0c\x45mailChannel\x12\x1e\n\x02to\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x14\x18\x01\"\x04r\x02`\x01\"\xc0\x03\n\x05Route\x12<\n\x08route_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\x12\x38\n\x08matchers\x18\x02 \x03(\x0b\x32\x1c.rapport.alerting.v1.MatcherB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x32\n\x0b\x63hannel_ids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\n\x18\x01\"\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$\x12/\n\x08group_by\x18\x04 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\n\x18\x01\"\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$\x12<\n\ngroup_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\x12\x43\n\x0egroup_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12\x44\n\x0frepeat_interval\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xf5$2\x02\x08<\x12\x11\n\tcontinues\x18\x08 \x01(\x08\"\x9a\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x12\n\nchannel_id\x18\x02 \x01(\t\x12\x10\n\x08route_id\x18\x03 \x01(\t\x12;\n\x05group\x18\x04 \x03(\x0b\x32,.rapport.alerting.v1.Notification.GroupEntry\x12\x11\n\talert_ids\x18\x05 \x03(\t\x12\x35\n\x05state\x18\x06 \x01(\x0e\x32&.rapport.alerting.v1.NotificationState\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x1c.rapport.alerting.v1.Attempt\x1a,\n\nGroupEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x07\x41ttempt\x12\x30\n\x0c\x61ttempt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07took_ms\x18\x02 \x01(\x05\x12\x13\n\x06status\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65rror\x18\x04 \x01(\tB\t\n\x07_status\"J\n\x11PutChannelRequest\x12\x35\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1c.rapport.alerting.v1.ChannelB\x06\xbaH\x03\xc8\x01\x01\"C\n\x12PutChannelResponse\x12-\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1c.rapport.alerting.v1.Channel\"V\n\x14\x44\x65leteChannelRequest\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\"\x17\n\x15\x44\x65leteChannelResponse\"\x15\n\x13ListChannelsRequest\"F\n\x14ListChannelsResponse\x12.\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1c.rapport.alerting.v1.Channel\"T\n\x12TestChannelRequest\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\"W\n\x13TestChannelResponse\x12\x11\n\tdelivered\x18\x01 \x01(\x08\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.rapport.alerting.v1.Attempt\"\xfb\x02\n\x10PutRoutesRequest\x12\x34\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.RouteB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\r\n\x05\x63lear\x18\x02 \x01(\x08\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x00\x88\x01\x01\x12#\n\x06\x61uthor\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x01\x32\t^\\P{Cc}*$\x12%\n\x07\x63omment\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x18\xe8\x07\x32\n^[^\\x00]*$:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n\x0croutes.clear\x12\x44name at least one route, or say with clear that there are to be none\x1a;this.clear ? size(this.routes) == 0 : size(this.routes) > 0B\x13\n\x11_expected_version\"P\n\x11PutRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Route\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\x13\n\x11ListRoutesRequest\"\xa0\x01\n\x12ListRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Route\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12,\n\x08put_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdf\x01\n\x18ListNotificationsRequest\x12&\n\nchannel_id\x18\x01 \x01(\tB\x12\xbaH\x0fr\r\x18@2\t^\\P{Cc}*$\x12\x1d\n\x08\x61lert_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12?\n\x05state\x18\x03 \x01(\x0e\x32&.rapport.alerting.v1.NotificationStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"n\n\x19ListNotificationsResponse\x12\x38\n\rnotifications\x18\x01 \x03(\x0b\x32!.rapport.alerting.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x98\x01\n\x11NotificationState\x12\"\n\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOTIFICATION_STATE_PENDING\x10\x01\x12 \n\x1cNOTIFICATION_STATE_DELIVERED\x10\x02\x12\x1d\n\x19NOTIFICATION_STATE_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&rapport/alerting/v1/notification.proto\x12\x13rapport.alerting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frapport/alerting/v1/alert.proto\"\xe4\x02\n\x07\x43hannel\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\x12\x1b\n\x0etells_resolved\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x36\n\x07webhook\x18\x03 \x01(\x0b\x32#.rapport.alerting.v1.WebhookChannelH\x00\x12\x32\n\x05slack\x18\x04 \x01(\x0b\x32!.rapport.alerting.v1.SlackChannelH\x00\x12:\n\tpagerduty\x18\x05 \x01(\x0b\x32%.rapport.alerting.v1.PagerDutyChannelH\x00\x12\x32\n\x05\x65mail\x18\x06 \x01(\x0b\x32!.rapport.alerting.v1.EmailChannelH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\x42\x11\n\x0f_tells_resolved\"O\n\x0eWebhookChannel\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\x12#\n\x06secret\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x02\x32\t^\\P{Cc}*$\"8\n\x0cSlackChannel\x12(\n\x0bwebhook_url\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x10\x32\t^\\P{Cc}*$\";\n\x10PagerDutyChannel\x12\'\n\x0brouting_key\x18\x01 \x01(\tB\x12\xbaH\x0fr\r\x18@2\t^\\P{Cc}*$\".\n\x0c\x45mailChannel\x12\x1e\n\x02to\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x14\x18\x01\"\x04r\x02`\x01\"\xe6\x04\n\x05Route\x12<\n\x08route_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\x12\x38\n\x08matchers\x18\x02 \x03(\x0b\x32\x1c.rapport.alerting.v1.MatcherB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x32\n\x0b\x63hannel_ids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\n\x18\x01\"\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$\x12/\n\x08group_by\x18\x04 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\n\x18\x01\"\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$\x12<\n\ngroup_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\x12\x43\n\x0egroup_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12\x44\n\x0frepeat_interval\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xf5$2\x02\x08<\x12\x11\n\tcontinues\x18\x08 \x01(\x08\x12\x14\n\x0ctells_nobody\x18\t \x01(\x08:\x8d\x01\xbaH\x89\x01\x1a\x86\x01\n\x12route.tells_nobody\x12<a route names channels, or says tells_nobody: one of the two\x1a\x32(size(this.channel_ids) == 0) == this.tells_nobody\"\x9a\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x12\n\nchannel_id\x18\x02 \x01(\t\x12\x10\n\x08route_id\x18\x03 \x01(\t\x12;\n\x05group\x18\x04 \x03(\x0b\x32,.rapport.alerting.v1.Notification.GroupEntry\x12\x11\n\talert_ids\x18\x05 \x03(\t\x12\x35\n\x05state\x18\x06 \x01(\x0e\x32&.rapport.alerting.v1.NotificationState\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x1c.rapport.alerting.v1.Attempt\x1a,\n\nGroupEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x07\x41ttempt\x12\x30\n\x0c\x61ttempt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07took_ms\x18\x02 \x01(\x05\x12\x13\n\x06status\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65rror\x18\x04 \x01(\tB\t\n\x07_status\"J\n\x11PutChannelRequest\x12\x35\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1c.rapport.alerting.v1.ChannelB\x06\xbaH\x03\xc8\x01\x01\"C\n\x12PutChannelResponse\x12-\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1c.rapport.alerting.v1.Channel\"V\n\x14\x44\x65leteChannelRequest\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\"\x17\n\x15\x44\x65leteChannelResponse\"\x15\n\x13ListChannelsRequest\"F\n\x14ListChannelsResponse\x12.\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1c.rapport.alerting.v1.Channel\"T\n\x12TestChannelRequest\x12>\n\nchannel_id\x18\x01 \x01(\tB*\xbaH\'r%\x10\x01\x18@2\x1f^[a-z0-9]([a-z0-9-]*[a-z0-9])?$\"W\n\x13TestChannelResponse\x12\x11\n\tdelivered\x18\x01 \x01(\x08\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.rapport.alerting.v1.Attempt\"\xfb\x02\n\x10PutRoutesRequest\x12\x34\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.RouteB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\r\n\x05\x63lear\x18\x02 \x01(\x08\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x00\x88\x01\x01\x12#\n\x06\x61uthor\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x80\x01\x32\t^\\P{Cc}*$\x12%\n\x07\x63omment\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x18\xe8\x07\x32\n^[^\\x00]*$:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n\x0croutes.clear\x12\x44name at least one route, or say with clear that there are to be none\x1a;this.clear ? size(this.routes) == 0 : size(this.routes) > 0B\x13\n\x11_expected_version\"P\n\x11PutRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Route\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\x13\n\x11ListRoutesRequest\"\xa0\x01\n\x12ListRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.rapport.alerting.v1.Route\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12,\n\x08put_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdf\x01\n\x18ListNotificationsRequest\x12&\n\nchannel_id\x18\x01 \x01(\tB\x12\xbaH\x0fr\r\x18@2\t^\\P{Cc}*$\x12\x1d\n\x08\x61lert_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12?\n\x05state\x18\x03 \x01(\x0e\x32&.rapport.alerting.v1.NotificationStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"n\n\x19ListNotificationsResponse\x12\x38\n\rnotifications\x18\x01 \x03(\x0b\x32!.rapport.alerting.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xb8\x01\n\x11NotificationState\x12\"\n\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOTIFICATION_STATE_PENDING\x10\x01\x12 \n\x1cNOTIFICATION_STATE_DELIVERED\x10\x02\x12\x1d\n\x19NOTIFICATION_STATE_FAILED\x10\x03\x12\x1e\n\x1aNOTIFICATION_STATE_DROPPED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,6 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTE'].fields_by_name['group_interval']._serialized_options = b'\272H\r\252\001\n\"\004\010\200\243\0052\002\010\001'
   _globals['_ROUTE'].fields_by_name['repeat_interval']._loaded_options = None
   _globals['_ROUTE'].fields_by_name['repeat_interval']._serialized_options = b'\272H\r\252\001\n\"\004\010\200\365$2\002\010<'
+  _globals['_ROUTE']._loaded_options = None
+  _globals['_ROUTE']._serialized_options = b'\272H\211\001\032\206\001\n\022route.tells_nobody\022<a route names channels, or says tells_nobody: one of the two\0322(size(this.channel_ids) == 0) == this.tells_nobody'
   _globals['_NOTIFICATION_GROUPENTRY']._loaded_options = None
   _globals['_NOTIFICATION_GROUPENTRY']._serialized_options = b'8\001'
   _globals['_PUTCHANNELREQUEST'].fields_by_name['channel']._loaded_options = None
@@ -91,8 +93,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_NOTIFICATIONSTATE']._serialized_start=3301
-  _globals['_NOTIFICATIONSTATE']._serialized_end=3453
+  _globals['_NOTIFICATIONSTATE']._serialized_start=3467
+  _globals['_NOTIFICATIONSTATE']._serialized_end=3651
   _globals['_CHANNEL']._serialized_start=191
   _globals['_CHANNEL']._serialized_end=547
   _globals['_WEBHOOKCHANNEL']._serialized_start=549
@@ -104,39 +106,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMAILCHANNEL']._serialized_start=749
   _globals['_EMAILCHANNEL']._serialized_end=795
   _globals['_ROUTE']._serialized_start=798
-  _globals['_ROUTE']._serialized_end=1246
-  _globals['_NOTIFICATION']._serialized_start=1249
-  _globals['_NOTIFICATION']._serialized_end=1659
-  _globals['_NOTIFICATION_GROUPENTRY']._serialized_start=1615
-  _globals['_NOTIFICATION_GROUPENTRY']._serialized_end=1659
-  _globals['_ATTEMPT']._serialized_start=1661
-  _globals['_ATTEMPT']._serialized_end=1784
-  _globals['_PUTCHANNELREQUEST']._serialized_start=1786
-  _globals['_PUTCHANNELREQUEST']._serialized_end=1860
-  _globals['_PUTCHANNELRESPONSE']._serialized_start=1862
-  _globals['_PUTCHANNELRESPONSE']._serialized_end=1929
-  _globals['_DELETECHANNELREQUEST']._serialized_start=1931
-  _globals['_DELETECHANNELREQUEST']._serialized_end=2017
-  _globals['_DELETECHANNELRESPONSE']._serialized_start=2019
-  _globals['_DELETECHANNELRESPONSE']._serialized_end=2042
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=2044
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=2065
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2067
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2137
-  _globals['_TESTCHANNELREQUEST']._serialized_start=2139
-  _globals['_TESTCHANNELREQUEST']._serialized_end=2223
-  _globals['_TESTCHANNELRESPONSE']._serialized_start=2225
-  _globals['_TESTCHANNELRESPONSE']._serialized_end=2312
-  _globals['_PUTROUTESREQUEST']._serialized_start=2315
-  _globals['_PUTROUTESREQUEST']._serialized_end=2694
-  _globals['_PUTROUTESRESPONSE']._serialized_start=2696
-  _globals['_PUTROUTESRESPONSE']._serialized_end=2776
-  _globals['_LISTROUTESREQUEST']._serialized_start=2778
-  _globals['_LISTROUTESREQUEST']._serialized_end=2797
-  _globals['_LISTROUTESRESPONSE']._serialized_start=2800
-  _globals['_LISTROUTESRESPONSE']._serialized_end=2960
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=2963
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=3186
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=3188
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=3298
+  _globals['_ROUTE']._serialized_end=1412
+  _globals['_NOTIFICATION']._serialized_start=1415
+  _globals['_NOTIFICATION']._serialized_end=1825
+  _globals['_NOTIFICATION_GROUPENTRY']._serialized_start=1781
+  _globals['_NOTIFICATION_GROUPENTRY']._serialized_end=1825
+  _globals['_ATTEMPT']._serialized_start=1827
+  _globals['_ATTEMPT']._serialized_end=1950
+  _globals['_PUTCHANNELREQUEST']._serialized_start=1952
+  _globals['_PUTCHANNELREQUEST']._serialized_end=2026
+  _globals['_PUTCHANNELRESPONSE']._serialized_start=2028
+  _globals['_PUTCHANNELRESPONSE']._serialized_end=2095
+  _globals['_DELETECHANNELREQUEST']._serialized_start=2097
+  _globals['_DELETECHANNELREQUEST']._serialized_end=2183
+  _globals['_DELETECHANNELRESPONSE']._serialized_start=2185
+  _globals['_DELETECHANNELRESPONSE']._serialized_end=2208
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=2210
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=2231
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2233
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2303
+  _globals['_TESTCHANNELREQUEST']._serialized_start=2305
+  _globals['_TESTCHANNELREQUEST']._serialized_end=2389
+  _globals['_TESTCHANNELRESPONSE']._serialized_start=2391
+  _globals['_TESTCHANNELRESPONSE']._serialized_end=2478
+  _globals['_PUTROUTESREQUEST']._serialized_start=2481
+  _globals['_PUTROUTESREQUEST']._serialized_end=2860
+  _globals['_PUTROUTESRESPONSE']._serialized_start=2862
+  _globals['_PUTROUTESRESPONSE']._serialized_end=2942
+  _globals['_LISTROUTESREQUEST']._serialized_start=2944
+  _globals['_LISTROUTESREQUEST']._serialized_end=2963
+  _globals['_LISTROUTESRESPONSE']._serialized_start=2966
+  _globals['_LISTROUTESRESPONSE']._serialized_end=3126
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=3129
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=3352
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=3354
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=3464
 # @@protoc_insertion_point(module_scope)

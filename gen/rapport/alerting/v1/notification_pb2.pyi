@@ -35,7 +35,14 @@ class _NotificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Not
     NOTIFICATION_STATE_DELIVERED: _NotificationState.ValueType  # 2
     """The channel took it."""
     NOTIFICATION_STATE_FAILED: _NotificationState.ValueType  # 3
-    """The channel refused it or did not take it for a day, or it was given up: the last attempt says why."""
+    """It was tried in vain: the channel refused it or did not take it for a day, or what it tells was over by then; or too many waited
+    for the channel. The last attempt says which.
+    """
+    NOTIFICATION_STATE_DROPPED: _NotificationState.ValueType  # 4
+    """There was no need for it any more: a newer one tells the same, what it tells was over before it was tried, somebody took care of
+    that or silenced it, its channel was deleted or became another, or the beginning of what it ends was never told. The last
+    attempt says which.
+    """
 
 class NotificationState(_NotificationState, metaclass=_NotificationStateEnumTypeWrapper):
     """How a notification stands."""
@@ -47,7 +54,14 @@ NOTIFICATION_STATE_PENDING: NotificationState.ValueType  # 1
 NOTIFICATION_STATE_DELIVERED: NotificationState.ValueType  # 2
 """The channel took it."""
 NOTIFICATION_STATE_FAILED: NotificationState.ValueType  # 3
-"""The channel refused it or did not take it for a day, or it was given up: the last attempt says why."""
+"""It was tried in vain: the channel refused it or did not take it for a day, or what it tells was over by then; or too many waited
+for the channel. The last attempt says which.
+"""
+NOTIFICATION_STATE_DROPPED: NotificationState.ValueType  # 4
+"""There was no need for it any more: a newer one tells the same, what it tells was over before it was tried, somebody took care of
+that or silenced it, its channel was deleted or became another, or the beginning of what it ends was never told. The last
+attempt says which.
+"""
 Global___NotificationState: _TypeAlias = NotificationState  # noqa: Y015
 
 @_typing.final
@@ -219,17 +233,20 @@ class Route(_message.Message):
     GROUP_INTERVAL_FIELD_NUMBER: _builtins.int
     REPEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     CONTINUES_FIELD_NUMBER: _builtins.int
+    TELLS_NOBODY_FIELD_NUMBER: _builtins.int
     route_id: _builtins.str
     """The route's id: lower-case letters, digits and hyphens."""
     continues: _builtins.bool
     """Try the routes after this one, too. Default false."""
+    tells_nobody: _builtins.bool
+    """Nobody is told of what takes this route: it keeps alerts from the routes after it. Default false."""
     @_builtins.property
     def matchers(self) -> _containers.RepeatedCompositeFieldContainer[_alert_pb2.Matcher]:
         """Matchers of which an alert must satisfy all. Empty: every alert."""
 
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The channels, at most 10. Empty: nobody is told."""
+        """The channels, at most 10. Empty only with tells_nobody."""
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -258,10 +275,11 @@ class Route(_message.Message):
         group_interval: _duration_pb2.Duration | None = ...,
         repeat_interval: _duration_pb2.Duration | None = ...,
         continues: _builtins.bool = ...,
+        tells_nobody: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["group_interval", b"group_interval", "group_wait", b"group_wait", "repeat_interval", b"repeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_ids", b"channel_ids", "continues", b"continues", "group_by", b"group_by", "group_interval", b"group_interval", "group_wait", b"group_wait", "matchers", b"matchers", "repeat_interval", b"repeat_interval", "route_id", b"route_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_ids", b"channel_ids", "continues", b"continues", "group_by", b"group_by", "group_interval", b"group_interval", "group_wait", b"group_wait", "matchers", b"matchers", "repeat_interval", b"repeat_interval", "route_id", b"route_id", "tells_nobody", b"tells_nobody"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,7 +587,9 @@ Global___TestChannelResponse: _TypeAlias = TestChannelResponse  # noqa: Y015
 
 @_typing.final
 class PutRoutesRequest(_message.Message):
-    """Puts all routes, in their order, in the place of those that are there."""
+    """Puts all routes, in their order, in the place of those that are there. Routes that say the same as those, one by one, change
+    nothing: the answer tells the version that is there.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -618,7 +638,7 @@ class PutRoutesResponse(_message.Message):
     ROUTES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """How often routes were put."""
+    """How often other routes were put."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
         """The routes."""
@@ -666,7 +686,7 @@ class ListRoutesResponse(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     PUT_TIME_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """How often routes were put. 0: never."""
+    """How often other routes were put. 0: never."""
     author: _builtins.str
     """Who put them. Empty: not told."""
     comment: _builtins.str
