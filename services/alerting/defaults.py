@@ -1,4 +1,4 @@
-"""The rules that every tenant begins with."""
+"""The rules that every tenant begins with. Descriptions say what an alert means, and what to look at first."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _FIRST = (
         comparison=Comparison.ABOVE,
         fire_at=30_000.0,
         message="Agent response time above threshold",
+        description="Customers wait long for this agent's answers. See whether it has trouble or too much to do: "
+        "rapport performance AGENT --days 1.",
     ),
     Rule(
         rule_id="customer-satisfaction",
@@ -28,6 +30,7 @@ _FIRST = (
         comparison=Comparison.BELOW,
         fire_at=3.0,
         message="Customer satisfaction below 3.0",
+        description="A customer is disappointed and may leave. Read what happened, then get in touch: rapport timeline CUSTOMER.",
     ),
 )
 
@@ -46,6 +49,8 @@ _SECOND = (
         window_s=7 * _DAY_S,
         min_samples=20,
         message="Mean rating of the last 7 days is more than 15 % below that of the 4 weeks before",
+        description="Customers are less content than in the weeks before. See what explains it: "
+        "rapport insights customerSatisfactionAvg --days 7.",
     ),
     # Of many agents some are low by chance: with 30 ratings of a spread of 1 about 4, one in ten thousand looks.
     Rule(
@@ -61,6 +66,8 @@ _SECOND = (
         window_s=7 * _DAY_S,
         min_samples=30,
         message="Agent's mean rating of the last 7 days is more than 20 % below that of the 4 weeks before",
+        description="This agent's customers are less content than in the weeks before. Read its worst conversations: "
+        "rapport conversations --where agent=AGENT --rated-at-most 2 --days 7.",
     ),
     Rule(
         rule_id="conversion-rate-drop",
@@ -75,6 +82,8 @@ _SECOND = (
         window_s=7 * _DAY_S,
         min_samples=50,
         message="Conversion rate of the last 7 days is more than 30 % below that of the 4 weeks before",
+        description="Fewer conversations lead to a success than in the weeks before. See with which agents: "
+        "rapport metrics conversionRate --by agent --days 7 --compare.",
     ),
     Rule(
         rule_id="revenue-behind-target",
@@ -88,6 +97,8 @@ _SECOND = (
         clear_at=95.0,
         for_s=60 * 60,
         message="Revenue of this month is below 90 % of where its target says it should be by now",
+        description="At this pace the month misses its target. First see whether payments still come in: rapport sync. "
+        "Then which days fell short: rapport metrics totalRevenue --per day.",
     ),
     Rule(
         rule_id="agent-revenue-behind-target",
@@ -101,6 +112,7 @@ _SECOND = (
         clear_at=95.0,
         for_s=60 * 60,
         message="Agent's revenue of this month is below 90 % of where its target says it should be by now",
+        description="At this pace the agent misses the month's target. See what is less than before: rapport performance AGENT.",
     ),
     Rule(
         rule_id="agent-grade-d",
@@ -111,6 +123,8 @@ _SECOND = (
         comparison=Comparison.BELOW,
         fire_at=2.0,
         message="Agent has grade D over the last 30 days",
+        description="The agent's work of the last 30 days has the lowest grade. See which part of it is to blame: "
+        "rapport performance AGENT.",
     ),
     Rule(
         rule_id="follow-up-overdue",
@@ -121,6 +135,8 @@ _SECOND = (
         comparison=Comparison.ABOVE,
         fire_at=0.0,
         message="Agent has follow-ups that were due and are still open",
+        description="Customers wait for what was promised to them. See what is late, and who is to do it: "
+        "rapport follow-ups --state overdue --agent AGENT.",
     ),
     # A source that never comes back is resolved by hand: silence does not end by lasting.
     Rule(
@@ -134,6 +150,8 @@ _SECOND = (
         fire_at=24.0,
         no_data=NoData.UNCHANGED,
         message="A source that reported within the last 7 days has reported nothing for more than 24 hours",
+        description="What this source should report is missing in every number. See whether it runs and reaches Rapport: "
+        "rapport sync tells when it last did.",
     ),
     Rule(
         rule_id="service-down",
@@ -148,6 +166,8 @@ _SECOND = (
         labels={"purpose": "health"},
         inhibits=(Matcher("type", frozenset({"system"}), negated=True),),
         message="A service has not worked for more than a minute: numbers and alerts may be late",
+        description="See whether the service runs and reaches its database: its log says why not. "
+        "Until it works, all alerts but those of the system are held back.",
     ),
     Rule(
         rule_id="watchdog",
@@ -159,6 +179,7 @@ _SECOND = (
         fire_at=0.0,
         labels={"purpose": "watchdog"},
         message="This alert always fires: when it stops arriving, alerts do not arrive",
+        description="Nothing is wrong, and there is nothing to do. Worry when this stops arriving: alerts reach nobody then.",
     ),
 )
 
@@ -174,7 +195,8 @@ _THIRD = (
         fire_at=0.0,
         window_s=60 * 60,
         message="Notifications could not be delivered",
-        description="Which and why: rapport alerts notifications --state failed. To try one: rapport alerts channels test ID.",
+        description="Somebody was not told of an alert. Which and why: rapport alerts notifications --state failed. "
+        "To try a channel: rapport alerts channels test ID.",
     ),
 )
 

@@ -10,7 +10,7 @@ from services.alerting.matchers import satisfies
 from services.alerting.silences import Silence
 from services.runtime.errors import FieldViolation, invalid_fields
 
-#: How long a silence may last from its beginning, or from now where it has begun.
+#: How long a silence may last from its beginning, or from now where it has begun; and how far ahead it may begin.
 LONGEST = timedelta(days=366)
 
 
@@ -26,6 +26,8 @@ def violations(silence: Silence, now: datetime) -> list[FieldViolation]:
 
 
 def _time(silence: Silence, now: datetime) -> Iterator[FieldViolation]:
+    if silence.start_at - now > LONGEST:
+        yield FieldViolation("silence.start_time", "silence.too_far", f"must be at most {LONGEST.days} days from now")
     lasts = silence.end_at - max(silence.start_at, now)
     if lasts <= timedelta():
         yield FieldViolation("silence.end_time", "silence.over", "must be after start_time and in the future")

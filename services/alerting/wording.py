@@ -52,6 +52,8 @@ class Guidance:
 def summary(alert: Alert) -> str:
     """Return what was found, in a line with units: what was measured over which time, and from when on it is wrong."""
     measure = MEASURES.get(alert.details.measure)
+    if measure is not None and measure.kept is Kept.NOWHERE:
+        return _presence(alert)
     if alert.value is None:
         return "no value" if measure is None else f"no value of {_words(measure)}{_over(measure, alert.details)}"
     if measure is None:
@@ -90,11 +92,16 @@ def taken_by(alert: Alert) -> str:
     return f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else "acknowledged"
 
 
+def _presence(alert: Alert) -> str:
+    """Return what an alert says whose value says nothing but that it is there: no fact begins or ends it."""
+    if alert.state == AlertState.FIRING:
+        return "alerting works: this alert always fires"
+    return "over: somebody resolved it, or its rule rests or is gone"
+
+
 def _threshold(alert: Alert, measure: Measure, value: float) -> str:
     told = _value(alert, value)
     match measure.kept:
-        case Kept.NOWHERE:
-            return "always fires"
         case Kept.HEALTH:
             return f"down for {told} {_limit(alert)}"
         case _:

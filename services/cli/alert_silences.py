@@ -13,10 +13,9 @@ from rapport.alerting.v1.act_pb2 import (
     ListSilencesRequest,
     ListSilencesResponse,
     PutSilenceRequest,
+    PutSilenceResponse,
     Silence,
 )
-from rapport.alerting.v1.alert_pb2 import ALERT_STATE_FIRING, AlertFilter
-from rapport.alerting.v1.alerting_service_pb2 import ListAlertsRequest
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 from rapport.query.v1.query_service_pb2_grpc import QueryServiceStub
 
@@ -32,7 +31,8 @@ from services.cli.windows import Period
 
 app = typer.Typer(help="Hold notifications of alerts back for a while.", no_args_is_help=True, rich_markup_mode=None)
 
-_MOST = 1000
+#: Where the names are that open alerts have.
+_NAMES = "`rapport alerts list` shows which are open, `rapport alerts show ID` the names of one"
 
 
 @app.command()
@@ -95,18 +95,25 @@ async def _add(addresses: Addresses, silence: Silence, asked: Period, length: ti
         # Asked again under the same id when the answer is lost.
         request = PutSilenceRequest(silence=silence, request_id=str(uuid4()))
         answer = await call(stub.PutSilence, request, deadline_s=DEADLINE_S)
-        wanted = AlertFilter(matchers=silence.matchers, states=[ALERT_STATE_FIRING])
-        held = None if json else await stub.ListAlerts(ListAlertsRequest(filter=wanted, page_size=_MOST), timeout=DEADLINE_S)
-    if held is None:
+    if json:
         print_json(answer)
-        return 0
-    made = cleaned(answer.silence)
-    OUT.print(f"silence {short(made.silence_id)} until {moment(made.end_time)}: {matchers_text(made.matchers)}", soft_wrap=True)
-    count = f"{number(len(held.alerts))}{' and more' if held.next_page_token else ''}"
-    OUT.print(
-        f"Open alerts that satisfy it: {count}. To end it: rapport alerts silence end {short(made.silence_id)}", style="dim"
-    )
+    else:
+        _show_made(answer, is_later=silence.HasField("start_time") and silence.start_time.ToDatetime(UTC) > datetime.now(UTC))
     return 0
+
+
+def _show_made(answer: PutSilenceResponse, *, is_later: bool) -> None:
+    """Print a silence and how many alerts it concerns: none may be meant, or a name that is misspelt."""
+    made, count = cleaned(answer.silence), answer.open_alerts
+    begins = f" from {moment(made.start_time)}" if is_later else ""
+    lasts = f"silence {short(made.silence_id)}{begins} until {moment(made.end_time)}"
+    OUT.print(f"{lasts}: {matchers_text(made.matchers)}", soft_wrap=True)
+    if count:
+        holds = "would hold back" if is_later else "holds back"
+        OUT.print(f"{holds} {number(count)} open alert{'' if count == 1 else 's'}")
+    else:
+        OUT.print(f"no open alert has these names now: {_NAMES}", style="yellow", soft_wrap=True)
+    OUT.print(f"To end it: rapport alerts silence end {short(made.silence_id)}", style="dim")
 
 
 async def _end(address: Address, told: str, json: bool) -> int:

@@ -11,6 +11,7 @@ from rapport.alerting.v1 import alerting_service_pb2 as pb
 from rapport.alerting.v1.rule_pb2 import PutRuleRequest
 
 from services.alerting import log_store
+from services.alerting.defaults import defaults_after
 from services.alerting.filters import AlertFilter
 from tests.alerting.house import House, failure_of
 from tests.alerting.rules import DAY_S, rule
@@ -57,8 +58,9 @@ async def test_alerts_say_in_words_and_units_what_was_found_and_what_to_do(house
     )  # fmt: skip
     assert (slow.window.seconds, slow.samples, slow.HasField("measured")) == (7 * DAY_S, 1, False)
     assert (slow.description, slow.runbook_url) == tuple(todo.values())
+    given = {each.rule_id: each.description for each in defaults_after(0)}
     assert resolved.summary.startswith("last rating ")
-    assert (resolved.description, resolved.runbook_url) == ("", "")
+    assert (resolved.description, resolved.runbook_url) == (given["customer-satisfaction"], "")
 
 
 @pytest.mark.parametrize(

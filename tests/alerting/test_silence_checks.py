@@ -62,6 +62,15 @@ def test_a_silence_ends_in_the_future_and_within_a_year_of_when_it_holds(start: 
     assert [(v.field, v.rule) for v in found] == [("silence.end_time", rule) for rule in rules]
 
 
+def test_a_silence_begins_within_a_year():
+    far = replace(silence(1, HIGH), start_at=START + LONGEST + MOMENT, end_at=START + LONGEST + 2 * MOMENT)
+    (found,) = violations(far, START)
+    assert (found.field, found.rule) == ("silence.start_time", "silence.too_far")
+    assert found.description == "must be at most 366 days from now"
+    assert violations(far, START + MOMENT) == []
+
+
 def test_everything_that_is_wrong_is_told_at_once():
-    wrong = replace(silence(1, one("severity", "")), end_at=START + 2 * LONGEST)
-    assert [v.field for v in violations(wrong, START)] == ["silence.end_time", "silence.matchers[0].values", "silence.matchers"]
+    wrong = replace(silence(1, one("severity", "")), start_at=START + 2 * LONGEST, end_at=START + 4 * LONGEST)
+    fields = ["silence.start_time", "silence.end_time", "silence.matchers[0].values", "silence.matchers"]
+    assert [v.field for v in violations(wrong, START)] == fields

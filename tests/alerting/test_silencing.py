@@ -192,6 +192,17 @@ async def test_a_silence_lasts_a_year_at_most_also_when_it_is_changed(house: Hou
         assert (await stub.PutSilence(longer)).silence.end_time == longer.silence.end_time
 
 
+async def test_a_silence_begins_within_a_year_also_when_it_is_changed(house: House):
+    async with house.stub() as stub:
+        far = silence_of("a", house, after=LONGEST / HOUR + 1)
+        assert await blamed(stub.PutSilence(far)) == {"silence.start_time": "must be at most 366 days from now"}
+        made = (await stub.PutSilence(silence_of("a", house))).silence
+        far.silence.silence_id = made.silence_id
+        assert (await blamed(stub.PutSilence(far))).keys() == {"silence.start_time"}
+        assert list((await stub.ListSilences(act_pb2.ListSilencesRequest())).silences) == [made]
+        assert (await stub.PutSilence(silence_of("a", house, after=LONGEST / HOUR))).silence.silence_id
+
+
 async def test_another_tenants_silences_are_not_seen_and_do_nothing_here(house: House):
     await house.score("a", 1, tenant="other")
     async with house.stub() as stub:

@@ -54,7 +54,6 @@ def said(broken: Rule, reading: Reading | None) -> str:
         ("overdueFollowUps", ABOVE, 0, Reading(12.0, 12), "12 overdue follow-ups, above 0"),
         ("grade", BELOW, 2, Reading(1.0, 30), "grade D, below C (from 30 facts)"),
         ("downMinutes", ABOVE, 1, Reading(1.26, 1), "down for 1.26 min (fires above 1 min)"),
-        ("watchdog", ABOVE, 0, Reading(1.0, 1), "always fires"),
     ],
 )  # fmt: skip
 def test_a_threshold_tells_the_value_in_its_unit_and_on_which_side_it_is(measure, comparison, fire_at, reading, line):
@@ -97,6 +96,16 @@ def test_a_value_has_the_unit_of_its_condition_and_what_was_measured_that_of_the
     assert (unit_of(details), measured_unit_of(details)) == (unit, "percent")
 
 
+@pytest.mark.parametrize(("comparison", "fire_at"), [(ABOVE, 0), (ABOVE, 0.5), (BELOW, 5)])
+def test_where_the_value_says_nothing_a_sentence_tells_what_it_means_that_the_alert_is_there(comparison: int, fire_at: float):
+    """Whichever rule it is of; and one that is over does not say that all is well."""
+    always = rule("watchdog", comparison, fire_at, rule_id="still-alive")
+    assert said(always, Reading(1.0, 1)) == "alerting works: this alert always fires"
+    ended = alert(value=None, state=AlertState.RESOLVED, details=details_of(always, None))
+    by_hand = replace(ended, value=1.0, resolved_by="ada")
+    assert {summary(ended), summary(by_hand)} == {"over: somebody resolved it, or its rule rests or is gone"}
+
+
 def test_without_a_value_there_is_none():
     assert said(rule("conversionRate", BELOW, 1, window_s=7 * DAY_S), None) == "no value of conversion rate over 7 d"
     assert summary(alert(value=None)) == "no value"
@@ -118,6 +127,7 @@ def test_the_rules_that_every_tenant_begins_with_tell_units():
     lines = {each.rule_id: said(each, Reading(2.0, 3, 2.0, 4.0)) for added in DEFAULT_RULES for each in added}
     assert lines["service-down"] == "down for 2 min (fires above 1 min)"
     assert lines["source-silent"] == "no received facts for 2 h (fires above 24 h)"
+    assert lines["watchdog"] == "alerting works: this alert always fires"
 
 
 # --- what to do

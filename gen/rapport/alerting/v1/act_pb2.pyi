@@ -395,7 +395,7 @@ class Silence(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it begins. Absent in a request: now."""
+        """When it begins, at most 366 days from now. Absent in a request: now."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
