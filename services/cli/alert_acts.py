@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -18,13 +18,19 @@ from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 
 from rapport_client import RapportError, call
 from services.cli.alert_calls import Author, Comment, Json, alerting
-from services.cli.alert_ids import alert_ids
+from services.cli.alert_ids import clear_ids
 from services.cli.alert_text import cleaned
-from services.cli.calling import DEADLINE_S, Address, connected, reach, run
+from services.cli.calling import DEADLINE_S, Address, CommandFailed, connected, reach, run
 from services.cli.layout import OUT, print_json
 from services.cli.show_alerts import alert_line
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids, or beginnings of ids that no other alert has.")]
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID",
+        help="Ids, or beginnings of ids that no other alert has. One that is not clear does not keep the others from it.",
+    ),
+]
 RequestId = Annotated[
     str,
     typer.Option(metavar="TEXT", help="The same act, however often it is given with this text, of at most 90 characters."),
@@ -114,24 +120,31 @@ def note(
 
 
 async def _act(address: Address, act: _Act, told: Sequence[str], words: _Words, json: bool) -> int:
-    """Act on one alert after the other; an alert that refuses does not keep the others from it."""
-    refused = 0
+    """Act on one alert after the other; what is not clear and what refuses is told, and does not keep the others from it."""
+    failed = 0
     same = words.request_id or str(uuid4())
     async with connected(address) as channel:
         await reach(channel, address)
         stub = AlertingServiceStub(channel)
         # The same act again: the alert may be over by it.
-        for id_ in await alert_ids(stub, told, is_open=act.is_of_open and not words.request_id):
-            request = act.request(alert_id=id_, author=words.author, comment=words.comment, request_id=f"{same}/{id_}")
-            try:
-                answer = await call(getattr(stub, act.call), request, deadline_s=DEADLINE_S)
-            except RapportError as error:
-                if error.status in _AWAY:
-                    raise
-                refused += 1
-                typer.echo(f"rapport: {id_}: {error}", err=True)
+        for found in await clear_ids(stub, told, is_open=act.is_of_open and not words.request_id):
+            if isinstance(found, CommandFailed):
+                typer.echo(f"rapport: {found}", err=True)
+                failed += 1
             else:
-                print_json(answer, indent=None) if json else OUT.print(
-                    f"{act.done}: {alert_line(cleaned(answer.alert))}", soft_wrap=True
-                )
-    return 1 if refused else 0
+                failed += not await _done(stub, act, found, replace(words, request_id=f"{same}/{found}"), json)
+    return 1 if failed else 0
+
+
+async def _done(stub: AlertingServiceStub, act: _Act, id_: str, words: _Words, json: bool) -> bool:
+    """Act on an alert and tell what came of it; return whether it is done. Raises RapportError when nobody answers."""
+    request = act.request(alert_id=id_, author=words.author, comment=words.comment, request_id=words.request_id)
+    try:
+        answer = await call(getattr(stub, act.call), request, deadline_s=DEADLINE_S)
+    except RapportError as error:
+        if error.status in _AWAY:
+            raise
+        typer.echo(f"rapport: {id_}: {error}", err=True)
+        return False
+    print_json(answer, indent=None) if json else OUT.print(f"{act.done}: {alert_line(cleaned(answer.alert))}", soft_wrap=True)
+    return True

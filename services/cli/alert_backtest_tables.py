@@ -14,7 +14,7 @@ from rapport.alerting.v1.rule_pb2 import (
 from rich.table import Table
 
 from services.cli.alert_rule_tables import condition_text, fires_below
-from services.cli.layout import NOTHING, OUT, bar, moment, number, optional, span, sparkline, table
+from services.cli.layout import OUT, bar, moment, number, optional, span, sparkline, table
 
 #: Characters before and after a drawn line.
 _NAME = 10
@@ -85,11 +85,11 @@ def _worst(points: Sequence[BacktestPoint], *, is_below: bool) -> float | None:
 
 def _firings(firings: Sequence[BacktestFiring]) -> Table:
     made = table("Alerts that there would have been", "Subject", "Fired", "Lasted", "Value", "Against",
-                 numeric=("Lasted", "Value", "Against"), wraps=["Subject"])  # fmt: skip
+                 numeric=("Lasted", "Value", "Against"))  # fmt: skip
     for each in firings:
         lasted = each.resolved_at.seconds - each.fired_at.seconds if each.HasField("resolved_at") else None
         made.add_row(
-            each.subject_id or NOTHING,
+            each.subject_id or "the tenant",
             moment(each.fired_at),
             "to the end" if lasted is None else span(lasted),
             number(optional(each, "value"), 2),

@@ -18,10 +18,10 @@ from rich.text import Text
 
 from rapport_client import Cut
 from services.cli.alert_ids import short
-from services.cli.alert_listing import AlertListing, urgent_first
+from services.cli.alert_listing import AlertListing, count_text, style_of, urgent_first
 from services.cli.alert_values import found
 from services.cli.layout import moment, number
-from services.cli.show_alerts import alert_line, colour, kind_word, wrong
+from services.cli.show_alerts import alert_line, kind_word, wrong
 from services.cli.watching import Seen, StartedAgain
 
 #: After these an alert is not among those that are open and match.
@@ -64,7 +64,7 @@ class Board:
         was_cut, self._was_cut = self._was_cut, False
         self._status = f"following · revision {message.revision}"
         if message.bookmark.reason == BOOKMARK_REASON_SNAPSHOT_END:
-            return [f"{len(self._alerts)} open; following from revision {message.revision}"]
+            return [f"{count_text(self._alerts.values())}; following from revision {message.revision}"]
         back = f"connected again; nothing was missed up to revision {message.revision}"
         if was_cut:
             self._see(back, "dim")
@@ -83,7 +83,7 @@ class Board:
             _, time_of_day, _ = when.split()
             told = found(alert) if event.kind == ALERT_EVENT_KIND_UPDATED else event.comment
             said_first = f"{did}: {told}" if told else did
-            self._see(f"{time_of_day} {short(alert.alert_id)} {said_first} · {wrong(alert)}", colour(alert))
+            self._see(f"{time_of_day} {short(alert.alert_id)} {said_first} · {wrong(alert)}", style_of(alert))
         return f"{when}  {did:<9} {alert_line(alert)}{said}"
 
     def _tell(self, text: str) -> list[str]:
@@ -99,7 +99,7 @@ class Board:
         fit = max(room // _ALERT_LINES, 1)
         while fit > 1 and len(console.render_lines(AlertListing("", alerts[:fit]), options)) > room:
             fit -= 1
-        yield Text(f"{self._status} · {number(len(alerts))} open", style="dim", no_wrap=True, overflow="ellipsis")
+        yield Text(f"{self._status} · {count_text(alerts)}", style="dim", no_wrap=True, overflow="ellipsis")
         yield AlertListing("Open alerts", alerts[:fit])
         if len(alerts) > fit:
             yield Text(f"… and {number(len(alerts) - fit)} more, no more urgent than these", style="yellow")

@@ -52,17 +52,32 @@ def meant(told: str, known: Iterable[str], what: str) -> str:
 
 
 async def alert_ids(stub: AlertingServiceStub, told: Sequence[str], *, is_open: bool) -> list[str]:
-    """Return the whole ids of alerts, each once, in their order.
+    """Return the whole ids of alerts, each once, in their order. Raises CommandFailed when one of them is not clear."""
+    found = await clear_ids(stub, told, is_open=is_open)
+    for each in found:
+        if isinstance(each, CommandFailed):
+            raise each
+    return [each for each in found if isinstance(each, str)]
+
+
+async def clear_ids(stub: AlertingServiceStub, told: Sequence[str], *, is_open: bool) -> list[str | CommandFailed]:
+    """Return the whole ids of alerts, each once, in their order, and in the place of what is not clear why it is not.
 
     Beginnings are looked for among the open alerts and, unless the alert must be open, among the newest thousand of all.
-    Raises CommandFailed before anything is done when one of them is not clear.
     """
     known: list[str] = []
     if not all(map(is_whole, told)):
         known = await _known(stub, AlertFilter(states=[ALERT_STATE_FIRING]), _MOST_OPEN)
         known += [] if is_open else await _known(stub, AlertFilter(), _PAGE)
     what = "open alert" if is_open else "alert that is open or among the newest 1,000"
-    return list(dict.fromkeys(meant(each, known, what) for each in told))
+    return list(dict.fromkeys(_meant(each, known, what) for each in dict.fromkeys(told)))
+
+
+def _meant(told: str, known: Iterable[str], what: str) -> str | CommandFailed:
+    try:
+        return meant(told, known, what)
+    except CommandFailed as why:
+        return why
 
 
 async def _known(stub: AlertingServiceStub, filter_: AlertFilter, most: int) -> list[str]:

@@ -36,7 +36,7 @@ _ASIDE = ("ruleId", "version")
 
 def show_rules(rules: Sequence[RuleVersion]) -> None:
     """Print rules, a row each."""
-    made = table("Rules", "Rule", "Severity", "Fires when", "Version", numeric=["Version"], wraps=("Rule", "Fires when"))
+    made = table("Rules", "Rule", "Severity", "Fires when", "Version", numeric=["Version"], wraps=["Fires when"])
     for each in rules:
         rule = each.rule
         made.add_row(
@@ -47,7 +47,8 @@ def show_rules(rules: Sequence[RuleVersion]) -> None:
             style="dim" if rule.disabled else None,
         )
     OUT.print(made)
-    OUT.print("To change one: rapport alerts rules show RULE --json > FILE, then rapport alerts rules put FILE", style="dim")
+    advice = "To change one: rapport alerts rules show RULE --json > FILE, then rapport alerts rules put FILE"
+    OUT.print(advice, style="dim", soft_wrap=True)
 
 
 def show_rule(version: RuleVersion) -> None:
@@ -65,12 +66,12 @@ def show_rule(version: RuleVersion) -> None:
 def show_versions(rule_id: str, versions: Sequence[RuleVersion]) -> None:
     """Print a rule's versions, the newest first, each with what it changed."""
     made = table(f"Versions of {rule_id}", "Version", "When", "Who", "What changed", "Why",
-                 numeric=["Version"], wraps=("When", "Who", "What changed", "Why"))  # fmt: skip
+                 numeric=["Version"], wraps=("Who", "What changed", "Why"))  # fmt: skip
     older = [*versions[1:], None]
     for version, before in zip(versions, older, strict=True):
         made.add_row(
             str(version.rule.version),
-            moment(version.put_time),
+            moment(version.put_time).replace(" ", "\n", 1),
             version.author or NOTHING,
             "deleted" if version.deleted else _what_changed(version.rule, before),
             version.comment,
@@ -82,7 +83,7 @@ def show_versions(rule_id: str, versions: Sequence[RuleVersion]) -> None:
 def show_measures(answer: ListAlertMeasuresResponse) -> None:
     """Print what can be measured."""
     made = table("What rules can measure", "Measure", "Of", "Conditions", "What it is",
-                 wraps=("Conditions", "What it is"), spared=["Conditions"])  # fmt: skip
+                 wraps=("Of", "Conditions", "What it is"), spared=["Conditions"])  # fmt: skip
     for each in answer.measures:
         kinds = [word_of(SubjectKind.DESCRIPTOR, kind) for kind in each.subject_kinds]
         made.add_row(each.name, "\n".join(kinds), ", ".join(each.conditions), f"{each.description} ({each.unit})")

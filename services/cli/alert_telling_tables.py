@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
 from rapport.alerting.v1.notification_pb2 import (
+    NOTIFICATION_STATE_DROPPED,
     NOTIFICATION_STATE_FAILED,
     Attempt,
     Channel,
@@ -26,13 +28,18 @@ from services.cli.layout import NOTHING, OUT, moment, number, span, table
 # What holds where a route says nothing.
 _WAIT_S, _INTERVAL_S, _REPEAT_S = 30, 5 * 60, 4 * 60 * 60
 
+#: Nobody has to do anything about what was dropped.
+_COLOURS = {NOTIFICATION_STATE_FAILED: "red", NOTIFICATION_STATE_DROPPED: "dim"}
+#: Seconds for which what is due counts as under way.
+_AT_ONCE_S = 2
+
 
 def show_channels(answer: ListChannelsResponse) -> None:
     """Print channels, a row each."""
     if not answer.channels:
         OUT.print("There is no channel: nobody is told of alerts.", style="yellow")
         return
-    made = table("Channels", "Channel", "Kind", "Where", "Tells the end", wraps=("Channel", "Where"))
+    made = table("Channels", "Channel", "Kind", "Where", "Tells the end", wraps=["Where"])
     for channel in answer.channels:
         tells = channel.tells_resolved or not channel.HasField("tells_resolved")
         made.add_row(channel.channel_id, channel.WhichOneof("kind") or NOTHING, where(channel), "yes" if tells else "no")
@@ -51,7 +58,7 @@ def show_routes(answer: ListRoutesResponse | PutRoutesResponse) -> None:
 
 def _print_routes(routes: Sequence[Route]) -> None:
     made = table("Routes, tried from above", "Route", "Alerts with", "Channels", "Together by", "Times", "Then",
-                 wraps=("Route", "Alerts with", "Channels", "Together by"))  # fmt: skip
+                 wraps=("Alerts with", "Channels", "Together by", "Times"))  # fmt: skip
     for route in routes:
         made.add_row(
             route.route_id,
@@ -75,18 +82,19 @@ def _version(answer: ListRoutesResponse | PutRoutesResponse) -> str:
 
 
 def show_notifications(answer: ListNotificationsResponse, *, is_narrowed: bool) -> None:
-    """Print notifications, those that failed in red."""
+    """Print notifications: in red those that failed, dim those for which there was no need any more."""
     if not answer.notifications:
         OUT.print("No notification matches." if is_narrowed else "There is no notification of the last 30 days.")
         return
+    now = datetime.now(UTC)
     made = table("Notifications", "Made", "State", "What", "Last attempt", wraps=("What", "Last attempt"))
     for each in answer.notifications:
         made.add_row(
             moment(each.create_time).replace(" ", "\n", 1),
             word_of(NotificationState.DESCRIPTOR, each.state),
             _what(each),
-            _attempts(each),
-            style="red" if each.state == NOTIFICATION_STATE_FAILED else None,
+            _attempts(each, now),
+            style=_COLOURS.get(each.state),
         )
     OUT.print(made)
     if answer.next_page_token:
@@ -108,7 +116,9 @@ def where(channel: Channel) -> str:
 
 
 def attempt_text(attempt: Attempt) -> str:
-    """Return how an attempt went."""
+    """Return how an attempt went, or why none was made."""
+    if attempt.error and not attempt.took_ms and not attempt.HasField("status"):
+        return f"not sent ({attempt.error})"
     answered = f"answered {attempt.status}" if attempt.HasField("status") else "no answer"
     why = f" ({attempt.error})" if attempt.error else ""
     return f"{answered} after {number(attempt.took_ms)} ms{why}"
@@ -135,7 +145,7 @@ def _what(notification: Notification) -> str:
     return "\n".join(filter(None, (goes, group, alerts)))
 
 
-def _attempts(notification: Notification) -> str:
+def _attempts(notification: Notification, now: datetime) -> str:
     count = len(notification.attempts)
     last = (
         f"{number(count)}: {attempt_text(notification.attempts[-1])}".replace(" after", "\nafter", 1)
@@ -143,5 +153,13 @@ def _attempts(notification: Notification) -> str:
         else "not tried yet"
     )
     if notification.HasField("next_attempt_time"):
-        return f"{last}\nnext {moment(notification.next_attempt_time)}"
+        return f"{last}\n{_next(notification, now)}"
     return last
+
+
+def _next(notification: Notification, now: datetime) -> str:
+    """Return when a notification is tried next: what is due is under way, or waits for those before it."""
+    due_s = (now - notification.next_attempt_time.ToDatetime(UTC)).total_seconds()
+    if due_s < 0:
+        return f"next {moment(notification.next_attempt_time)}"
+    return "next now" if due_s < _AT_ONCE_S else f"due since {span(due_s)}"

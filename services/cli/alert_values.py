@@ -13,13 +13,15 @@ _MS_PER_S = 1000
 _SIGNS = {"milliseconds": "ms", "seconds": "s", "minutes": "min", "hours": "h", "percent": "%", "count": ""}
 _SCALES = ("rating from", "grade from")
 _REPORTING = "reporting currency"
+#: Measures whose value says nothing but that their alert is there.
+_PRESENCES = frozenset({"watchdog"})
 #: Digits that are told of a value; the least and most decimals.
 _DIGITS, _LEAST, _MOST = 3, 1, 9
 
 
 def found(alert: Alert) -> str:
-    """Return the value and how it stands to the threshold, such as "55.2 s, above 30 s"; "" without a value."""
-    if not alert.HasField("value"):
+    """Return the value and how it stands to the threshold, such as "55.2 s, above 30 s"; "" unless that says something."""
+    if not alert.HasField("value") or alert.measure in _PRESENCES:
         return ""
     if not alert.unit:
         return f"{number(alert.value, 2)} against {number(alert.threshold, 2)}"

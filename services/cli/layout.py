@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,10 +10,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rapport.metrics.v1.common_pb2 import Quality
-from rich import box
-from rich.console import Console, JustifyMethod, RenderableType
-from rich.style import StyleType
-from rich.table import Table
+from rich.console import Console
+
+from services.cli.listing import Listing, Pairs
 
 #: Where answers go. Text of the services is printed as it is, so markup in it has no meaning.
 OUT = Console(markup=False, highlight=False, emoji=False)
@@ -23,30 +21,12 @@ ERR = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 NOTHING = "—"
 _WIDE = 100
-# The least width of a column that wraps: below it, nobody can read what is in it.
-_LEAST = 9
-_BAR_WIDTH = 20
+# Characters of a bar, by the least width of the terminal.
+_BARS = ((_WIDE, 20), (60, 10), (0, 5))
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 _NO_HEIGHT = "·"
 #: Seconds of each unit that a time span is told in, the longest first.
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-
-
-class Listing(Table):
-    """A table that keeps to the terminal: where that is narrow, the columns that can be spared are left out.
-
-    No word or number is ever broken but in the columns that wrap.
-    """
-
-    def __init__(self, title: str, columns: Iterable[str], spared: Iterable[str]) -> None:
-        super().__init__(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-        left_out = set(spared) if is_narrow() else set()
-        self.kept = [column not in left_out for column in columns]
-
-    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
-        """Add a row, given a cell for each column, left out or not."""
-        kept = itertools.compress(cells, self.kept)
-        super().add_row(*kept, style=style, end_section=end_section)
 
 
 def is_narrow() -> bool:
@@ -82,8 +62,8 @@ def moment(timestamp: Timestamp) -> str:
 
 
 def bar(percent: float) -> str:
-    """Return a bar for 0 to 100, half as long on a narrow terminal."""
-    width = _BAR_WIDTH // 2 if is_narrow() else _BAR_WIDTH
+    """Return a bar for 0 to 100, the shorter the narrower the terminal."""
+    width = next(length for least, length in _BARS if OUT.width >= least)
     full = round(max(0.0, min(100.0, percent)) / 100 * width)
     return "█" * full + "░" * (width - full)
 
@@ -105,29 +85,20 @@ def span(seconds: float | None) -> str:
     return f"{int(seconds // size):,} {unit}"
 
 
-def table(title: str, *columns: str, numeric: Iterable[str] = (), wraps: Iterable[str] = (), spared: Iterable[str] = ()) -> Table:
+def table(
+    title: str, *columns: str, numeric: Iterable[str] = (), wraps: Iterable[str] = (), spared: Iterable[str] = ()
+) -> Listing:
     """Return an empty table.
 
     Columns named in `numeric` are set to the right; those in `wraps` take several lines where they must; those in `spared`
-    are left out on a narrow terminal.
+    are left out on a narrow terminal. On one that has no room for the others either, each row is a few lines.
     """
-    made = Listing(title, columns, spared)
-    right, wrapping = set(numeric), set(wraps)
-    for column in itertools.compress(columns, made.kept):
-        side: JustifyMethod = "right" if column in right else "left"
-        least = _LEAST if column in wrapping else None
-        made.add_column(column, justify=side, overflow="fold", no_wrap=column not in wrapping, min_width=least)
-    return made
+    return Listing(title, columns, numeric=numeric, wraps=wraps, spared=spared, is_narrow=is_narrow())
 
 
-def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Pairs:
     """Return a table of names and values."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
-    made.add_column(style="dim")
-    made.add_column(overflow="fold")
-    for name, value in rows:
-        made.add_row(name, value)
-    return made
+    return Pairs(title, rows)
 
 
 def print_quality(quality: Quality) -> None:

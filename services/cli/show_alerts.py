@@ -115,7 +115,7 @@ def _told(alert: Alert) -> list[tuple[str, str]]:
         ("labels", ", ".join(f"{name}={alert.labels[name]}" for name in sorted(alert.labels))),
         ("what to do", alert.description),
         ("read more", alert.runbook_url),
-        ("value", found(alert) or f"none; the threshold is {quantity(alert.threshold, alert.unit)}"),
+        ("value", found(alert) if alert.HasField("value") else f"none; the threshold is {quantity(alert.threshold, alert.unit)}"),
         ("measured", quantity(alert.measured, alert.measured_unit) if alert.HasField("measured") else ""),
         ("compared with", quantity(alert.baseline, alert.measured_unit) if alert.HasField("baseline") else ""),
         ("rests on", f"{number(alert.samples)} fact{'' if alert.samples == 1 else 's'}" if alert.HasField("samples") else ""),

@@ -84,11 +84,16 @@ async def test_one_alert_that_refuses_does_not_keep_the_others_from_it(house: Ho
 
 
 @pytest.mark.parametrize("told", ["3f2a", "9b00", "beef"])
-async def test_nothing_is_done_when_one_id_is_not_clear_or_over(house: House, rapport: Rapport, told: str) -> None:
-    result = await rapport("alerts", "ack", OTHER, told)
+async def test_an_id_that_is_not_clear_or_over_does_not_keep_the_others_from_it(
+    house: House, rapport: Rapport, told: str
+) -> None:
+    result = await rapport("alerts", "ack", told, OTHER)
 
     assert result.exit_code == 1
-    assert not house.alerting.acts
+    assert list(house.alerting.acts) == [OTHER]
+    assert result.stdout.startswith("acknowledged: 3f2a0000 ")
+    assert result.stderr.count("\n") == 1
+    assert told in result.stderr
 
 
 async def test_a_note_takes_an_alert_that_is_over_but_not_without_words(house: House, rapport: Rapport) -> None:

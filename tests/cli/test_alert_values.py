@@ -47,6 +47,7 @@ def test_a_value_is_told_with_its_unit(value: float, unit: str, text: str) -> No
         (Alert(value=100.001, threshold=100, unit="EUR"), "100.001 EUR, above 100.000 EUR"),
         (Alert(value=5, threshold=5, unit="count"), "5, at the threshold"),
         (Alert(threshold=5, unit="count"), ""),
+        (Alert(value=1, threshold=0, unit="count", measure="watchdog"), ""),
         (Alert(value=55153, threshold=30000), "55,153.00 against 30,000.00"),
     ],
 )
