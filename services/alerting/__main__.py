@@ -18,7 +18,7 @@ from services.alerting.settings import AlertingSettings
 from services.alerting.streams import Streams
 from services.alerting.tail import Tails
 from services.alerting.telling.notifier import Notifier
-from services.alerting.worker import Worker
+from services.alerting.worker import AT_ONCE, Worker
 from services.runtime import process, telemetry
 from services.runtime.database import Database
 from services.runtime.page_tokens import Signer
@@ -43,6 +43,8 @@ async def main() -> None:
         return
     observed = telemetry.setup("rapport-alerting", settings)
     database = Database(settings.database_url, "rapport_alerting", pool_size=12)
+    # Evaluation has connections of its own, one more to look for work: calls and streams never wait for it, nor it for them.
+    evaluated = Database(settings.database_url, "rapport_alerting", pool_size=AT_ONCE + 1)
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
@@ -50,7 +52,7 @@ async def main() -> None:
     servicer = AlertingServicer(database, streams, Signer("page", keys), clock, delivery=delivery)
     rounds = RoundMetrics(observed.meter)
     background = [
-        Worker(database, observed.tracer, clock, uuid4, rounds).run,
+        Worker(evaluated, observed.tracer, clock, uuid4, rounds).run,
         Notifier(database, delivery, clock, uuid4).run,
         Prober(database, settings.probed(), clock).run,
         Retention(database, clock).run,
@@ -58,15 +60,18 @@ async def main() -> None:
     if settings.metrics_port or settings.otlp_endpoint:
         background.append(Gauges(database, clock, observed.meter, rounds).run)
     add = alerting_service_pb2_grpc.add_AlertingServiceServicer_to_server
-    await serve(
-        settings,
-        [Registration("rapport.alerting.v1.AlertingService", add, servicer)],
-        scope_extension=scope_pb2.scope,
-        telemetry=observed,
-        database=database,
-        background=background,
-        on_drain=[streams.close],
-    )
+    try:
+        await serve(
+            settings,
+            [Registration("rapport.alerting.v1.AlertingService", add, servicer)],
+            scope_extension=scope_pb2.scope,
+            telemetry=observed,
+            database=database,
+            background=background,
+            on_drain=[streams.close],
+        )
+    finally:
+        await evaluated.close()
 
 
 if __name__ == "__main__":

@@ -50,24 +50,27 @@ class LogReader:
         self._stream_reads = SharedReads(_STREAM_READS)
         self._tail_reads = asyncio.Semaphore(_TAIL_READS)
 
-    async def open(self, tenant_id: str, wanted: AlertFilter | None) -> Opening:
-        """Return where the tenant's log stands and, given a filter, the matching open alerts of that same moment."""
+    async def open(self, tenant_id: str, wanted: AlertFilter) -> Opening:
+        """Return where the tenant's log stands, and the open alerts of that same moment that match a filter."""
         return await self._stream_reads.share(("open", tenant_id, wanted), partial(self._open, tenant_id, wanted))
 
-    async def _open(self, tenant_id: str, wanted: AlertFilter | None) -> Opening:
+    async def _open(self, tenant_id: str, wanted: AlertFilter) -> Opening:
         opening = await self._look(tenant_id, wanted)
         if opening is None:
             async with self._database.transaction(tenant_id) as conn:
-                await log_store.create_log(conn, epoch=str(self._new_id()))
+                await self._begin_log(conn)
             opening = await self._look(tenant_id, wanted)
         assert opening is not None, "a log is never deleted"
         return opening
 
-    async def _look(self, tenant_id: str, wanted: AlertFilter | None) -> Opening | None:
+    async def _look(self, tenant_id: str, wanted: AlertFilter) -> Opening | None:
         async with self._database.snapshot(tenant_id) as conn:
             head = await log_store.get_head(conn)
-            alerts = [] if wanted is None else await log_store.list_open_alerts(conn, wanted)
+            alerts = await log_store.list_open_alerts(conn, wanted)
         return None if head is None else Opening(head, tuple(alerts))
+
+    async def _begin_log(self, conn: AsyncConnection) -> None:
+        await log_store.create_log(conn, epoch=str(self._new_id()))
 
     async def entries(self, tenant_id: str, after: int, limit: int) -> Stretch:
         """Return the entries after a revision, at most `limit`, of which there must be some.
@@ -90,14 +93,13 @@ class LogReader:
         raise expired(head)
 
     async def news(self, tenant_id: str, known: int | None) -> tuple[Head, Stretch]:
-        """Return where the log stands and the first entries after the revision `known`: none when there are none, or it is None.
-
-        Raises RuntimeError when the tenant has no log.
-        """
+        """Return where the log stands, and the first entries after the revision `known` unless it is None."""
         async with self._tail_reads, self._database.transaction(tenant_id) as conn:
             head = await log_store.get_head(conn)
             if head is None:
-                raise RuntimeError("the tenant has no log of alerts")
+                await self._begin_log(conn)
+                head = await log_store.get_head(conn)
+                assert head is not None, "a log is never deleted"
             if known is None or known >= head.revision:
                 return head, Stretch(head.mark, [])
             return head, await _following(conn, known, _PAGE)

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from services.alerting import act_store, log_store, probe_store, silence_store, store
 from services.runtime import process
 from services.runtime.database import Database
-from services.runtime.outage import Outage
+from services.runtime.errors import Unavailable
+from services.runtime.failures import as_service_error
+from services.runtime.outage import Outage, note
 
 #: How long a change of an alert is kept, and so how long a resume token is good for. Alerts themselves are kept.
 LOG_KEPT = timedelta(hours=72)
@@ -57,14 +59,26 @@ class Retention:
         await self._outage.attempt(self.delete_old)
 
     async def delete_old(self) -> None:
-        """Delete old entries of every tenant's log, what else is old of every tenant, and old probes."""
+        """Delete old entries of every tenant's log, what else is old of every tenant, and old probes.
+
+        A tenant where that goes wrong keeps no other from its turn. Raises what it is when the database is away.
+        """
         async with self._database.probe() as conn:
             await probe_store.delete_probes(conn, self._clock() - PROBES_KEPT)
             tenants = await store.list_evaluated_tenants(conn)
         for tenant in tenants:
+            await self._visit(tenant)
+
+    async def _visit(self, tenant: str) -> None:
+        """Delete what is old of a tenant. What goes wrong is noted, unless it is that the database is away."""
+        try:
             for delete_batch in (self._delete_entries, self._delete_silences, self._delete_requests):
                 while await delete_batch(tenant):
                     pass
+        except Exception as exc:
+            if isinstance(as_service_error(exc), Unavailable):
+                raise
+            note(_log, "what is old of a tenant stays", exc, tenant=tenant)
 
     async def _delete_entries(self, tenant: str) -> bool:
         async with self._database.transaction(tenant) as conn:

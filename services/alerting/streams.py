@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from services.alerting.audience import Audience, Render
 from services.alerting.filters import AlertFilter
-from services.alerting.log import BookmarkReason, Position
-from services.alerting.log_reader import LogReader, Opening, expired
+from services.alerting.log import BookmarkReason, Entry, Position
+from services.alerting.log_reader import LogReader, expired
 from services.alerting.quiet import Quiet
-from services.alerting.tail import Tails
+from services.alerting.renditions import Renditions
+from services.alerting.tail import Tail, Tails
 from services.runtime.page_tokens import Signer
 
 #: Entries that a stream takes from the log at once.
@@ -39,6 +41,13 @@ class FromToken:
 
 
 Start = FromSnapshot | FromNow | FromToken
+
+
+class News(NamedTuple):
+    """Entries of a log, and where it is kept what is made of them."""
+
+    renditions: Renditions
+    entries: list[Entry]
 
 
 class Streams:
@@ -73,19 +82,31 @@ class Streams:
         return self._follow(self._audience(tenant_id, wanted, render), start)
 
     async def _follow(self, audience: Audience, start: Start) -> AsyncGenerator[bytes, None]:
+        with self._counted(), Quiet(self._heartbeat_s) as quiet:
+            read = audience.read_token(start.resume_token) if isinstance(start, FromToken) else None
+            opening = await self._reader.open(audience.tenant_id, audience.wanted) if isinstance(start, FromSnapshot) else None
+            async with self._tails.joined(audience.tenant_id, quiet.wake) as tail:
+                head = tail.head if opening is None else opening.head
+                position = read or Position(head.revision, head.epoch, head.mark)
+                # Before anything is said: who cannot continue is told only that. What was checked is what is told then.
+                if not tail.head.continues(position):
+                    raise expired(tail.head)
+                news = await _after(position, tail, quiet)
+                for message in [audience.created(head, position)] if opening is None else audience.snapshot(opening):
+                    yield message
+                opening = None
+                quiet.begin()
+                async with aclosing(self._continue(audience, position, tail, quiet, news)) as messages:
+                    async for message in messages:
+                        yield message
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a stream among those that are open for the block."""
         self._open += 1
         self._is_empty.clear()
         try:
-            opening, position = await self._begin(audience, start)
-            if isinstance(start, FromSnapshot):
-                for message in audience.snapshot(opening):
-                    yield message
-            else:
-                yield audience.created(opening.head, position)
-            del opening
-            async with aclosing(self._continue(audience, position)) as messages:
-                async for message in messages:
-                    yield message
+            yield
         finally:
             self._open -= 1
             if self._open == 0:
@@ -98,33 +119,30 @@ class Streams:
             audience = self._audiences[key] = Audience(*key, self._signer)
         return audience
 
-    async def _begin(self, audience: Audience, start: Start) -> tuple[Opening, Position]:
-        position = audience.read_token(start.resume_token) if isinstance(start, FromToken) else None
-        opening = await self._reader.open(audience.tenant_id, audience.wanted if isinstance(start, FromSnapshot) else None)
-        if position is None:
-            return opening, Position(opening.head.revision, opening.head.epoch, opening.head.mark)
-        if not opening.head.continues(position):
-            raise expired(opening.head)
-        return opening, position
+    async def _continue(
+        self, audience: Audience, at: Position, tail: Tail, quiet: Quiet, news: News
+    ) -> AsyncGenerator[bytes, None]:
+        while not self._is_closing:
+            messages = list(audience.events(*news, at.epoch))
+            for message in messages:
+                yield message
+            if messages:
+                quiet.begin()
+            if news.entries:
+                at = replace(at, revision=news.entries[-1].revision, mark=news.entries[-1].mark)
+            elif not quiet.is_over():
+                await quiet.wait()
+            elif tail.has_told_all(at):
+                yield audience.bookmark(BookmarkReason.HEARTBEAT, at)
+                quiet.begin()
+            else:
+                await quiet.wait(_STALE_PAUSE_S)
+            news = await _after(at, tail, quiet)
+        yield audience.bookmark(BookmarkReason.BEFORE_CLOSE, at)
 
-    async def _continue(self, audience: Audience, position: Position) -> AsyncGenerator[bytes, None]:
-        with Quiet(self._heartbeat_s) as quiet, self._tails.watched(audience.tenant_id, quiet.wake) as tail:
-            while not self._is_closing:
-                quiet.look()
-                renditions = tail.renditions
-                entries = await tail.after(position, _BATCH)
-                messages = list(audience.events(renditions, entries, position.epoch))
-                for message in messages:
-                    yield message
-                if messages:
-                    quiet.begin()
-                if entries:
-                    position = replace(position, revision=entries[-1].revision, mark=entries[-1].mark)
-                elif not quiet.is_over():
-                    await quiet.wait()
-                elif tail.has_told_all(position):
-                    yield audience.bookmark(BookmarkReason.HEARTBEAT, position)
-                    quiet.begin()
-                else:
-                    await quiet.wait(_STALE_PAUSE_S)
-        yield audience.bookmark(BookmarkReason.BEFORE_CLOSE, position)
+
+async def _after(position: Position, tail: Tail, quiet: Quiet) -> News:
+    """Return what follows a position; what comes later ends the quiet."""
+    quiet.look()
+    # In this order: renditions are made anew for another log.
+    return News(tail.renditions, await tail.after(position, _BATCH))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context
 
 from services.alerting.bell import BELL
 from services.alerting.log import Entry, Head, Position
 from services.alerting.log_reader import LogReader, Stretch, expired, is_gapless
 from services.alerting.renditions import Renditions
+from services.alerting.ring import Ring
+from services.alerting.shared_reads import SharedReads
 from services.runtime import process
 
-#: Entries that a tail keeps for its streams; a stream that is further behind reads the stored log.
-RING = 1024
 #: Stretches of the stored log that a tail keeps for streams that are further behind.
 STRETCHES = 20
 
@@ -29,42 +29,6 @@ _POLL_DEADLINE_S = 5.0
 _FRESH_S = 2.0
 
 _log = logging.getLogger(__name__)
-
-
-class Ring:
-    """The newest entries of a log, without gaps, and at least the last `capacity` of those that were added."""
-
-    def __init__(self, newest: int, mark: str = "", capacity: int = RING) -> None:
-        self.newest = newest
-        #: The mark of the entry that those here follow.
-        self._mark = mark
-        self._capacity = capacity
-        self._entries: list[Entry] = []
-
-    def add(self, entries: list[Entry]) -> None:
-        """Add the entries that follow the newest."""
-        self._entries += entries
-        self.newest += len(entries)
-        if len(self._entries) > 2 * self._capacity:
-            self._mark = self._entries[-self._capacity - 1].mark
-            del self._entries[: -self._capacity]
-
-    @property
-    def start(self) -> int:
-        """The revision that the entries follow."""
-        return self.newest - len(self._entries)
-
-    def after(self, revision: int, limit: int) -> Stretch | None:
-        """Return the first entries after a revision, at most `limit`, or None when the first of them is not here any more."""
-        at = revision - self.start
-        if at < 0:
-            return None
-        return Stretch(self._entries[at - 1].mark if at else self._mark, self._entries[at : at + limit])
-
-    @property
-    def mark(self) -> str:
-        """The mark of the newest entry."""
-        return self._entries[-1].mark if self._entries else self._mark
 
 
 class Tail:
@@ -83,6 +47,8 @@ class Tail:
         self._clock = clock
         self._idle_s = idle_s
         self._has_rung = asyncio.Event()
+        self._polling = asyncio.Lock()
+        self._looks = SharedReads(1)
         self._is_away = False
         self._head: Head | None = None
         self._ring = Ring(0)
@@ -96,25 +62,43 @@ class Tail:
         for wake in self.watchers:
             wake()
 
+    @property
+    def head(self) -> Head:
+        """Where the log stood when it was looked at last. There must have been a look."""
+        assert self._head is not None, "it was looked at"
+        return self._head
+
+    async def look(self) -> None:
+        """Look at the log now, once for all who ask meanwhile, up to where it ends.
+
+        Raises what the database raises, and DeadlineExceeded when it takes too long.
+        """
+        await self._looks.share(self._tenant_id, self._poll_to_the_end)
+
+    async def _poll_to_the_end(self) -> None:
+        await self.poll()
+        while not self.is_cut and self._ring.newest < self.head.revision:
+            await self.poll()
+
     def has_told_all(self, position: Position) -> bool:
         """Tell whether a reader at a position has everything that there was a moment ago."""
-        return self._head is not None and self._clock() - self._polled_at < _FRESH_S and position.revision >= self._ring.newest
+        return self._clock() - self._polled_at < _FRESH_S and position.revision >= self._ring.newest
 
     async def after(self, position: Position, limit: int) -> list[Entry]:
         """Return the entries after a position, at most `limit`: from memory, or from the stored log when they are older.
 
-        Raises OutOfRange (RESUME_TOKEN_EXPIRED) when they are not kept, or the log is not the one that the position is in.
+        The log must have been looked at since the position was known. Raises OutOfRange (RESUME_TOKEN_EXPIRED) when they are
+        not kept, or the log is not the one that the position is in.
         """
-        if self._head is None:
-            return []
-        if self.is_cut or self._head.epoch != position.epoch:
-            raise expired(self._head)
-        if position.revision > self._ring.newest:
-            return []
+        if not self._may_have(position):
+            raise expired(self.head)
         found = self._ring.after(position.revision, limit) or await self._older(position, limit)
-        if not position.is_at(found.mark):
-            raise expired(self._head)
+        if not (self._may_have(position) and position.is_at(found.mark)):
+            raise expired(self.head)
         return found.entries
+
+    def _may_have(self, position: Position) -> bool:
+        return not self.is_cut and self.head.epoch == position.epoch
 
     async def _older(self, position: Position, limit: int) -> Stretch:
         """Return what follows a position that is older than what is in memory."""
@@ -166,6 +150,10 @@ class Tail:
 
     async def poll(self) -> bool:
         """Look at the log once; tell whether there was news."""
+        async with self._polling:
+            return await self._poll()
+
+    async def _poll(self) -> bool:
         asked_at, newest = self._clock(), self._ring.newest
         head, found = await self._reader.news(self._tenant_id, None if self._head is None else newest)
         if self._head is not None and _is_same_log(self._head, head) and self._goes_on(head, found):
@@ -220,6 +208,20 @@ class Tails:
                 task.cancel()
                 if self._running.get(tenant_id, (None,))[0] is tail:
                     del self._running[tenant_id]
+
+    @asynccontextmanager
+    async def joined(self, tenant_id: str, wake: Callable[[], None]) -> AsyncIterator[Tail]:
+        """Watch for the block, by a tail that has looked at the log since the call: what it tells from then on is of that log.
+
+        Raises what looking does.
+        """
+        while True:
+            with self.watched(tenant_id, wake) as tail:
+                await tail.look()
+                # One that finds that the log has gone back is of no use to those who begin now.
+                if not tail.is_cut:
+                    yield tail
+                    return
 
     def _idle_s(self) -> float:
         return min(_IDLE_POLL_S * len(self._running), _LONGEST_POLL_S)

@@ -1,4 +1,7 @@
-"""Goes round the tenants with work: evaluates the rules of what was touched, and all rules as time passes."""
+"""Goes round the tenants with work: evaluates the rules of what was touched, and all rules as time passes.
+
+Several tenants have their turns at once, so that a page is not late because another tenant is large.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,23 @@ from services.alerting.metrics import Figures, RoundMetrics
 from services.alerting.rounds import DUE_EVERY, round_at
 from services.alerting.rules import Subject
 from services.alerting.suppressing import suppress
+from services.alerting.visits import Visits
 from services.runtime import process
 from services.runtime.database import Database
-from services.runtime.outage import Outage
+from services.runtime.outage import Outage, note
 from services.runtime.tracing import extract_trace
 
 #: Touched rows of one transaction.
 BATCH = 1000
+#: Tenants that a process evaluates at once, a connection each.
+AT_ONCE = 4
 #: How long a tenant rests that could not be evaluated.
 REST = timedelta(seconds=1)
 
 #: The longest pause without work: a look takes 1 ms of one core, and on average alerts wait for half of this.
 _LONGEST_PAUSE_S = 0.05
+#: How long evaluations that are under way may last once the end has begun.
+_SETTLE_S = 4.0
 
 _log = logging.getLogger(__name__)
 
@@ -55,26 +63,39 @@ class Worker:
         self._new_id = new_id
         self._metrics = metrics or RoundMetrics()
         self._resting: dict[str, datetime] = {}
+        self._visits = Visits(AT_ONCE, self._visit)
         self._outage = Outage(_log, "evaluation waits for the database")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; look again after 5 ms when there was work, less and less often, to 50 ms, when not."""
+        """Work until `stop` is set; then give evaluations that are under way four seconds. What is given up did nothing.
+
+        Look again at once when there was work, less and less often, to every 50 ms, when not.
+        """
         pace = process.Pace()
-        while not stop.is_set():
-            worked = await self.go_round()
-            pause_s = REST.total_seconds() if worked is None else min(pace.after(worked=worked), _LONGEST_PAUSE_S)
-            await process.wait(stop, pause_s)
+        try:
+            while not stop.is_set():
+                worked = self._visits.has_worked.is_set()
+                self._visits.has_worked.clear()
+                if await self._begin() is None:
+                    await process.wait(stop, REST.total_seconds())
+                else:
+                    await process.wait(self._visits.has_worked, min(pace.after(worked=worked), _LONGEST_PAUSE_S))
+        finally:
+            await self._visits.settle(_SETTLE_S)
 
     async def go_round(self) -> bool | None:
         """Evaluate one batch of each tenant that has work; tell whether there was any, None when the database is away."""
+        visits = await self._begin()
+        return None if visits is None else any(await asyncio.gather(*visits))
+
+    async def _begin(self) -> list[asyncio.Task[bool]] | None:
+        """Begin to evaluate who has work and is not evaluated already; None when the database is away."""
         now = self._clock()
         tenants = await self._outage.attempt(partial(self._list_tenants, now))
         if tenants is None:
             return None
         self._resting = {tenant: until for tenant, until in self._resting.items() if until > now}
-        # Each in a task of its own: the tenant that a task is bound to stays its tenant.
-        worked = [await asyncio.create_task(self._visit(t)) for t in tenants if t not in self._resting]
-        return any(worked)
+        return self._visits.begin(tenant for tenant in tenants if tenant not in self._resting)
 
     async def _list_tenants(self, now: datetime) -> list[str]:
         async with self._database.probe() as conn:
@@ -84,8 +105,8 @@ class Worker:
         worked, began = None, time.perf_counter()
         try:
             worked = await self._outage.attempt(partial(self.evaluate, tenant))
-        except Exception:  # noqa: BLE001 whatever it was, other tenants must not wait for it
-            _log.exception("a tenant could not be evaluated", extra={"fields": {"tenant": tenant}})
+        except Exception as exc:  # noqa: BLE001 whatever it was, other tenants must not wait for it
+            note(_log, "a tenant could not be evaluated", exc, tenant=tenant)
         if worked is None:
             self._metrics.failed(time.perf_counter() - began)
             self._resting[tenant] = self._clock() + REST

@@ -80,7 +80,6 @@ async def test_many_tails_without_news_look_no_more_often_than_few(house: House,
     tails = tail.Tails(house.reader)
     with ExitStack() as stack:
         for n in range(12):
-            await house.reader.open(f"tenant {n}", None)
             stack.enter_context(tails.watched(f"tenant {n}", lambda: None))
         await asyncio.sleep(0.5)
         looked.clear()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import grpc
 import pytest
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 from rapport.alerting.v1 import alerting_service_pb2_grpc
@@ -15,9 +16,10 @@ from services.alerting.audience import Audience
 from services.alerting.filters import AlertFilter
 from services.alerting.lifecycle import Change, EventKind
 from services.alerting.log import Entry, Position
-from services.alerting.tail import Ring
+from services.alerting.ring import Ring
+from services.alerting.tail import Tail
 from services.runtime.errors import OutOfRange
-from tests.alerting.house import House, Reader
+from tests.alerting.house import House, Reader, failure_of
 from tests.alerting.notifying import BEGAN, an_alert
 
 REFUSED = ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED", {"first_available_revision": "1"})
@@ -40,6 +42,13 @@ def resumed(stub: alerting_service_pb2_grpc.AlertingServiceAsyncStub, token: str
     return Reader(stub.WatchAlerts(pb.WatchAlertsRequest(resume_token=token)))
 
 
+async def refused_at_once(reader: Reader) -> tuple[str, str, dict[str, str]]:
+    """Return the failure that a reader is told before anything else."""
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await reader.next()
+    return failure_of(refusal.value)
+
+
 @asynccontextmanager
 async def read_to(
     house: House, revision: int
@@ -55,10 +64,10 @@ async def read_to(
 async def test_who_is_ahead_of_a_restored_log_is_refused_also_when_it_has_grown_past_them(house: House):
     async with read_to(house, 6) as (stub, tokens):
         await restore(house, 4)
-        assert await resumed(stub, tokens[6]).failure() == REFUSED
+        assert await refused_at_once(resumed(stub, tokens[6])) == REFUSED
         await write(house, 4)
         for token in tokens[5:]:
-            assert await resumed(stub, token).failure() == REFUSED
+            assert await refused_at_once(resumed(stub, token)) == REFUSED
 
 
 async def test_who_has_read_only_what_the_restored_log_still_has_goes_on(house: House):
@@ -95,6 +104,31 @@ async def test_a_running_stream_ends_when_its_log_has_other_entries(house: House
             " WHERE revision = 6"
         )
         assert await reader.failure() == REFUSED
+
+
+@pytest.mark.parametrize("start", ["token", "now", "snapshot"])
+async def test_who_begins_before_its_process_saw_the_restore_reads_the_restored_log(
+    house: House, monkeypatch: pytest.MonkeyPatch, start: str
+):
+    async def rest(_: Tail) -> bool:
+        return False
+
+    async with read_to(house, 6) as (stub, tokens):
+        reader = resumed(stub, tokens[6])
+        await reader.next()
+        with monkeypatch.context() as resting:
+            resting.setattr(Tail, "_try", rest)
+            await restore(house, 4)
+            token = {"resume_token": tokens[4]}
+            request = pb.WatchAlertsRequest(**({"token": token, "now": {"now": True}}.get(start, {})))
+            again = Reader(stub.WatchAlerts(request))
+            begun = await again.begin() if start == "snapshot" else [await again.next()]
+            assert begun[0].created.head_revision == 4
+        assert await reader.failure() == REFUSED
+        await write(house, 2)
+        told = await again.events(2)
+        assert [m.revision for m in told] == [5, 6]
+        assert told[-1].events.events[0].event_time.ToDatetime(house.clock.now.tzinfo) == house.clock.now
 
 
 async def test_control_without_marks_reused_revisions_are_skipped(house: House, monkeypatch: pytest.MonkeyPatch):

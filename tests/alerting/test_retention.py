@@ -6,11 +6,14 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import retention
+from services.alerting import log_store, retention
 from services.alerting.retention import LOG_KEPT, REQUESTS_KEPT, SILENCES_KEPT, Retention, first_kept
 from services.runtime.database import Database
+from services.runtime.tenancy import current_tenant
 from tests.alerting.house import Clock, House, eventually, said_by_us
 from tests.alerting.people import ack, note, open_alert, silence_of, unack
 
@@ -83,6 +86,44 @@ async def test_requests_are_known_again_for_a_while_and_what_they_did_is_kept(ho
         await keep.delete_old()
         assert await house.facts.rows("SELECT kind FROM alerting.act_request") == [(6,)]
         assert await house.facts.rows("SELECT count(*) FROM alerting.act") == [(6,)]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("a defect"), psycopg.errors.DeadlockDetected()])
+async def test_a_tenant_where_it_goes_wrong_keeps_no_other_from_its_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+):
+    for tenant in ("a", "b", "c"):
+        await house.score("c", 1, tenant=tenant)
+    house.clock.move(LOG_KEPT + timedelta(seconds=1))
+    delete_entries = log_store.delete_entries
+
+    async def fail_for_b(conn: AsyncConnection, before: int) -> None:
+        if current_tenant() == "b":
+            raise failure
+        await delete_entries(conn, before)
+
+    monkeypatch.setattr(log_store, "delete_entries", fail_for_b)
+    await Retention(house.database, house.clock).delete_old()
+    kept = await house.facts.rows("SELECT tenant_id, first_revision FROM alerting.log_head ORDER BY 1")
+    assert kept == [("a", 2), ("b", 1), ("c", 2)]
+    ((said, fields),) = [(r, r.fields) for r in caplog.records if r.name.startswith("services.")]
+    assert (said.message, fields["tenant"]) == ("what is old of a tenant stays", "b")
+    assert (said.exc_info is not None) is isinstance(failure, RuntimeError)
+
+
+async def test_a_database_that_is_lost_in_the_middle_ends_the_round(house: House, monkeypatch: pytest.MonkeyPatch):
+    for tenant in ("a", "b"):
+        await house.score("c", 1, tenant=tenant)
+    visited: list[str] = []
+
+    async def fail(*_: object) -> None:
+        visited.append(current_tenant())
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(log_store, "list_oldest", fail)
+    with pytest.raises(psycopg.OperationalError):
+        await Retention(house.database, house.clock).delete_old()
+    assert visited == ["a"]
 
 
 async def test_a_database_that_is_away_is_waited_for_and_told_of_once(

@@ -138,6 +138,19 @@ async def test_a_refused_id_is_told_and_taken_back_so_that_a_reconnect_gets_a_sn
         assert await call.code() is grpc.StatusCode.OK
 
 
+async def test_an_id_that_the_log_cannot_continue_is_told_before_anything_else(house: House):
+    async with house.stub() as stub:
+        browser = Browser(stub.StreamAlerts(pb.StreamAlertsRequest()))
+        await browser.until("snapshot_end")
+        await house.score("c", 1)
+        await browser.until("fired")
+        # As in a log that was restored, and has grown again.
+        await house.facts.rows("UPDATE alerting.alert_log SET at = at + interval '1 second'")
+        again = Browser(stub.StreamAlerts(pb.StreamAlertsRequest(resume_token=browser.last_id)), last_id=browser.last_id)
+        error = await again.next()
+        assert (error.name, error.data["reason"], again.last_id) == ("error", "RESUME_TOKEN_EXPIRED", "")
+
+
 async def test_an_error_in_the_middle_is_the_last_event(house: House):
     async with house.stub() as stub:
         call = stub.StreamAlerts(pb.StreamAlertsRequest())

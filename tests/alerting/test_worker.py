@@ -171,19 +171,21 @@ async def test_one_tenants_failure_does_not_keep_the_others_waiting(house: House
 async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: House, caplog: pytest.LogCaptureFixture):
     for tenant in ("a", "b"):
         await house.facts.conversation("c", house.clock(), score=1, tenant=tenant)
-    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waiting = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     holder = await psycopg.AsyncConnection.connect(house.url)
     # Before anything is evaluated: both have to wait.
     await holder.execute("LOCK TABLE alerting.rule")
     async with running(house.worker.run):
         async with holder:
 
-            async def is_ended() -> bool:
-                return bool(await house.facts.rows(end))
+            async def both_are_ended() -> bool:
+                return (
+                    await house.facts.rows(f"SELECT count(*) {waiting}") == [(2,)]
+                    and len(await house.facts.rows(f"SELECT pg_terminate_backend(pid) {waiting}")) == 2
+                )
 
-            # In the middle of one evaluation, and of the next.
-            await eventually(is_ended)
-            await eventually(is_ended)
+            # In the middle of both evaluations.
+            await eventually(both_are_ended)
 
             async def is_said() -> bool:
                 return bool(said_by_us(caplog))
