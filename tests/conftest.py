@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.fix_database", "tests.fix_services"]
 
-# How long an example takes says how busy the machine is.
-settings.register_profile("rapport", deadline=None)
+# How long an example takes says how busy the machine is. The same examples each time, as with all that is made by chance here.
+settings.register_profile("rapport", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None)
 settings.load_profile("rapport")

@@ -13,6 +13,8 @@ from grpc_status import rpc_status
 from rapport.ingest.v1 import ingest_service_pb2 as pb
 from rapport.ingest.v1.ingest_service_pb2_grpc import IngestServiceServicer, add_IngestServiceServicer_to_server
 
+from tests.ports import free_port
+
 
 def status(code: str, reason: str = "", message: str = "no", *, retry_s: float | None = None, **fields: str) -> status_pb2.Status:
     """Return a status as the services send it; `fields` are field paths and descriptions."""
@@ -113,10 +115,10 @@ class Serving:
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
-        """Start it, on its old port if it had one."""
+        """Start it, on its old port if it had one: not one that the system gives to others meanwhile."""
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         add_IngestServiceServicer_to_server(self.servicer, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port or free_port()}")
         await self._server.start()
 
     async def stop(self, grace_s: float | None = None) -> None:

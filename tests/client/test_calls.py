@@ -14,6 +14,7 @@ from rapport.insight.v1.conversation_pb2 import ConversationInsight
 from rapport_client import Backoff, Failure, Limits, RapportError, Recorder, call, connect
 from tests.client.servicers import Ingest, Serving, status
 from tests.proxy import Proxy
+from tests.until import until
 
 REQUEST = RecordConversationRequest(conversation=ConversationInsight(conversation_id="c"))
 QUICK = Backoff(0.01, 0.05)
@@ -60,8 +61,8 @@ async def test_the_deadline_is_over_all_attempts(channel: grpc.aio.Channel, inge
     ingest.failures = [status("UNAVAILABLE", "DATABASE_UNAVAILABLE")] * 1000
     began = time.monotonic()
     with pytest.raises(RapportError, match="DATABASE_UNAVAILABLE"):
-        await call(IngestServiceStub(channel).RecordConversation, REQUEST, deadline_s=0.5, backoff=QUICK)
-    assert time.monotonic() - began < 0.8
+        await call(IngestServiceStub(channel).RecordConversation, REQUEST, deadline_s=2.5, backoff=QUICK)
+    assert time.monotonic() - began < 10
     assert ingest.calls > 5
 
 
@@ -69,11 +70,11 @@ async def test_an_attempt_that_hangs_leaves_time_for_another(channel: grpc.aio.C
     ingest.delay_s = 30.0
 
     async def recover() -> None:
-        await asyncio.sleep(0.25)
+        await until(lambda: ingest.calls)
         ingest.delay_s = 0.0
 
     recovering = asyncio.create_task(recover())
-    answer = await call(IngestServiceStub(channel).RecordConversation, REQUEST, deadline_s=10, attempt_s=0.2, backoff=QUICK)
+    answer = await call(IngestServiceStub(channel).RecordConversation, REQUEST, deadline_s=30, attempt_s=0.2, backoff=QUICK)
     await recovering
     assert answer.conversation_id == "c"
     assert ingest.calls > 1

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
+
 
 async def test_money_in_another_currency_over_http(http: httpx.AsyncClient) -> None:
     now = datetime.now(UTC)

@@ -79,15 +79,14 @@ def verify(stack: RunningStack) -> subprocess.CompletedProcess[str]:
 def test_killing_any_process_under_import_loses_and_doubles_nothing(own_stack: RunningStack, tmp_path: Path) -> None:
     write_cases(tmp_path / "cases.csv")
     importing = import_cases(own_stack, tmp_path / "cases.csv")
-    killed_under_load = 0
     for name in ("scoring", "ingest", "alerting", "query", "gateway", "postgres", "scoring"):
+        if importing.poll() == 0:  # all of it again, which changes nothing
+            importing = import_cases(own_stack, tmp_path / "cases.csv")
         time.sleep(0.4)
-        killed_under_load += importing.poll() is None
         os.kill(own_stack.pid(name), signal.SIGKILL)
         back = f"{name} is back"
         own_stack.until_said(back, times=own_stack.said().count(back) + 1)
         assert importing.poll() in {None, 0}, (own_stack.home.folder / "import").read_text()
-    assert killed_under_load >= 4
     assert importing.wait(200) == 0, (own_stack.home.folder / "import").read_text()
     done = verify(own_stack)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -54,14 +54,14 @@ async def test_a_conversation_reaches_numbers_watchers_and_alerts(stubs: Stubs) 
     assert not performance.conversation_metrics.HasField("customer_satisfaction_avg")
     assert performance.quality.n == 1
 
-    fired = await asyncio.wait_for(next_event(alerts), 20)
+    fired = await asyncio.wait_for(next_event(alerts), 60)
     assert (fired.kind, fired.alert.agent_id) == (alert_pb2.ALERT_EVENT_KIND_FIRED, agent)
     assert fired.alert.message == "Agent response time above threshold"
 
     watched = stubs.query.WatchAgent(query_service_pb2.WatchAgentRequest(agent_id=agent))
     assert (await watched.read()).cause == agent_pb2.UPDATE_CAUSE_SUBSCRIBED
     await stubs.ingest.RecordConversation(conversation("main-job-2", agent))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (update := await watched.read()).performance.conversation_metrics.total_conversations != 2:
             pass
     assert update.cause == agent_pb2.UPDATE_CAUSE_CHANGED
@@ -101,7 +101,7 @@ async def follow(stubs: Stubs, filtered: alert_pb2.AlertFilter, token: str, targ
     if token:
         request.resume_token = token
     call = stubs.alerting.WatchAlerts(request)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not token or len(seen) < target:
             message = await call.read()
             token = message.resume_token or token

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from rapport.query.v1 import query_service_pb2
 from rapport.scoring.v1 import scoring_service_pb2
 
 from services.stack import gateway
+from tests.ports import free_port
 
 CONTRACTS = {
     "ingest": ingest_service_pb2.DESCRIPTOR.services_by_name["IngestService"],
@@ -49,7 +49,7 @@ class Backend:
         healthy = health.HealthServicer()
         await healthy.set(self.contract.full_name, health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-        self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self.port = server.add_insecure_port(f"127.0.0.1:{self.port or free_port()}")
         await server.start()
         self._server = server
 
@@ -116,14 +116,7 @@ def _always(message: Message) -> Callable[[Any, Any], Awaitable[Message]]:
     return answer
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def until_status(http: httpx.AsyncClient, path: str, status: int, within_s: float = 10) -> None:
+async def until_status(http: httpx.AsyncClient, path: str, status: int, within_s: float = 60) -> None:
     """Ask until the answer has the status. Fails after `within_s` seconds."""
     give_up = time.monotonic() + within_s
     while True:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -36,14 +35,12 @@ async def test_updates_arrive_one_by_one_as_they_are_sent(gate: Gateway) -> None
         yield update(agent_pb2.UPDATE_CAUSE_CHANGED)
 
     gate.answer("WatchAgent", watch)
-    began = time.monotonic()
     async with gate.http.stream("GET", AGENT) as answer:
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
         assert answer.headers["cache-control"] == "no-cache"
         assert "content-encoding" not in answer.headers
         lines = answer.aiter_lines()
         first = await anext(lines)
-        assert time.monotonic() - began < 1
         assert json.loads(first.removeprefix("data: "))["cause"] == "UPDATE_CAUSE_SUBSCRIBED"
         assert await anext(lines) == ""
         go_on.set()
@@ -68,13 +65,11 @@ async def test_the_alert_stream_s_own_framing_passes_as_it_is(gate: Gateway) -> 
 async def test_the_first_alert_bytes_do_not_wait_for_more(gate: Gateway) -> None:
     async def stream(_request: Any, _context: Any) -> AsyncIterator[httpbody_pb2.HttpBody]:
         yield httpbody_pb2.HttpBody(content_type="text/event-stream", data=b"id: 1\ndata: {}\n\n")
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     gate.answer("StreamAlerts", stream)
-    began = time.monotonic()
     async with gate.http.stream("GET", ALERTS) as answer:
         assert await anext(answer.aiter_bytes()) == b"id: 1\ndata: {}\n\n"
-        assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(("path", "method"), [(AGENT, "WatchAgent"), (ALERTS, "StreamAlerts")])
@@ -96,7 +91,7 @@ async def test_a_reader_that_leaves_ends_the_service_s_stream(gate: Gateway) -> 
     async def watch(_request: Any, _context: Any) -> AsyncIterator[agent_pb2.AgentUpdate]:
         try:
             yield update(agent_pb2.UPDATE_CAUSE_SUBSCRIBED)
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         finally:
             ended.set()
 
@@ -104,7 +99,7 @@ async def test_a_reader_that_leaves_ends_the_service_s_stream(gate: Gateway) -> 
     async with gate.http.stream("GET", AGENT) as answer:
         await anext(answer.aiter_lines())
         assert not ended.is_set()
-    await asyncio.wait_for(ended.wait(), 2)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_streams_outlive_the_deadline_that_ends_calls(tmp_path: Path) -> None:
@@ -114,7 +109,7 @@ async def test_streams_outlive_the_deadline_that_ends_calls(tmp_path: Path) -> N
         yield update(agent_pb2.UPDATE_CAUSE_HEARTBEAT)
 
     async def slow(_request: Any, _context: Any) -> agent_pb2.AgentPerformance:
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(9)
         return agent_pb2.AgentPerformance()
 
     async with open_gateway(tmp_path, lambda text: text.replace("max_stream_duration: 30s", "max_stream_duration: 1s")) as gate:

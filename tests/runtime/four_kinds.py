@@ -24,6 +24,7 @@ from rapport.insight.v1.vocabulary_pb2 import Platform
 from services.runtime.server import Registration, RunningServer, start
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import Telemetry
+from tests.until import until
 
 NAME = "rapport.test.v1.FourKinds"
 KINDS = ("One", "Many", "Sum", "Echo")
@@ -122,10 +123,12 @@ class Watched:
 
     async def served(self) -> Any:
         """Return the span of the one call that was served. A caller may know the answer before the call has ended."""
-        async with asyncio.timeout(5):
-            while not (spans := [s for s in self.spans.get_finished_spans() if s.name.startswith(NAME)]):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        (span,) = spans
+
+        def ended() -> list[Any]:
+            return [s for s in self.spans.get_finished_spans() if s.name.startswith(NAME)]
+
+        await until(lambda: bool(ended()))
+        (span,) = ended()
         return span
 
 

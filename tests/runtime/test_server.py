@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 
 import grpc
 import pytest
@@ -20,7 +19,9 @@ from services.runtime.database import Database
 from services.runtime.errors import StartError
 from services.runtime.health import Health
 from services.runtime.server import require_scopes, start
+from tests.leaping import leaping, turns
 from tests.runtime.four_kinds import NAME, FourKinds, Watched, call, declare, good_request, serving, settings
+from tests.until import until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -68,16 +69,16 @@ async def test_health_follows_the_database():
     assert await statuses(health, "", NAME) == [NOT_SERVING, NOT_SERVING]
 
 
-async def test_health_is_watched_for_ever():
-    database = Switch()
-    health = Health([NAME], database, interval_s=0.01)
-    database.failure = OSError("gone")
+async def test_health_is_watched_for_ever(monkeypatch):
+    leap, database = leaping(monkeypatch), Switch()
+    health = Health([NAME], database, interval_s=60)
     watching = asyncio.create_task(health.watch())
-    await asyncio.sleep(0.05)
-    assert await statuses(health, NAME) == [NOT_SERVING]
-    database.failure = None
-    await asyncio.sleep(0.05)
-    assert await statuses(health, NAME) == [SERVING]
+    for failure, told in ((OSError("gone"), NOT_SERVING), (None, SERVING), (OSError("again"), NOT_SERVING)):
+        database.failure = failure
+        await turns()
+        leap(60)
+        await turns()
+        assert await statuses(health, NAME) == [told]
     watching.cancel()
 
 
@@ -119,7 +120,7 @@ async def test_what_stops_the_start_later_ends_the_wait(hello):
     await health.probe()
     database.failure = StartError("The role may do too much.")
     with pytest.raises(StartError, match="too much"):
-        await asyncio.wait_for(health.watch(), 1)
+        await asyncio.wait_for(health.watch(), 30)
 
 
 async def test_reflection_lists_the_services(hello):
@@ -139,8 +140,19 @@ async def test_every_method_needs_a_scope():
         require_scopes([NAME, "rapport.test.v1.Forgetful"], scope_pb2.scope)
 
 
+def without_pauses(monkeypatch) -> list[float]:
+    """Let no pause between attempts last, and return what each was to be, in seconds."""
+    pauses = []
+
+    async def wait(_stop: asyncio.Event, pause_s: float) -> None:
+        pauses.append(pause_s)
+
+    monkeypatch.setattr(process, "wait", wait)
+    return pauses
+
+
 async def test_work_that_fails_is_begun_again(monkeypatch, caplog):
-    monkeypatch.setattr(process, "_FIRST_PAUSE_S", 0.01)
+    without_pauses(monkeypatch)
     attempts = []
     stop = asyncio.Event()
 
@@ -148,36 +160,27 @@ async def test_work_that_fails_is_begun_again(monkeypatch, caplog):
         attempts.append(len(attempts))
         if len(attempts) == 1:
             raise ValueError("it broke")
-        if len(attempts) == 2:
-            return
-        await stop.wait()
+        if len(attempts) == 3:
+            stop.set()
 
-    keeping = asyncio.create_task(process.keep_running(work, stop))
-    async with asyncio.timeout(2):
-        while len(attempts) < 3:  # noqa: ASYNC110 the list is what is tested
-            await asyncio.sleep(0.01)
-    stop.set()
-    await asyncio.wait_for(keeping, 1)
+    await process.keep_running(work, stop)
     assert attempts == [0, 1, 2]
     assert [r.message for r in caplog.records] == ["background work failed", "background work ended early"]
 
 
-async def test_the_pause_between_failures_grows(monkeypatch):
-    monkeypatch.setattr(process, "_FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(process, "_LONGEST_PAUSE_S", 10)
-    times = []
+async def test_the_pause_between_failures_grows_and_begins_anew_after_long_work(monkeypatch):
+    leap, pauses = leaping(monkeypatch), without_pauses(monkeypatch)
     stop = asyncio.Event()
 
     async def work(stop: asyncio.Event) -> None:
-        times.append(asyncio.get_running_loop().time())
-        if len(times) == 4:
+        if len(pauses) == 7:
+            leap(31)
+        if len(pauses) == 8:
             stop.set()
         raise ValueError
 
-    await asyncio.wait_for(process.keep_running(work, stop), 2)
-    pauses = [later - earlier for earlier, later in pairwise(times)]
-    assert pauses == sorted(pauses)
-    assert pauses[2] > 2 * pauses[0]
+    await process.keep_running(work, stop)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 0.5, 1]
 
 
 async def test_a_farewell_that_fails_or_hangs_does_not_hold_up_the_end(hello, caplog):
@@ -188,7 +191,7 @@ async def test_a_farewell_that_fails_or_hangs_does_not_hold_up_the_end(hello, ca
         await asyncio.Event().wait()
 
     for hook in (fails, hangs):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             async with serving(FourKinds(hello), chosen=settings(drain_seconds=0.4), on_drain=[hook]) as server:
                 pass
     told = [r.message for r in caplog.records if r.name == "services.runtime.server"]
@@ -197,17 +200,18 @@ async def test_a_farewell_that_fails_or_hangs_does_not_hold_up_the_end(hello, ca
 
 
 async def test_work_that_does_not_end_is_ended(hello):
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def stubborn(stop: asyncio.Event) -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         async with serving(FourKinds(hello), chosen=settings(drain_seconds=0.3), background=[stubborn]):
-            await asyncio.sleep(0.05)
+            await begun.wait()
     assert ended.is_set()
 
 
@@ -219,11 +223,15 @@ async def test_new_calls_are_refused_while_the_last_ones_end(hello):
         return await hello(request)
 
     servicer = FourKinds(answer)
-    async with serving(servicer) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with (
+        serving(servicer, chosen=settings(drain_seconds=9)) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
         first = asyncio.create_task(call(channel, "One"))
         await servicer.begun.wait()
         stopping = asyncio.create_task(server.stop())
-        await asyncio.sleep(0.1)
+        # Until the caller's end has heard of it, a call is sent, and comes back as cancelled.
+        await until(lambda: channel.get_state() is not grpc.ChannelConnectivity.READY)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(channel, "One", good_request())
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

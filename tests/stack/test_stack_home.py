@@ -46,7 +46,7 @@ def test_leftovers_are_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -
     home = Home(tmp_path)
     home.note({"ingest": sleeper.pid})
     assert home.end_leftovers() == ["ingest"]
-    sleeper.wait(5)
+    sleeper.wait(30)
     assert home.end_leftovers() == []
 
 

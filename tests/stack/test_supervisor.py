@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from services.stack.errors import StackError
 from services.stack.home import Home
 from services.stack.progress import Progress
 from services.stack.supervisor import Process, Supervisor
+from tests.until import until
 
 #: Notes its start, its readiness half a second later, and its end.
 CHILD = """
@@ -64,9 +65,7 @@ class Stage:
         return self.supervisor._running[name].pid
 
     async def until_said(self, text: str) -> None:
-        async with asyncio.timeout(15):
-            while text not in self.said.getvalue():  # noqa: ASYNC110 what is said is looked for
-                await asyncio.sleep(0.05)
+        await until(lambda: text in self.said.getvalue())
 
 
 @pytest_asyncio.fixture
@@ -95,8 +94,11 @@ async def test_one_that_outlives_what_it_waited_for_ends_last(stage: Stage) -> N
 
 
 async def test_those_that_wait_for_nothing_start_together(stage: Stage) -> None:
-    await stage.supervisor.start([stage.child("a"), stage.child("b")])
-    assert sorted(stage.lines()[:2]) == ["start a", "start b"]
+    async def both_have_started() -> bool:
+        return {"start a", "start b"} <= set(stage.lines())
+
+    # One after the other, the first would never be ready.
+    await stage.supervisor.start([replace(stage.child(name), is_ready=both_have_started) for name in "ab"])
 
 
 async def test_one_that_ends_while_starting_is_told_with_its_last_words(stage: Stage) -> None:
@@ -120,7 +122,7 @@ async def test_one_that_is_killed_is_started_again(stage: Stage) -> None:
 
 
 async def test_one_that_does_not_heed_sigterm_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor_module, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(supervisor_module, "PATIENCE_S", 3)
     await stage.supervisor.start([stage.child("a", manner="stubborn")])
     pid = stage.pid("a")
     await stage.supervisor.stop()

@@ -19,8 +19,10 @@ from services.stack import postgres
 from services.stack.postgres import Server
 from services.storage import migrate
 from tests import fix_database
+from tests.until import until
 
 ROLES = ("rapport_ingest", "rapport_scoring", "rapport_query", "rapport_alerting")
+WAITING = "SELECT FROM pg_locks WHERE relation = 'scoring.progress'::regclass AND NOT granted"
 PASSWORD = "it's%20a%20p%40ss"  # "it's a p@ss": the server trusts everybody and never asks for it
 
 
@@ -96,6 +98,28 @@ async def test_an_owner_with_prepared_roles_needs_no_createrole(house: House) ->
     await serve(house)
 
 
+async def test_an_owner_who_is_no_superuser_changes_the_rows_of_every_tenant(house: House) -> None:
+    """Row-level security binds the owner, too."""
+    house.sql("CREATE ROLE keeper LOGIN CREATEROLE", f"ALTER DATABASE {house.name} OWNER TO keeper")
+    migrate.upgrade(house.url(), "0014")
+    with psycopg.connect(house.database_url) as conn:
+        for tenant in ("north", "south"):
+            conn.execute(
+                "INSERT INTO alerting.notification (tenant_id, notification_id, channel_id, route_id, names, alert_ids, payload, "
+                "state, created_at) VALUES (%s, gen_random_uuid(), 'c', 'r', '{}', '{}', '{}', 3, now())",
+                [tenant],
+            )
+        conn.execute(
+            "INSERT INTO alerting.attempt (tenant_id, notification_id, number, at, took_ms, error) "
+            "SELECT tenant_id, notification_id, 1, now(), 0, 'the channel was deleted' FROM alerting.notification"
+        )
+    migrate.upgrade(house.url())
+    with psycopg.connect(house.database_url) as conn:
+        assert conn.execute("SELECT tenant_id, state FROM alerting.notification ORDER BY 1").fetchall() == [
+            ("north", 4), ("south", 4)
+        ]  # fmt: skip
+
+
 async def test_rights_to_create_do_for_ownership(house: House) -> None:
     house.sql(
         "CREATE ROLE keeper LOGIN CREATEROLE",
@@ -145,7 +169,7 @@ def test_a_database_of_a_newer_version_is_told(database_url: str) -> None:
         migrate.upgrade(database_url)
 
 
-def test_totals_wait_for_who_is_scoring(empty_database_url: str) -> None:
+async def test_totals_wait_for_who_is_scoring(empty_database_url: str) -> None:
     """What a worker of the version before has not committed yet is in the totals, and it takes no tenant meanwhile."""
     migrate.upgrade(empty_database_url, "0010")
     take = "SELECT FROM scoring.progress WHERE tenant_id = 'north' FOR UPDATE SKIP LOCKED"
@@ -161,8 +185,7 @@ def test_totals_wait_for_who_is_scoring(empty_database_url: str) -> None:
             "VALUES ('north', 'a1', '2026-05-01', 1, 7)"
         )
         done = beside.submit(migrate.upgrade, empty_database_url)
-        with pytest.raises(TimeoutError):
-            done.result(timeout=3)
+        await until(lambda: other.execute(WAITING).fetchall())
         other.execute("SET lock_timeout = '100ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             other.execute(take)

@@ -17,6 +17,7 @@ from services.runtime.failures import as_service_error
 from services.runtime.tenancy import set_tenant
 from services.storage.readings import Prepared, Query, Reading, Rows, forget_statements, prepared_once, read, read_together
 from tests.storage.sending import recording
+from tests.until import until
 
 NUMBER = Prepared(select(bindparam("n", type_=Integer).label("n")))
 SLEEP = Prepared(select(func.pg_sleep(bindparam("seconds", type_=Float))))
@@ -25,6 +26,7 @@ THING = table("thing", column("id", Integer), column("word"), column("more"))
 THINGS = Prepared(select(THING.c.id, THING.c.word).order_by(THING.c.id))
 KEY = 7
 WAITING = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+SLEEPING = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
 #: From so many runs on the driver prepares a statement.
 OFTEN = 8
 
@@ -61,7 +63,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def asked(database: Database, *readings: Reading[Any]) -> tuple[Any, ...]:
     together: Any = read_together
-    async with asyncio.timeout(5), database.snapshot() as conn:
+    async with asyncio.timeout(15), database.snapshot() as conn:
         return tuple(await together(conn, *readings))
 
 
@@ -78,11 +80,9 @@ async def test_all_are_sent_before_any_is_answered(database: Database, database_
             other.execute("SELECT pg_advisory_lock(%s)", [KEY])
             with recording() as sent:
                 task = asyncio.ensure_future(asking)
-                async with asyncio.timeout(5):
-                    while not other.execute(WAITING).fetchall():  # noqa: ASYNC110  # PostgreSQL tells nobody
-                        await asyncio.sleep(0.01)
+                await until(lambda: other.execute(WAITING).fetchall())
+                await until(lambda sent=sent, at_once=at_once: len(sent) > at_once)  # all are heard of, the BEGIN's settings too
                 await asyncio.sleep(0.1)
-                # All that are sent are heard of, as SQLAlchemy's own are.
                 statements = {each.statement for each in sent if "set_config" not in each.statement}
             assert (len(statements), task.done()) == (at_once, False)
             other.execute("SELECT pg_advisory_unlock(%s)", [KEY])
@@ -148,7 +148,7 @@ async def test_a_connection_that_is_cut_is_not_used_again(database: Database, da
     (pid,) = await asked(database, PID)
     task = asyncio.create_task(asked(database, number(1), sleep(30), number(2)))
     with psycopg.connect(database_url, autocommit=True) as other:
-        await asyncio.sleep(0.2)
+        await until(lambda: other.execute(SLEEPING, [pid]).fetchall())
         other.execute("SELECT pg_terminate_backend(%s)", [pid])
     with pytest.raises(psycopg.OperationalError) as caught:
         await task
