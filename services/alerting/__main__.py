@@ -9,6 +9,7 @@ from uuid import uuid4
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 from rapport.auth.v1 import scope_pb2
 
+from services.alerting import worker
 from services.alerting.log_reader import LogReader
 from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
 from services.alerting.prober import Prober
@@ -17,8 +18,7 @@ from services.alerting.servicer import AlertingServicer
 from services.alerting.settings import AlertingSettings
 from services.alerting.streams import Streams
 from services.alerting.tail import Tails
-from services.alerting.telling.notifier import Notifier
-from services.alerting.worker import AT_ONCE, Worker
+from services.alerting.telling import notifier
 from services.runtime import process, telemetry
 from services.runtime.database import Database
 from services.runtime.page_tokens import Signer
@@ -43,8 +43,10 @@ async def main() -> None:
         return
     observed = telemetry.setup("rapport-alerting", settings)
     database = Database(settings.database_url, "rapport_alerting", pool_size=12)
-    # Evaluation has connections of its own, one more to look for work: calls and streams never wait for it, nor it for them.
-    evaluated = Database(settings.database_url, "rapport_alerting", pool_size=AT_ONCE + 1)
+    # Evaluation and telling have connections of their own, one more to look for work: calls and streams never wait for them, nor
+    # they for calls. What was delivered is noted on those of telling, too.
+    evaluated = Database(settings.database_url, "rapport_alerting", pool_size=worker.AT_ONCE + 1)
+    told = Database(settings.database_url, "rapport_alerting", pool_size=2 * notifier.AT_ONCE + 1)
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
@@ -52,8 +54,8 @@ async def main() -> None:
     servicer = AlertingServicer(database, streams, Signer("page", keys), clock, delivery=delivery)
     rounds = RoundMetrics(observed.meter)
     background = [
-        Worker(evaluated, observed.tracer, clock, uuid4, rounds).run,
-        Notifier(database, delivery, clock, uuid4).run,
+        worker.Worker(evaluated, observed.tracer, clock, uuid4, rounds).run,
+        notifier.Notifier(told, delivery, clock, uuid4).run,
         Prober(database, settings.probed(), clock).run,
         Retention(database, clock).run,
     ]
@@ -72,6 +74,7 @@ async def main() -> None:
         )
     finally:
         await evaluated.close()
+        await told.close()
 
 
 if __name__ == "__main__":

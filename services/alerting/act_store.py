@@ -1,36 +1,20 @@
-"""SQL of what people did about alerts, and of the alerts that they do it to."""
+"""SQL of what people did about alerts, and of the requests that were answered."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting.acts import Act, Answered, Done
-from services.alerting.lifecycle import Alert
-from services.alerting.log_store import alert_of
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import act, act_request, alert
+from services.storage.schema import act, act_request
 
-_ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _DONE = (act.c.alert_id, act.c.kind, act.c.author, act.c.comment, act.c.at, act.c.revision)
-
-
-async def get_alert(conn: AsyncConnection, alert_id: UUID) -> Alert | None:
-    """Return an alert, or None when there is none."""
-    row = (await conn.execute(_one(alert_id))).mappings().one_or_none()
-    return None if row is None else alert_of(row)
-
-
-async def lock_alert(conn: AsyncConnection, alert_id: UUID) -> Alert | None:
-    """Lock an alert and return it, or None when there is none. Whoever else changes it waits."""
-    row = (await conn.execute(_one(alert_id).with_for_update())).mappings().one_or_none()
-    return None if row is None else alert_of(row)
 
 
 async def get_answered(conn: AsyncConnection, request_key: str) -> Answered | None:
@@ -67,7 +51,3 @@ async def list_done(conn: AsyncConnection, alert_id: UUID, limit: int) -> list[D
     found = select(*_DONE).where(act.c.tenant_id == THIS_TENANT, act.c.alert_id == alert_id)
     rows = (await conn.execute(found.order_by(act.c.revision.desc()).limit(limit))).all()
     return [Done(*row) for row in reversed(rows)]
-
-
-def _one(alert_id: UUID) -> Select[Any]:
-    return select(*_ALERT).where(alert.c.tenant_id == THIS_TENANT, alert.c.alert_id == alert_id)

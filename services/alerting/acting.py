@@ -8,10 +8,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import act_store, acts, rule_store
+from services.alerting import act_store, acts, alert_store, rule_store
 from services.alerting.acts import Act
+from services.alerting.alerts import Alert
 from services.alerting.evaluation import append
-from services.alerting.lifecycle import Alert, Change, Waiting
+from services.alerting.lifecycle import Change, Waiting
 from services.alerting.suppressing import suppress, take_turn
 from services.runtime.errors import Aborted, FailedPrecondition, FieldViolation, InvalidArgument, NotFound, invalid_field
 
@@ -25,7 +26,7 @@ async def perform(conn: AsyncConnection, act: Act, now: datetime, new_id: Callab
     """
     if act.is_end:
         await take_turn(conn, now)
-    alert = found(await act_store.lock_alert(conn, act.alert_id))
+    alert = found(await alert_store.lock_alert(conn, act.alert_id))
     if await _is_repeat(conn, act):
         return alert
     _check(act, alert)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
+from services.alerting.alerts import Alert, AlertState, EventKind
+from services.alerting.lifecycle import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from services.alerting.alerts import EventKind
 from services.alerting.filters import AlertFilter
-from services.alerting.lifecycle import EventKind
 from services.alerting.log import Bookmark, BookmarkReason, Created, Entry, Head, Message, Position, Told
 from services.alerting.log_reader import Opening
 from services.alerting.renditions import Renditions

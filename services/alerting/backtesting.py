@@ -10,11 +10,12 @@ from decimal import Decimal
 from itertools import chain
 from uuid import UUID
 
+from services.alerting.alerts import Alert, EventKind
 from services.alerting.backtest_pieces import Piece, is_in, moved, together
 from services.alerting.backtest_plan import Plan
 from services.alerting.conditions import Absence, Target
 from services.alerting.history import History
-from services.alerting.lifecycle import Alert, EventKind, Finding, Past, Waiting, decide, withdrawn
+from services.alerting.lifecycle import Finding, Past, Waiting, decide, withdrawn
 from services.alerting.measures import PLATFORMS
 from services.alerting.presence import is_counted, is_missed, known_since
 from services.alerting.readings import Span, read

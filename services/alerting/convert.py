@@ -12,8 +12,8 @@ from rapport.alerting.v1 import alert_pb2, alerting_service_pb2
 from rapport.metrics.v1 import agent_pb2
 
 from services.alerting import wording
+from services.alerting.alerts import Alert
 from services.alerting.filters import AlertFilter
-from services.alerting.lifecycle import Alert
 from services.alerting.log import Bookmark, Created, Message, Told
 from services.alerting.matchers import Matcher
 from services.alerting.rules import SubjectKind

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import erase_store, naming_store, store, wording_store
+from services.alerting import alert_store, erase_store, naming_store, wording_store
 from services.alerting.evaluation import append
 from services.alerting.lifecycle import Change, withdrawn
 from services.alerting.renaming import Erasure
@@ -34,7 +34,7 @@ async def erase(conn: AsyncConnection, now: datetime, new_id: Callable[[], UUID]
     locked = await erase_store.lock_free_alerts(conn, traces)
     erased = traces.keys() - await erase_store.list_others(conn, traces, locked)
     subjects = {Subject(SubjectKind.CUSTOMER, customer): traces[customer] for customer in erased}
-    opened = await store.lock_open_alerts(conn, subjects)
+    opened = await alert_store.lock_open_alerts(conn, subjects)
     ended = await append(conn, [withdrawn(alert, now) for alert in opened.values()], subjects, now, new_id)
     ends = await erase_store.get_last_ends(conn, erased)
     await _take_out(conn, [c for c in traces if c in erased and (c not in ends or ends[c] <= now - GRACE)], new_id)

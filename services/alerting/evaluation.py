@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import fact_store, rule_store, store
+from services.alerting import alert_store, fact_store, log_store, rule_store
+from services.alerting.alerts import Alert, Fingerprint
 from services.alerting.bell import BELL
-from services.alerting.lifecycle import Alert, Change, Finding, Fingerprint, Past, Waiting, decide, withdrawn
+from services.alerting.lifecycle import Change, Finding, Past, Waiting, decide, withdrawn
 from services.alerting.measuring import Question, measure
 from services.alerting.presence import is_missed, union_of
 from services.alerting.rounds import Round
@@ -27,12 +28,12 @@ async def evaluate(conn: AsyncConnection, looked_at: Round, now: datetime, new_i
     Locks open alerts first and the log's counter last. The number of statements depends neither on the number of subjects nor
     on that of rules. What is open, or waits, of rules and subjects that do not go together any more, ends.
     """
-    opened = await store.lock_open_alerts(conn, looked_at.subjects)
+    opened = await alert_store.lock_open_alerts(conn, looked_at.subjects)
     waiting = await rule_store.list_waiting(conn, looked_at.subjects)
     rules = await rule_store.list_rules(conn)
     findings, gone = await _find(conn, looked_at, rules, _GoingOn(opened, waiting), now)
     beginning = [finding.fingerprint for finding in findings if finding.fires(now)]
-    past = await store.count_episodes(conn, beginning, now) if beginning else {}
+    past = await alert_store.count_episodes(conn, beginning, now) if beginning else {}
     decided = [(each, decide(each, now, past.get(each.fingerprint, Past()), new_id)) for each in findings]
     remembered = {each.fingerprint: made.waiting for each, made in decided if made.waiting != each.waiting}
     gone |= _without_rule(rules, [*opened, *waiting])
@@ -56,10 +57,10 @@ async def append(
     """
     if not changes:
         return []
-    first = await store.advance_log(conn, len(changes), epoch=str(new_id()))
+    first = await log_store.advance(conn, len(changes), epoch=str(new_id()))
     numbered = [change.numbered(revision) for revision, change in enumerate(changes, first)]
-    await store.save_alerts(conn, [change.after for change in numbered])
-    await store.append_log(conn, numbered, traces, now)
+    await alert_store.save_alerts(conn, [change.after for change in numbered])
+    await log_store.append(conn, numbered, traces, now)
     BELL.ring_after(conn)
     return numbered
 

@@ -18,7 +18,6 @@ from services.alerting.outages import Seen, Told
 from services.alerting.reading_store import Found, among, periods
 from services.alerting.readings import Span, Sums
 from services.alerting.telling.attempts import TRIED_FOR, State
-from services.alerting.telling.notices import CHANNEL_CHANGED, CHANNEL_DELETED, HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from services.alerting.uptime import HealthState
 from services.runtime.tenancy import THIS_TENANT
 from services.storage.schema import (
@@ -43,8 +42,6 @@ _GRADED_DAYS, _GRADE_HOLDS = 30, timedelta(days=2)
 _GRADES = {"A+": 7, "A": 6, "B+": 5, "B": 4, "C+": 3, "C": 2, "D": 1}
 #: ingest.event's kind of a report of a service's health, and scoring's number of those that say it is down.
 _HEALTH, _DOWNS = 22, 72
-#: Why notifications are given up that nobody misses: newer ones tell the same, or somebody saw to it that they are not sent.
-_NOT_MISSED = (SUPERSEDED, HELD, NEVER_BEGUN, CHANNEL_DELETED, CHANNEL_CHANGED)
 #: How long after it was made a notification may be given up: twice as long as it is tried, for nobody may be there to try it.
 _TRIED_FOR = 2 * TRIED_FOR
 #: The measures of notifications that failed.
@@ -105,15 +102,15 @@ async def read_grades(conn: AsyncConnection, today: date, ids: Collection[str] |
 
 
 async def count_failed(conn: AsyncConnection, spans: Sequence[Span]) -> Found:
-    """Return how many of the tenant's notifications were given up in each span: when, and why, their last attempts tell.
+    """Return how many of the tenant's notifications failed in each span: when, their last attempts tell.
 
-    Not counted are tests, what nobody misses, be it that it was over before it was ever tried, and what tells of an alert about
-    failed notifications: it goes where the others failed, and would keep its own alert going.
+    Not counted are tests, and what tells of an alert about failed notifications: it goes where the others failed, and would
+    keep its own alert going.
     """
     n, a, told, r, span = notification.c, attempt.c, alert.c, rule.c, periods(spans)
     since = min(each.since for each in spans) - _TRIED_FOR
     last = (
-        select(a.at, a.error, a.number)
+        select(a.at)
         .where(a.tenant_id == n.tenant_id, a.notification_id == n.notification_id)
         .order_by(a.number.desc())
         .limit(1)
@@ -126,9 +123,8 @@ async def count_failed(conn: AsyncConnection, spans: Sequence[Span]) -> Found:
     )
     failed = (n.tenant_id == THIS_TENANT, n.state == int(State.FAILED), n.created_at >= since, n.route_id != "")
     within = (last.c.at >= span.c.since, last.c.at < span.c.until)
-    missed = last.c.error.not_in(_NOT_MISSED) & ((last.c.error != OVER) | (last.c.number > 1))
     query = select(span.c.place, func.count()).select_from(notification.join(last, true()).join(span, true()))
-    query = query.where(*failed, *within, missed, ~of_failed.exists()).group_by(span.c.place)
+    query = query.where(*failed, *within, ~of_failed.exists()).group_by(span.c.place)
     found: Found = [{} for _ in spans]
     for place, count in await conn.execute(query):
         found[place - 1][""] = _value(count, count)

@@ -7,7 +7,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any
 
-from services.alerting.lifecycle import Alert, Change, EventKind
+from services.alerting.alerts import Alert, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.matchers import Matcher, satisfies
 from services.alerting.rules import SubjectKind
 

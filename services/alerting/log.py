@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert, Change
+from services.alerting.alerts import Alert
+from services.alerting.lifecycle import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import log_store
+from services.alerting import alert_store, log_store
+from services.alerting.alerts import Alert
 from services.alerting.filters import AlertFilter
-from services.alerting.lifecycle import Alert
 from services.alerting.log import Entry, Head
 from services.alerting.shared_reads import SharedReads
 from services.runtime.database import Database
@@ -66,7 +66,7 @@ class LogReader:
     async def _look(self, tenant_id: str, wanted: AlertFilter) -> Opening | None:
         async with self._database.snapshot(tenant_id) as conn:
             head = await log_store.get_head(conn)
-            alerts = await log_store.list_open_alerts(conn, wanted)
+            alerts = await alert_store.list_open_alerts(conn, wanted)
         return None if head is None else Opening(head, tuple(alerts))
 
     async def _begin_log(self, conn: AsyncConnection) -> None:

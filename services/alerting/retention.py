@@ -1,4 +1,4 @@
-"""Keeps the log of alerts, silences that are over, answered requests and probes from growing for ever."""
+"""Keeps the log of alerts, silences that are over, answered requests, notifications and probes from growing for ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.alerting import act_store, log_store, probe_store, silence_store, store
+from services.alerting.telling import group_store, notification_store
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
@@ -22,6 +23,8 @@ PROBES_KEPT = timedelta(days=35)
 SILENCES_KEPT = timedelta(days=35)
 #: For how long a request about an alert is known again. What it did is kept as long as the alert.
 REQUESTS_KEPT = timedelta(days=35)
+#: How long notifications that are done are kept.
+NOTIFICATIONS_KEPT = timedelta(days=30)
 #: Rows of one table that one transaction deletes.
 BATCH = 5000
 
@@ -65,14 +68,14 @@ class Retention:
         """
         async with self._database.probe() as conn:
             await probe_store.delete_probes(conn, self._clock() - PROBES_KEPT)
-            tenants = await store.list_evaluated_tenants(conn)
-        for tenant in tenants:
+            tenants = {*await store.list_evaluated_tenants(conn), *await group_store.list_tenants(conn)}
+        for tenant in sorted(tenants):
             await self._visit(tenant)
 
     async def _visit(self, tenant: str) -> None:
         """Delete what is old of a tenant. What goes wrong is noted, unless it is that the database is away."""
         try:
-            for delete_batch in (self._delete_entries, self._delete_silences, self._delete_requests):
+            for delete_batch in (self._delete_entries, self._delete_silences, self._delete_requests, self._delete_notifications):
                 while await delete_batch(tenant):
                     pass
         except Exception as exc:
@@ -95,3 +98,10 @@ class Retention:
     async def _delete_requests(self, tenant: str) -> bool:
         async with self._database.transaction(tenant) as conn:
             return await act_store.delete_answered(conn, self._clock() - REQUESTS_KEPT, BATCH) == BATCH
+
+    async def _delete_notifications(self, tenant: str) -> bool:
+        async with self._database.transaction(tenant) as conn:
+            old = await notification_store.take_old(conn, self._clock() - NOTIFICATIONS_KEPT, BATCH)
+            await notification_store.delete_attempts(conn, old)
+            await notification_store.delete_notifications(conn, old)
+            return len(old) == BATCH

@@ -10,7 +10,8 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.lifecycle import Fingerprint, Waiting
+from services.alerting.alerts import Fingerprint
+from services.alerting.lifecycle import Waiting
 from services.alerting.rule_json import from_json, to_json
 from services.alerting.rule_versions import RuleVersion, Standing
 from services.alerting.rules import Rule, Subject
@@ -95,12 +96,6 @@ def _key(fingerprint: Fingerprint) -> dict[str, Any]:
 
 def _fingerprint(row: Any) -> Fingerprint:
     return Fingerprint(row.rule_id, Subject(row.subject_kind, row.subject_id))
-
-
-async def begin_change(conn: AsyncConnection, now: datetime) -> None:
-    """Keep others from changing the tenant's rules until the transaction ends, and have all of them evaluated after it."""
-    lease = insert(evaluation).values(tenant_id=current_tenant(), evaluated_at=now)
-    await conn.execute(lease.on_conflict_do_update(index_elements=["tenant_id"], set_={"swept_at": None}))
 
 
 async def get_given(conn: AsyncConnection) -> int:

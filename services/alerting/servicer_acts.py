@@ -7,9 +7,9 @@ from uuid import UUID
 
 from rapport.alerting.v1 import act_pb2, alert_pb2
 
-from services.alerting import act_store, acting, convert, convert_acts
+from services.alerting import act_store, acting, alert_store, convert, convert_acts
+from services.alerting.alerts import EventKind
 from services.alerting.calls import Calls
-from services.alerting.lifecycle import EventKind
 
 #: Acts that are told of one alert.
 _MOST_ACTS = 1000
@@ -21,7 +21,7 @@ class ActCalls(Calls):
     async def GetAlert(self, request: act_pb2.GetAlertRequest, context: Any) -> act_pb2.GetAlertResponse:
         alert_id = UUID(request.alert_id)
         async with self._database.snapshot() as conn:
-            alert = acting.found(await act_store.get_alert(conn, alert_id))
+            alert = acting.found(await alert_store.get_alert(conn, alert_id))
             done = await act_store.list_done(conn, alert_id, _MOST_ACTS)
         return act_pb2.GetAlertResponse(alert=convert.alert_to_proto(alert), acts=map(convert_acts.done_to_proto, done))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
-from services.alerting import convert, log_store, pages, probe_store, sse
+from services.alerting import alert_store, convert, pages, probe_store, sse
 from services.alerting.calls import Calls
 from services.alerting.streams import FromNow, FromSnapshot, FromToken, Start
 from services.runtime.errors import FieldViolation, InvalidArgument
@@ -28,7 +28,7 @@ class AlertCalls(Calls):
         bound_to = (current_tenant(), wanted.fingerprint())
         before = pages.read(self._pages, request.page_token, bound_to)
         async with self._database.transaction() as conn:
-            found = await log_store.list_alerts(conn, wanted, before, size + 1)
+            found = await alert_store.list_alerts(conn, wanted, before, size + 1)
         token = pages.token(self._pages, found[size - 1].position, bound_to) if len(found) > size else ""
         return pb.ListAlertsResponse(alerts=[convert.alert_to_proto(a) for a in found[:size]], next_page_token=token)
 

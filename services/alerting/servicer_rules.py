@@ -9,7 +9,7 @@ from typing import Any
 from rapport.alerting.v1 import rule_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import convert_rule, rule_checks, rule_store
+from services.alerting import convert_rule, rule_checks, rule_store, store
 from services.alerting.calls import Calls
 from services.alerting.defaults import DEFAULT_RULES, defaults_after
 from services.alerting.measures import MEASURES
@@ -68,6 +68,6 @@ class RuleCalls(Calls):
 
 async def _begin_change(conn: AsyncConnection, now: datetime) -> None:
     """Keep others from changing the tenant's rules, which the defaults are among from now on."""
-    await rule_store.begin_change(conn, now)
+    await store.sweep_again(conn, now)
     given = await rule_store.take_defaults(conn, len(DEFAULT_RULES))
     await rule_store.install_rules(conn, defaults_after(given), now)

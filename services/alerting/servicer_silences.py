@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rapport.alerting.v1 import act_pb2
 
-from services.alerting import convert_acts, log_store, silence_store, silencing
+from services.alerting import alert_store, convert_acts, silence_store, silencing
 from services.alerting.calls import Calls
 from services.alerting.filters import AlertFilter
 from services.alerting.silences import id_of
@@ -26,7 +26,7 @@ class SilenceCalls(Calls):
         asked = convert_acts.silence_from_proto(request.silence, UUID(given) if given else new_id, now)
         async with self._database.transaction() as conn:
             silence = await silencing.put(conn, asked, now, self._new_id, is_new=not given)
-            concerned = await log_store.list_open_alerts(conn, AlertFilter(matchers=silence.matchers))
+            concerned = await alert_store.list_open_alerts(conn, AlertFilter(matchers=silence.matchers))
         return act_pb2.PutSilenceResponse(silence=convert_acts.silence_to_proto(silence), open_alerts=len(concerned))
 
     async def EndSilence(self, request: act_pb2.EndSilenceRequest, context: Any) -> act_pb2.EndSilenceResponse:

@@ -46,7 +46,7 @@ class Silence:
         return self if self.is_over(now) else replace(self, start_at=min(self.start_at, now), end_at=now)
 
     def is_repeated_by(self, other: Silence) -> bool:
-        """Tell whether a silence of the same id is asked for by the request that made this one, whatever became of it since."""
+        """Tell whether a silence of the same id is asked for by the request that made this one, whenever this one ends by now."""
         return (self.matchers, self.author, self.comment) == (other.matchers, other.author, other.comment)
 
     def put_over(self, stored: Silence) -> Silence:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message as Proto
 from google.rpc import error_details_pb2
 
 from services.alerting import convert
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from services.alerting.log import Bookmark, BookmarkReason, Created, Message, Told
 from services.runtime.failures import as_service_error
 from services.runtime.interceptors import status_of

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import rule_store, silence_store, store
+from services.alerting import alert_store, rule_store, silence_store, store
+from services.alerting.alerts import Alert, EventKind
 from services.alerting.evaluation import append
-from services.alerting.lifecycle import Alert, Change, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.suppression import held_back
 
 #: How far the clocks of those who put silences and of those who heed them may be apart: what begins or ends so soon has done so.
@@ -23,7 +24,7 @@ BATCH = 1000
 async def take_turn(conn: AsyncConnection, now: datetime) -> None:
     """Take the tenant's lease: who evaluates has finished before, or begins after. Comes before any lock of an alert."""
     await store.register_tenant(conn, now)
-    await silence_store.wait_for_lease(conn)
+    await store.wait_for_lease(conn)
 
 
 async def suppress(
@@ -43,9 +44,9 @@ async def suppress(
     silences = await silence_store.list_applying(conn, now + CLOCKS)
     inhibits = {rule.rule_id: rule.inhibits for rule in await rule_store.list_rules(conn) if rule.inhibits}
     if lately is None or _touches_others(lately, inhibits):
-        alerts = await silence_store.list_open(conn, inhibits, is_silent=bool(silences))
+        alerts = await alert_store.list_holdable(conn, inhibits, is_silent=bool(silences))
     else:
-        alerts = await silence_store.list_open_among(conn, inhibits, {change.after.alert_id for change in lately})
+        alerts = await alert_store.list_open_among(conn, inhibits, {change.after.alert_id for change in lately})
     held = held_back(alerts, silences, inhibits)
     moved = [alert.alert_id for alert in alerts if held[alert.alert_id].change_of(alert) is not None]
     if not moved:
@@ -56,9 +57,9 @@ async def suppress(
 
 
 async def _lock(conn: AsyncConnection, moved: list[UUID]) -> list[Alert]:
-    locked = await silence_store.lock_free(conn, moved[:BATCH])
+    locked = await alert_store.lock_free(conn, moved[:BATCH])
     if len(locked) < len(moved):
-        await silence_store.look_again(conn)
+        await store.look_again(conn)
     return locked
 
 

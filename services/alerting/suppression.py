@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert, Change, EventKind
+from services.alerting.alerts import Alert, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.matchers import Matcher, satisfies
 from services.alerting.silences import Silence
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.conditions import CONDITIONS, Absence, Anomaly, BurnRate, Change, Target
 from services.alerting.details import Details
-from services.alerting.lifecycle import Alert, AlertState
 from services.alerting.measures import MEASURES, Kept, Measure
 from services.alerting.rules import Comparison
 

@@ -17,10 +17,11 @@ from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import metrics_store, rule_store, store
+from services.alerting.alerts import EventKind
 from services.alerting.defaults import DEFAULT_RULES, defaults_after
 from services.alerting.erasing import erase
 from services.alerting.evaluation import evaluate
-from services.alerting.lifecycle import Change, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.metrics import Figures, RoundMetrics
 from services.alerting.rounds import DUE_EVERY, round_at
 from services.alerting.rules import Subject

@@ -59,10 +59,10 @@ def stop_on_signal(*, with_parent: bool = False) -> asyncio.Event:
 async def keep_running(work: Background, stop: asyncio.Event) -> None:
     """Run `work(stop)` until `stop` is set; whenever it ends before, log it and begin again after a growing pause.
 
-    The pause begins anew at half a second once the work has lasted longer than the longest pause, 30 seconds.
+    The pause begins at half a second, and anew there once the work has lasted longer than the longest pause, 30 seconds.
     """
     clock = asyncio.get_running_loop().time
-    pause = _FIRST_PAUSE_S
+    pause = 0.0
     while not stop.is_set():
         began = clock()
         try:
@@ -72,7 +72,8 @@ async def keep_running(work: Background, stop: asyncio.Event) -> None:
         else:
             if not stop.is_set():
                 _log.error("background work ended early", extra={"fields": {"work": _name(work)}})
-        pause = _FIRST_PAUSE_S if clock() - began > _LONGEST_PAUSE_S else min(pause * 2, _LONGEST_PAUSE_S)
+        is_anew = not pause or clock() - began > _LONGEST_PAUSE_S
+        pause = _FIRST_PAUSE_S if is_anew else min(pause * 2, _LONGEST_PAUSE_S)
         await wait(stop, pause)
 
 

@@ -165,7 +165,7 @@ class Reader:
     def __init__(self, call: Any) -> None:
         self._call = call
 
-    async def next(self, timeout_s: float = 5) -> pb.WatchAlertsResponse:
+    async def next(self, timeout_s: float = 20) -> pb.WatchAlertsResponse:
         async with asyncio.timeout(timeout_s):
             answer = await self._call.read()
         assert answer is not grpc.aio.EOF, f"the stream ended: {await self._call.code()}"
@@ -198,7 +198,7 @@ class Reader:
     async def failure(self) -> tuple[str, str, dict[str, str]]:
         """Read to the end, which must be a failure, and return its status, reason and metadata."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while await self._call.read() is not grpc.aio.EOF:
                     pass
                 raise AssertionError("the stream ended without a failure")
@@ -222,15 +222,6 @@ def failure_of(error: grpc.aio.AioRpcError) -> tuple[str, str, dict[str, str]]:
     assert status is not None
     assert any(detail.Unpack(info) for detail in status.details)
     return error.code().name, info.reason, dict(info.metadata)
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], attempts: int = 500) -> None:
-    """Wait until something holds, for about five seconds."""
-    for _ in range(attempts):
-        if await holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never held")
 
 
 def said_by_us(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, object]]:

@@ -16,8 +16,9 @@ from google.protobuf import json_format
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 from rapport.alerting.v1 import notification_pb2 as npb
 
+from services.alerting.alerts import Alert, AlertState, EventKind
 from services.alerting.evaluation import append
-from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.rules import AlertType, Severity, SubjectKind
 from services.alerting.servicer_channels import ChannelCalls
 from services.alerting.telling.delivery import Delivery, Receivers
@@ -216,14 +217,6 @@ class TellingHouse(House):
         return await self.facts.rows(
             "SELECT notification_id::text, channel_id, state, next_at FROM alerting.notification ORDER BY created_at, next_at"
         )
-
-    async def given_up(self) -> list[str]:
-        """Why notifications were given up: the last attempts of those that failed."""
-        rows = await self.facts.rows(
-            "SELECT DISTINCT ON (notification_id) error FROM alerting.notification JOIN alerting.attempt USING (notification_id)"
-            " WHERE state = 3 AND next_at IS NULL ORDER BY notification_id, number DESC"
-        )
-        return sorted(error for (error,) in rows)
 
     async def attempts(self) -> list[tuple[Any, ...]]:
         return await self.facts.rows("SELECT notification_id::text, number, status, error FROM alerting.attempt ORDER BY 1, 2")

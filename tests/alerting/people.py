@@ -19,7 +19,7 @@ from rapport.alerting.v1 import act_pb2, alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from services.alerting import act_store
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.matchers import Matcher
 from services.alerting.rounds import DUE_EVERY
 from services.alerting.rule_json import to_json

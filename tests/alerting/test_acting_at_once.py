@@ -10,9 +10,10 @@ import pytest
 from rapport.alerting.v1 import act_pb2, alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
-from services.alerting import act_store, store
-from tests.alerting.house import House, Reader, eventually
+from services.alerting import act_store, alert_store
+from tests.alerting.house import House, Reader
 from tests.alerting.people import ack, asked, hold_acts, note, objections_to, open_alert, refused, resolve, unack
+from tests.until import until
 
 ACKNOWLEDGED, UNACKNOWLEDGED = alert_pb2.ALERT_EVENT_KIND_ACKNOWLEDGED, alert_pb2.ALERT_EVENT_KIND_UNACKNOWLEDGED
 RESOLVED, NOTED = alert_pb2.ALERT_EVENT_KIND_RESOLVED, alert_pb2.ALERT_EVENT_KIND_NOTED
@@ -81,7 +82,7 @@ async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(
     alert_id = await open_alert(house)
     await house.facts.conversation("of c", house.clock(), customer="c", score=5)
     locked, go_on = asyncio.Event(), asyncio.Event()
-    lock_open_alerts = store.lock_open_alerts
+    lock_open_alerts = alert_store.lock_open_alerts
 
     async def lock_and_wait(*args: Any) -> Any:
         found = await lock_open_alerts(*args)
@@ -89,12 +90,12 @@ async def test_who_acts_while_the_rule_ends_the_alert_is_told_that_it_is_over(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr(store, "lock_open_alerts", lock_and_wait)
+    monkeypatch.setattr(alert_store, "lock_open_alerts", lock_and_wait)
     async with house.stub() as stub:
         evaluating = asyncio.create_task(house.worker.go_round())
         await locked.wait()
         call = getattr(stub, method)(request_of(alert_id))
-        await eventually(lambda: somebody_waits(house))
+        await until(lambda: somebody_waits(house))
         go_on.set()
         assert await refused(call) == ("FAILED_PRECONDITION", "ALERT_RESOLVED")
         await evaluating
@@ -146,7 +147,7 @@ async def test_acts_and_evaluations_at_once_leave_one_story(house: House):
     assert await objections_to(house, seen) == {}
     rows = await house.facts.rows("SELECT before, after FROM alerting.alert_log ORDER BY revision")
     assert all(before == after for (_, after), (before, _) in pairwise(rows))
-    await eventually(lambda: is_stored(house, rows[-1][1]))
+    await until(lambda: is_stored(house, rows[-1][1]))
 
 
 async def is_stored(house: House, last: dict[str, Any]) -> bool:

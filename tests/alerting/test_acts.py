@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.alerting.acts import Act, Answered, apply
-from services.alerting.lifecycle import Alert, AlertState, EventKind
+from services.alerting.alerts import Alert, AlertState, EventKind
 from tests.alerting.people import START, alert
 
 NOW = START + timedelta(hours=3)

@@ -9,8 +9,9 @@ from rapport.alerting.v1 import alerting_service_pb2 as pb
 from services.alerting import erase_store
 from services.alerting.erase_store import ERASED
 from services.alerting.erasing import GRACE
-from tests.alerting.house import House, Reader, eventually
+from tests.alerting.house import House, Reader
 from tests.ingest.erasures import find
+from tests.until import until
 
 PERSON = "person-4711"
 EVERYTHING = pb.WatchAlertsRequest()
@@ -111,4 +112,4 @@ async def test_an_erasure_waits_for_an_alert_that_has_just_ended(house: House):
         await house.worker.go_round()
         return find(house.url, PERSON) == {}
 
-    await eventually(is_gone)
+    await until(is_gone)

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.alerting.alert_json import from_json, to_json, values_of
+from services.alerting.alerts import Alert
 from services.alerting.details import Details
-from services.alerting.lifecycle import Alert
-from services.alerting.log_store import from_json, to_json, values_of
 
 NOW = datetime(2026, 5, 4, 12, 7, 30, 123456, tzinfo=UTC)
 ALERT = Alert(

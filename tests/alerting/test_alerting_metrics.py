@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,15 +18,17 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from services.alerting import store
+from services.alerting import log_store
 from services.alerting.metrics import Gauges, MeasuredDelivery, RoundMetrics
 from services.alerting.rules import Severity, SubjectKind
 from services.alerting.telling.delivery import Receivers
 from services.alerting.worker import Worker
 from services.runtime.database import Database
-from tests.alerting.house import TRACER, House, eventually, running, said_by_us
+from tests.alerting.house import TRACER, House, running, said_by_us
 from tests.alerting.measured import Measured, rule
 from tests.alerting.notifying import TellingHouse, receiving
+from tests.ports import free_port
+from tests.until import until
 
 _ROOT = Path(__file__).parents[2]
 SECOND = timedelta(seconds=1)
@@ -101,7 +102,7 @@ async def test_rounds_are_measured_by_why_they_are_made_and_how_they_end(house: 
 
     await house.facts.conversation("e", house.clock(), score=1)
     with monkeypatch.context() as broken:
-        broken.setattr(store, "append_log", fails)
+        broken.setattr(log_store, "append", fails)
         await one.work()
     assert one.told()["round.duration"]["failed"] == 1
 
@@ -166,11 +167,8 @@ async def test_a_database_that_is_away_is_waited_for(house: House, caplog: pytes
     nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing", "rapport_alerting")
     meter = MeterProvider(shutdown_on_exit=False).get_meter("tests")
 
-    async def is_said() -> bool:
-        return bool(said_by_us(caplog))
-
     async with running(Gauges(nowhere, house.clock, meter, RoundMetrics(meter)).run):
-        await eventually(is_said)
+        await until(lambda: bool(said_by_us(caplog)))
     assert said_by_us(caplog) == [("WARNING", "figures of alerting wait for the database", None)]
     await nowhere.close()
 
@@ -178,9 +176,7 @@ async def test_a_database_that_is_away_is_waited_for(house: House, caplog: pytes
 @asynccontextmanager
 async def alerting_process(url: str) -> AsyncIterator[str]:
     """Run the alerting service over a database; yield where its metrics are once it is ready."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{_ROOT}:{_ROOT / 'gen'}",

@@ -16,9 +16,12 @@ from tests.alerting.house import House
 from tests.alerting.rules import rule
 
 
-async def most_at_once(house: House, monkeypatch) -> int:
-    """Cancel a backtest that is at work, ask for another one at once, and return how many were at work together."""
-    begun, at_work, most = threading.Event(), 0, 0
+async def most_at_once(house: House, monkeypatch, stays_s: float) -> int:
+    """Cancel a backtest that is at work, ask for another one at once, and return how many were at work together.
+
+    The cancelled one stays at work for `stays_s` seconds, or until the other one begins.
+    """
+    begun, other_begun, at_work, most = threading.Event(), threading.Event(), 0, 0
 
     def tried(*told):
         nonlocal at_work, most
@@ -29,7 +32,10 @@ async def most_at_once(house: House, monkeypatch) -> int:
         while is_first and not told[-1]():
             time.sleep(0.01)
         # It has not ended yet.
-        time.sleep(0.3)
+        if is_first:
+            other_begun.wait(stays_s)
+        else:
+            other_begun.set()
         at_work -= 1
         return backtesting.try_on(*told)
 
@@ -37,14 +43,14 @@ async def most_at_once(house: House, monkeypatch) -> int:
     async with house.stub() as stub:
         asked = pb.BacktestRuleRequest(rule=rule())
         first = stub.BacktestRule(asked)
-        assert await asyncio.to_thread(begun.wait, 5)
+        assert await asyncio.to_thread(begun.wait, 30)
         first.cancel()
         await stub.BacktestRule(asked)
     return most
 
 
 async def test_who_cancels_keeps_the_turn_until_the_work_has_ended(house: House, monkeypatch):
-    assert await most_at_once(house, monkeypatch) == 1
+    assert await most_at_once(house, monkeypatch, stays_s=0.3) == 1
 
 
 async def test_control_a_turn_that_is_given_back_too_soon_is_noticed(house: House, monkeypatch):
@@ -56,7 +62,7 @@ async def test_control_a_turn_that_is_given_back_too_soon_is_noticed(house: Hous
             given_up.set()
 
     monkeypatch.setattr(servicer_backtests, "in_thread", let_go)
-    assert await most_at_once(house, monkeypatch) == 2
+    assert await most_at_once(house, monkeypatch, stays_s=20) == 2
 
 
 async def test_what_is_given_up_is_not_made(house: House):

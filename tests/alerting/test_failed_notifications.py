@@ -13,15 +13,7 @@ from rapport.alerting.v1 import notification_pb2 as npb
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.rounds import DUE_EVERY, Round
 from services.alerting.rules import Subject, SubjectKind
-from services.alerting.telling.notices import (
-    CHANNEL_CHANGED,
-    CHANNEL_DELETED,
-    HELD,
-    NEVER_BEGUN,
-    OVER,
-    SUPERSEDED,
-    TOO_MANY_WAIT,
-)
+from services.alerting.telling.attempts import State
 from tests.alerting.house import TENANT
 from tests.alerting.measured import Measured, rule
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving
@@ -69,19 +61,19 @@ async def own(house: TellingHouse) -> list[tuple[Any, ...]]:
 
 
 async def fail(
-    house: TellingHouse, made_at: datetime, given_up_at: datetime, error: str = "no", *, tenant: str = TENANT, tries: int = 2
+    house: TellingHouse, made_at: datetime, given_up_at: datetime, *, tenant: str = TENANT, state: State = State.FAILED
 ) -> None:
-    """Let a notification of no alert have been given up."""
+    """Let a notification of no alert have been given up after two attempts."""
     measured = Measured(house.url, tenant)
-    keys = f"'{tenant}', md5('{made_at} {error}')::uuid"
+    keys = f"'{tenant}', md5('{made_at}')::uuid"
     made = "notification_id, channel_id, route_id, names, alert_ids, payload, state, created_at"
     await measured.execute(
-        f"INSERT INTO alerting.notification (tenant_id, {made}) VALUES ({keys}, 'hook', 'r', '{{}}', '{{}}', '{{}}', 3, %s)",
-        [(made_at,)],
+        f"INSERT INTO alerting.notification (tenant_id, {made}) VALUES ({keys}, 'hook', 'r', '{{}}', '{{}}', '{{}}', %s, %s)",
+        [(int(state), made_at)],
     )
     tried = "tenant_id, notification_id, number, at, took_ms, error"
-    put = f"INSERT INTO alerting.attempt ({tried}) VALUES ({keys}, %s, %s, 1, %s)"
-    await measured.execute(put, [*((n, made_at, "not yet") for n in range(1, tries)), (tries, given_up_at, error)])
+    put = f"INSERT INTO alerting.attempt ({tried}) VALUES ({keys}, %s, %s, 1, 'no')"
+    await measured.execute(put, [(1, made_at), (2, given_up_at)])
 
 
 async def test_a_page_that_is_refused_is_seen_within_30_seconds(house: TellingHouse):
@@ -135,20 +127,20 @@ async def test_what_was_tried_for_a_day_counts_when_it_was_given_up(house: Telli
     assert await own(house) == [(RESOLVED, 0.0)]
 
 
-@pytest.mark.parametrize(
-    ("error", "tries", "is_missed"),
-    [
-        ("the receiver answered with status 403", 1, True),
-        (TOO_MANY_WAIT, 1, True),
-        (OVER, 2, True),
-        (OVER, 1, False),
-        *((each, 2, False) for each in (SUPERSEDED, HELD, NEVER_BEGUN, CHANNEL_DELETED, CHANNEL_CHANGED)),
-    ],
-)
-async def test_which_are_missed(house: TellingHouse, error: str, tries: int, is_missed: bool):
-    await fail(house, house.clock(), house.clock(), error, tries=tries)
+async def test_what_was_dropped_is_not_missed(house: TellingHouse):
+    await fail(house, house.clock(), house.clock(), state=State.DROPPED)
     await pass_time(house, MINUTE)
-    assert await own(house) == [(FIRING, 1.0)] * is_missed
+    assert await own(house) == []
+
+
+async def test_what_was_over_is_missed_where_it_was_tried_before(house: TellingHouse):
+    async with refusing(house, 500):
+        (alert,) = await house.fire(an_alert())
+        await house.tell()
+        await house.resolve(alert)
+        await house.tell(5 * SECOND)
+        await pass_time(house, MINUTE)
+    assert await own(house) == [(FIRING, 1.0)]
 
 
 async def test_what_waits_for_a_channel_that_is_deleted_is_not_missed(house: TellingHouse):
@@ -158,7 +150,7 @@ async def test_what_waits_for_a_channel_that_is_deleted_is_not_missed(house: Tel
         await house.put_routes()
         await house._call(TENANT, "DeleteChannel", npb.DeleteChannelRequest(channel_id="hook"))
     await pass_time(house, MINUTE)
-    assert [row[2] for row in await house.notifications()] == [3]
+    assert [row[2] for row in await house.notifications()] == [State.DROPPED]
     assert await own(house) == []
 
 
@@ -168,7 +160,7 @@ async def test_tests_and_other_tenants_do_not_count(house: TellingHouse):
     await fail(house, house.clock(), house.clock(), tenant="other")
     with recording() as sent:
         await pass_time(house, MINUTE)
-    assert {one.tenant for one in sent if "alerting.attempt.error" in one.statement} >= {TENANT}
+    assert {one.tenant for one in sent if "alerting.attempt.at" in one.statement} >= {TENANT}
     assert what_is_unbound(sent) == {}
     assert [row[2] for row in await house.notifications()] == [3, 3]
     assert await own(house) == []

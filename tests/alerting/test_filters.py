@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from services.alerting.alerts import Alert, AlertState, EventKind
 from services.alerting.filters import AlertFilter
-from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
+from services.alerting.lifecycle import Change
 
 ALERT = Alert(
     alert_id=UUID(int=1),

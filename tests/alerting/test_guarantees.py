@@ -203,7 +203,7 @@ async def test_a_tenants_stream_and_snapshot_show_no_other_tenants_alerts(house:
     await house.score("mine", 1)
     await house.score("theirs", 1, tenant="other")
     seen = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         opening = await asyncio.create_task(house.reader.open("other", AlertFilter()))
         assert [a.subject_id for a in opening.alerts] == ["theirs"]
         async with house.stub() as stub:

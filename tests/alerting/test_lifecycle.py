@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.alerting.alerts import Alert, AlertState, EventKind
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.details import Details
-from services.alerting.lifecycle import Alert, AlertState, Decision, EventKind, Finding, Past, Waiting, decide, withdrawn
+from services.alerting.lifecycle import Decision, Finding, Past, Waiting, decide, withdrawn
 from services.alerting.rules import NoData, Reading, Rule, Subject, SubjectKind
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

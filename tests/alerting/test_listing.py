@@ -10,7 +10,7 @@ from rapport.alerting.v1 import alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 from rapport.alerting.v1.rule_pb2 import PutRuleRequest
 
-from services.alerting import log_store
+from services.alerting import alert_store
 from services.alerting.defaults import defaults_after
 from services.alerting.filters import AlertFilter
 from tests.alerting.house import House, failure_of
@@ -85,7 +85,7 @@ async def test_filters(house: House, wanted, found):
 async def test_the_databases_filter_and_the_streams_are_the_same(house: House):
     await three_alerts(house)
     async with house.database.transaction("default") as conn:
-        everything = await log_store.list_alerts(conn, AlertFilter(), None, 100)
+        everything = await alert_store.list_alerts(conn, AlertFilter(), None, 100)
         for field, values in (
             ("types", (1, 3)),
             ("severities", (2, 3)),
@@ -96,7 +96,7 @@ async def test_the_databases_filter_and_the_streams_are_the_same(house: House):
         ):
             for value in values:
                 wanted = AlertFilter(**{field: frozenset({value})})
-                assert await log_store.list_alerts(conn, wanted, None, 100) == [a for a in everything if wanted.matches(a)]
+                assert await alert_store.list_alerts(conn, wanted, None, 100) == [a for a in everything if wanted.matches(a)]
 
 
 async def test_pages_follow_each_other_whatever_fires_or_changes_meanwhile(house: House):

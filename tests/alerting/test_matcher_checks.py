@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.alerting.alerts import Alert
 from services.alerting.defaults import DEFAULT_RULES
-from services.alerting.lifecycle import Alert
 from services.alerting.matcher_checks import WORDS, violations
 from services.alerting.matchers import Matcher
 from services.alerting.rules import AlertType, Severity, SubjectKind

@@ -149,7 +149,7 @@ async def test_an_alert_of_somebody_else_that_mentions_the_customer_is_waited_fo
     async with house.stub() as stub:
         saying = stub.AddAlertNote(act_pb2.AddAlertNoteRequest(alert_id=alert_id, comment="mine", request_id="r"))
         await locked.wait()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await erase(house)
         assert {"alerting.alert", "alerting.rule", "scoring.touched"} <= find(house.url, PERSON).keys()
         go_on.set()
@@ -213,7 +213,7 @@ async def test_what_was_told_about_a_customer_is_about_nobody(database_url: str)
     await house.database.close()
 
 
-async def say_while_erasing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def say_while_erasing(house: House, monkeypatch: pytest.MonkeyPatch, within_s: float = 30) -> None:
     """Let somebody be in the middle of a note about the person's last alert when the person is erased."""
     alert_id = await raise_alert(house)
     await house.facts.conversation("talk", house.clock(), customer=PERSON, score=5)
@@ -224,7 +224,7 @@ async def say_while_erasing(house: House, monkeypatch: pytest.MonkeyPatch) -> No
         saying = stub.AddAlertNote(act_pb2.AddAlertNoteRequest(alert_id=alert_id, comment=SAID, request_id="r"))
         await locked.wait()
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(within_s):
                 await tell(house)
         finally:
             go_on.set()
@@ -246,4 +246,4 @@ async def test_control_an_erasure_that_waits_for_busy_alerts_stands_still(house:
 
     monkeypatch.setattr(erase_store, "list_others", list_none)
     with pytest.raises(TimeoutError):
-        await say_while_erasing(house, monkeypatch)
+        await say_while_erasing(house, monkeypatch, within_s=2)

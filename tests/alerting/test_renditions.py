@@ -11,7 +11,8 @@ from rapport.alerting.v1 import alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 
 from services.alerting import convert, renditions
-from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
+from services.alerting.alerts import Alert, AlertState, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.log import Entry
 from services.alerting.renditions import Renditions
 from tests.alerting.house import House, Reader

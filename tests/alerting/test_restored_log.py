@@ -12,9 +12,10 @@ from rapport.alerting.v1 import alerting_service_pb2 as pb
 from rapport.alerting.v1 import alerting_service_pb2_grpc
 
 from services.alerting import log_store
+from services.alerting.alerts import EventKind
 from services.alerting.audience import Audience
 from services.alerting.filters import AlertFilter
-from services.alerting.lifecycle import Change, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.log import Entry, Position
 from services.alerting.ring import Ring
 from services.alerting.tail import Tail

@@ -14,8 +14,9 @@ from services.alerting import log_store, retention
 from services.alerting.retention import LOG_KEPT, REQUESTS_KEPT, SILENCES_KEPT, Retention, first_kept
 from services.runtime.database import Database
 from services.runtime.tenancy import current_tenant
-from tests.alerting.house import Clock, House, eventually, said_by_us
+from tests.alerting.house import Clock, House, said_by_us
 from tests.alerting.people import ack, note, open_alert, silence_of, unack
+from tests.until import until
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 OLD, YOUNG = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -140,7 +141,7 @@ async def test_a_database_that_is_away_is_waited_for_and_told_of_once(
 
     with caplog.at_level(logging.WARNING):
         working = asyncio.create_task(Retention(away, Clock()).run(stop))
-        await eventually(was_tried_often)
+        await until(was_tried_often)
         stop.set()
         await working
     await away.close()

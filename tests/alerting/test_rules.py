@@ -6,8 +6,8 @@ import pytest
 from rapport.alerting.v1 import alert_pb2, alerting_service_pb2, rule_pb2
 from rapport.insight.v1 import event_pb2, vocabulary_pb2
 
+from services.alerting.alerts import AlertState, EventKind
 from services.alerting.defaults import DEFAULT_RULES
-from services.alerting.lifecycle import AlertState, EventKind
 from services.alerting.log import BookmarkReason
 from services.alerting.rules import AlertType, Comparison, NoData, Reading, Rule, Severity, SubjectKind
 from services.alerting.uptime import HealthState

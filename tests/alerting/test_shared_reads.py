@@ -9,6 +9,7 @@ import pytest
 from services.alerting import shared_reads
 from services.alerting.shared_reads import SharedReads
 from services.runtime.errors import DeadlineExceeded
+from tests.leaping import leaping
 
 
 class Log:
@@ -18,9 +19,11 @@ class Log:
         self.head = 0
         self.read = 0
         self.at_once = self.most_at_once = 0
+        self.begun = asyncio.Event()
         self._takes_s = takes_s
 
     async def look(self) -> int:
+        self.begun.set()
         self.read += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -39,7 +42,7 @@ async def test_many_that_ask_at_once_cost_few_readings():
 async def test_whoever_asks_later_is_told_what_is_so_later():
     log, shared = Log(), SharedReads(4)
     early = [asyncio.create_task(shared.share("a", log.look)) for _ in range(5)]
-    await asyncio.sleep(0.005)
+    await log.begun.wait()
     log.head = 1
     late = [asyncio.create_task(shared.share("a", log.look)) for _ in range(5)]
     assert await asyncio.gather(*early, *late) == [0] * 5 + [1] * 5
@@ -47,9 +50,10 @@ async def test_whoever_asks_later_is_told_what_is_so_later():
 
 
 async def test_those_who_come_one_after_the_other_share_too_and_the_first_does_not_wait(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shared_reads, "_LONGEST_PAUSE_S", 0.2)
-    log, shared = Log(takes_s=0.05), SharedReads(4)
-    async with asyncio.timeout(0.19):
+    monkeypatch.setattr(shared_reads, "_PAUSE", 1e6)
+    monkeypatch.setattr(shared_reads, "_LONGEST_PAUSE_S", 100)
+    leap, log, shared = leaping(monkeypatch), Log(), SharedReads(4)
+    async with asyncio.timeout(50):
         await shared.share("a", log.look)
         await shared.share("b", log.look)
     asking = []
@@ -57,9 +61,10 @@ async def test_those_who_come_one_after_the_other_share_too_and_the_first_does_n
         asking.append(asyncio.create_task(shared.share("a", log.look)))
         await asyncio.sleep(0.001)
     log.head = 1
+    leap(100)
     assert await asyncio.gather(*asking) == [1] * 10
     assert log.read == 3
-    await asyncio.sleep(0.3)
+    leap(100)
     await shared.share("a", log.look)
     assert list(shared._not_before) == ["a"], "what was read long ago is forgotten"
 
@@ -73,7 +78,7 @@ async def test_different_things_are_read_side_by_side_up_to_a_limit():
 async def test_one_that_gives_up_takes_the_answer_from_nobody():
     log, shared = Log(), SharedReads(1)
     first, second = (asyncio.create_task(shared.share("a", log.look)) for _ in range(2))
-    await asyncio.sleep(0.005)
+    await log.begun.wait()
     first.cancel()
     assert await second == 0
     assert first.cancelled()
@@ -92,8 +97,9 @@ async def test_a_failure_is_everybodys_and_not_kept():
 
 
 async def test_a_reading_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shared_reads, "_LONGEST_S", 0.05)
     shared = SharedReads(1)
-    with pytest.raises(DeadlineExceeded):
-        await shared.share("a", Log(takes_s=60).look)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(shared_reads, "_LONGEST_S", 0.05)
+        with pytest.raises(DeadlineExceeded):
+            await shared.share("a", Log(takes_s=60).look)
     assert await shared.share("a", Log(takes_s=0).look) == 0

@@ -14,7 +14,7 @@ from rapport.alerting.v1 import act_pb2, alert_pb2
 from rapport.alerting.v1 import alerting_service_pb2 as pb
 from sqlalchemy import event
 
-from services.alerting import silence_store, suppressing
+from services.alerting import alert_store, silence_store, suppressing
 from services.alerting.convert_acts import silence_from_proto
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.lifecycle import Change
@@ -174,7 +174,7 @@ async def test_an_alert_that_somebody_holds_is_left_to_the_next_look_which_comes
 
     async def hold() -> None:
         async with house.database.transaction(TENANT) as conn:
-            assert len(await silence_store.lock_free(conn, [alert_id])) == 1
+            assert len(await alert_store.lock_free(conn, [alert_id])) == 1
             locked.set()
             await go_on.wait()
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerting.lifecycle import Alert, EventKind
+from services.alerting.alerts import Alert, EventKind
 from services.alerting.matchers import Matcher, satisfies
 from services.alerting.suppression import Held, held_back
 from tests.alerting.people import START, alert, one, silence

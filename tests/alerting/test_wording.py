@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.conditions import Absence, Anomaly, BurnRate, Change, Target, Threshold
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.details import Details, details_of
-from services.alerting.lifecycle import Alert, AlertState
 from services.alerting.measures import MEASURES
 from services.alerting.rules import Comparison, Reading, Rule, SubjectKind
 from services.alerting.wording import Guidance, guidance, measured_unit_of, short_id, summary, taken_by, unit_of

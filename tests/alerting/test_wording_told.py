@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from services.alerting.alerts import Alert
 from services.alerting.convert import alert_to_proto
 from services.alerting.defaults import DEFAULT_RULES
 from services.alerting.details import details_of
-from services.alerting.lifecycle import Alert
 from services.alerting.rules import Reading
 from services.alerting.telling import deliver_email, deliver_pagerduty, deliver_slack
 from services.alerting.telling.channels import PagerDuty, Slack

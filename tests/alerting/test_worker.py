@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from services.alerting import store
+from services.alerting import log_store
 from services.alerting.defaults import defaults_after
-from tests.alerting.house import AGENT, CUSTOMER, House, eventually, running, said_by_us
+from tests.alerting.house import AGENT, CUSTOMER, House, running, said_by_us
+from tests.until import until
 
 ALERTS = "SELECT rule_id, subject_id, state, value, episode, revision FROM alerting.alert ORDER BY revision"
 LOG = "SELECT revision, kind, before->>'value', after->>'value', trace FROM alerting.alert_log ORDER BY revision"
@@ -130,7 +131,7 @@ async def test_several_workers_raise_each_alert_once(house: House):
         async def all_raised() -> bool:
             return await house.facts.rows("SELECT count(*) FROM alerting.alert") == [(60,)]
 
-        await eventually(all_raised)
+        await until(all_raised)
         await asyncio.sleep(0.1)
     logs = await house.facts.rows("SELECT tenant_id, array_agg(revision ORDER BY revision) FROM alerting.alert_log GROUP BY 1")
     assert dict(logs) == {"default": list(range(1, 31)), "other": list(range(1, 31))}
@@ -143,7 +144,7 @@ async def test_nothing_remains_of_an_evaluation_that_fails(house: House, monkeyp
         raise RuntimeError("in the middle")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "append_log", fail)
+        patched.setattr(log_store, "append", fail)
         assert not await house.worker.go_round()
     assert await house.facts.rows(ALERTS) == []
     assert await house.facts.rows("SELECT count(*) FROM alerting.log_head") == [(0,)]
@@ -185,18 +186,18 @@ async def test_a_database_that_is_lost_is_waited_for_and_said_so_once(house: Hou
                 )
 
             # In the middle of both evaluations.
-            await eventually(both_are_ended)
+            await until(both_are_ended)
 
             async def is_said() -> bool:
                 return bool(said_by_us(caplog))
 
-            await eventually(is_said)
+            await until(is_said)
 
         async def all_raised() -> bool:
             house.clock.move(timedelta(seconds=2))
             return await house.facts.rows("SELECT count(*) FROM alerting.alert") == [(2,)]
 
-        await eventually(all_raised)
+        await until(all_raised)
     assert said_by_us(caplog) == [("WARNING", "evaluation waits for the database", None)]
 
 

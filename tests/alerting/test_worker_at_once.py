@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from services.alerting import worker
-from tests.alerting.house import House, eventually, running
+from tests.alerting.house import House, running
 from tests.alerting.test_alerting_metrics import Process
+from tests.until import until
 
 STUCK, FREE = "a", "z"
 MINUTE = timedelta(minutes=1)
@@ -57,23 +58,23 @@ async def stuck(house: House, tenant: str = STUCK) -> AsyncIterator[None]:
 async def test_a_tenant_whose_evaluation_lasts_keeps_no_other_from_its_alerts(house: House):
     async with running(house.worker.run):
         async with stuck(house):
-            await eventually(lambda: some_wait(house))
+            await until(lambda: some_wait(house))
             for n in range(1, 4):
                 await talk(house, FREE, f"c{n}")
-                await eventually(lambda n=n: has_alerts(house, FREE, n))
+                await until(lambda n=n: has_alerts(house, FREE, n))
             assert (await waiting(house), await alerts(house, STUCK)) == (1, 0)
-        await eventually(lambda: has_alerts(house, STUCK, 1))
+        await until(lambda: has_alerts(house, STUCK, 1))
 
 
 async def test_control_one_at_a_time_the_others_wait(house: House, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker, "AT_ONCE", 1)
     async with running(house.new_worker().run):
         async with stuck(house):
-            await eventually(lambda: some_wait(house))
+            await until(lambda: some_wait(house))
             await talk(house, FREE)
             await asyncio.sleep(1)
             assert await alerts(house, FREE) == 0
-        await eventually(lambda: has_alerts(house, FREE, 1))
+        await until(lambda: has_alerts(house, FREE, 1))
 
 
 async def test_no_more_than_a_few_are_evaluated_at_once(house: House):
@@ -86,21 +87,21 @@ async def test_no_more_than_a_few_are_evaluated_at_once(house: House):
             async def are_as_many_as_may_be() -> bool:
                 return await waiting(house) == worker.AT_ONCE
 
-            await eventually(are_as_many_as_may_be)
+            await until(are_as_many_as_may_be)
             await asyncio.sleep(0.3)
             assert await waiting(house) == worker.AT_ONCE
 
         async def all_raised() -> bool:
             return all([await alerts(house, f"tenant {n}") == 1 for n in range(7)])
 
-        await eventually(all_raised)
+        await until(all_raised)
 
 
 async def test_at_the_end_what_is_under_way_is_waited_for(house: House):
     stop = asyncio.Event()
     working = asyncio.create_task(house.worker.run(stop))
     async with stuck(house):
-        await eventually(lambda: some_wait(house))
+        await until(lambda: some_wait(house))
         stop.set()
         await asyncio.sleep(0.3)
         assert not working.done()
@@ -114,7 +115,7 @@ async def test_what_lasts_longer_than_the_end_may_is_given_up_and_did_nothing(ho
     stop = asyncio.Event()
     working = asyncio.create_task(house.worker.run(stop))
     async with stuck(house):
-        await eventually(lambda: some_wait(house))
+        await until(lambda: some_wait(house))
         stop.set()
         async with asyncio.timeout(2):
             await working
@@ -128,13 +129,13 @@ async def test_how_far_evaluation_is_behind_is_told_of_the_one_that_lasts(house:
     one = Process(house)
     async with running(one.worker.run):
         async with stuck(house):
-            await eventually(lambda: some_wait(house))
+            await until(lambda: some_wait(house))
             await one.look()
             await talk(house, FREE)
-            await eventually(lambda: has_alerts(house, FREE, 1))
+            await until(lambda: has_alerts(house, FREE, 1))
             house.clock.move(MINUTE)
             told = await one.look()
             assert told["lag"] == {"": 60}
             assert told["round.duration"]["evaluated sweep"] == 1, "of the other one"
-        await eventually(lambda: has_alerts(house, STUCK, 1))
+        await until(lambda: has_alerts(house, STUCK, 1))
     assert (await one.look())["lag"] == {"": 0}

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from services.alerting import convert, evaluation
-from services.alerting.lifecycle import Alert, AlertState, Change, EventKind
+from services.alerting.alerts import Alert, AlertState, EventKind
+from services.alerting.lifecycle import Change
 from services.alerting.log import Message, Told
 from services.alerting.rules import SubjectKind
 from services.runtime.database import Database

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.alerting.lifecycle import AlertState, EventKind
+from services.alerting.alerts import AlertState, EventKind
 from tests.alerting.histories import State
 from tests.chaos.alert_record import Acted, Logged, Record, Standing
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerting import __main__ as alerting
-from services.alerting import erase_store, log_store, store
+from services.alerting import erase_store, log_store
 from services.alerting.log import Head
 from services.runtime import process
 from tests.chaos import alert_service
@@ -56,7 +56,7 @@ async def tell_nobody(conn: AsyncConnection) -> None:
 
 if __name__ == "__main__":
     alert_service.hasten()
-    store.advance_log = advance_log
+    log_store.advance = advance_log
     log_store.get_head = get_head
     erase_store.tell_rewritten = tell_nobody
     process.run(alerting.main())

@@ -13,7 +13,7 @@ from rapport.alerting.v1.alert_pb2 import Alert, AlertFilter
 from rapport.alerting.v1.alerting_service_pb2 import ListAlertsRequest
 
 from rapport_client import Kind, of_error, passes
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from tests.chaos.alert_acts import Sent
 
 _CALLS: Mapping[int, tuple[str, Any]] = {

@@ -26,7 +26,7 @@ WRITERS, ERASERS = 3, 2
 _FACT_S, _ERASURE_S = 0.02, 0.5
 _PAUSE_AFTER_FAILURE_S = 0.2
 #: Seconds of unbroken service of the database after which no process serves what it remembers of erased customers.
-_KNOWN_S = 1.5
+_KNOWN_S = 3.0
 #: Mostly wrong, so that many alerts are open.
 _SCORES = (1, 1.5, 2, 2.5, 4, 5)
 _RESPONSES_MS = (31_000, 40_000, 55_000, 2_000)

@@ -11,7 +11,7 @@ from tests.chaos.changes import renamed
 from tests.chaos.ledger import Ledger, Stored, doubled, lost
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_killing_ingest_and_postgresql_loses_and_doubles_nothing_while_the_control_loses(folder: Path) -> None:
     lines: list[str] = []
     figures = await ingest.everything(folder, rounds=2, seed=0, say=lines.append)
@@ -20,7 +20,7 @@ async def test_killing_ingest_and_postgresql_loses_and_doubles_nothing_while_the
     assert figures["control_lost"] > 0
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_killing_scoring_and_postgresql_leaves_no_number_wrong_while_the_control_does(folder: Path) -> None:
     lines: list[object] = []
     figures = await scoring.everything(folder, rounds=1, seed=4, say=lines.append)

@@ -11,7 +11,7 @@ from tests.chaos import alerting
 from tests.chaos.alert_rounds import ACTS, NAMES, STREAMS
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_killing_alerting_postgresql_and_the_gateway_breaks_no_promise_while_the_control_does(folder: Path) -> None:
     lines: list[object] = []
     figures: dict[str, Any] = dict(await alerting.everything(folder, rounds=1, seed=1, say=lines.append))

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
 from rapport_client import Backoff
 from services.cli import calling, sending
 from tests.cli.conftest import House, Rapport
 from tests.cli.importing import MAPPING, START, write
 from tests.cli.servicers import status
+from tests.until import until
 
 BUSY = status("UNAVAILABLE", "DATABASE_UNAVAILABLE", "the database cannot be reached")
 
@@ -79,12 +81,19 @@ async def test_the_service_may_go_away_and_come_back_in_the_middle(
     monkeypatch.setattr(sending, "BACKOFF", Backoff(0.05, 0.05))
     monkeypatch.setattr(sending, "STALL_S", 0.3)
     # Every call that arrives while the service hangs is lost; nobody knows whether it was done.
-    hanging = asyncio.Event()
-    house.ingest.delay_s = lambda request: 0.0 if hanging.is_set() else 5.0
+    hanging, arrived = asyncio.Event(), 0
+
+    def delay_s(request: Message) -> float:
+        nonlocal arrived
+        arrived += 1
+        return 0.0 if hanging.is_set() else 60.0
+
+    house.ingest.delay_s = delay_s
     file = write(tmp_path / "a.csv.gz", [(f"c{i}", 0, "a", START) for i in range(200)])
 
     running = asyncio.create_task(rapport("import", file, "--mapping", mapping, "--json", "--batch", 20))
-    await asyncio.sleep(0.8)
+    # More of them than there are streams: one of them came again.
+    await until(lambda: arrived > 4)
     hanging.set()
     result = await running
 

@@ -20,9 +20,10 @@ from rapport.ingest.v1 import ingest_service_pb2_grpc
 
 from services.stack import gateway
 from tests.fix_services import Clock, open_house
-from tests.gateway.harness import free_port, until_status
+from tests.gateway.harness import until_status
 from tests.ingest import bad_inputs
 from tests.ingest.conftest import serving
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ async def gateway_to(port: int, folder: Path) -> AsyncIterator[httpx.AsyncClient
     with (folder / "envoy.log").open("w") as log:
         envoy = await asyncio.create_subprocess_exec(*gateway.command(configuration), stdout=log, stderr=log)
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{own}", timeout=10, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{own}", timeout=30, trust_env=False) as http:
                 yield http
         finally:
             envoy.terminate()

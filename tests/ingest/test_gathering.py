@@ -14,6 +14,7 @@ from rapport.ingest.v1 import ingest_service_pb2 as pb
 from services.ingest import gathering, recorder
 from tests.fix_services import House
 from tests.ingest.test_ingest_calls import record, told
+from tests.until import until
 
 
 @pytest.fixture
@@ -87,9 +88,17 @@ async def test_nothing_is_answered_before_its_commit(ingest: Any, house: House, 
 
 async def test_more_than_may_wait_are_told_to_come_back(ingest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "_LONGEST_QUEUE", 3)
-    answers = await asyncio.gather(
-        *(ingest.RecordConversation(record(conversationId=f"c-{i}")) for i in range(60)), return_exceptions=True
-    )
+    real, go_on = recorder.record_conversations, asyncio.Event()
+
+    async def slowly(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await real(*arguments)
+
+    monkeypatch.setattr(recorder, "record_conversations", slowly)
+    calls = [asyncio.ensure_future(ingest.RecordConversation(record(conversationId=f"c-{i}"))) for i in range(60)]
+    await until(lambda: any(call.done() for call in calls))
+    go_on.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
     reasons = {told(a)[:2] for a in answers if isinstance(a, grpc.aio.AioRpcError)}
     assert reasons == {("RESOURCE_EXHAUSTED", "OVERLOADED")}
     assert any(not isinstance(a, Exception) for a in answers)

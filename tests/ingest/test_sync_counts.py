@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import recorder, sync_store
 from services.ingest.convert import conversation_of
@@ -58,11 +60,24 @@ async def test_created_is_what_is_stored_however_transactions_end(house: House) 
 async def test_transactions_of_one_tenant_do_not_wait_for_each_other_s_count(house: House) -> None:
     """Two sessions count the same source at once; sessions whose numbers differ by 64 would wait, and no longer than a commit."""
     one = [Tally(source, Counts(created=1), NOON) for source in range(8)]
-    async with asyncio.timeout(5), house.ingest_database.transaction() as first:
+    async with asyncio.timeout(30), two_lanes(house) as (first, second):
         await sync_store.add(first, one, NOON)
-        async with house.ingest_database.transaction() as second:
-            await sync_store.add(second, one, NOON)
+        await sync_store.add(second, one, NOON)
     assert len(rows(house.url)) == 16
+
+
+@asynccontextmanager
+async def two_lanes(house: House) -> AsyncIterator[tuple[AsyncConnection, AsyncConnection]]:
+    """Open transactions of two sessions that count in different rows."""
+
+    async def lane(conn: AsyncConnection) -> int:
+        return int((await conn.execute(sqlalchemy.text("SELECT pg_backend_pid() % 64"))).scalar_one())
+
+    async with AsyncExitStack() as stack:
+        first = second = await stack.enter_async_context(house.ingest_database.transaction())
+        while await lane(second) == await lane(first):
+            second = await stack.enter_async_context(house.ingest_database.transaction())
+        yield first, second
 
 
 async def test_one_row_for_all_would_make_them_wait(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +112,8 @@ async def test_lanes_and_old_quarters_are_folded_and_sums_stay(house: House, ing
     keeping = SyncKeeping(house.ingest_database, clock)
     for days in (120, 100, 89, 1):
         at = NOON - timedelta(days=days)
-        async with house.ingest_database.transaction() as first, house.ingest_database.transaction() as second:
-            for conn in (first, second):
+        async with two_lanes(house) as lanes:
+            for conn in lanes:
                 await sync_store.add(conn, [Tally(0, Counts(1, 2, 3, 4, 5), at), Tally(4, Counts(created=1), None)], at)
     await ingest.RecordConversation(record())
     async with house.ingest_database.transaction() as conn:

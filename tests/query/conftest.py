@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
@@ -98,6 +99,9 @@ async def service(rows: Rows, database_url: str) -> AsyncIterator[Service]:
         made.server = await _start(made, database_url)
         channel = await stack.enter_async_context(client_channel(f"127.0.0.1:{made.server.port}"))
         made.stub = query_service_pb2_grpc.QueryServiceStub(channel)
+        # Or on a busy machine the first call may be tried again until they stand.
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(each.channel_ready() for each in (*channels, channel)))
         yield made
     await made.server.stop()
     await made.scoring_server.stop()
@@ -108,7 +112,7 @@ async def service(rows: Rows, database_url: str) -> AsyncIterator[Service]:
 async def _start(made: Service, url: str) -> RunningServer:
     add = query_service_pb2_grpc.add_QueryServiceServicer_to_server
     return await start(
-        QuerySettings(database_url=url, port=0, drain_seconds=2),
+        QuerySettings(database_url=url, port=0, drain_seconds=8),
         [Registration("rapport.query.v1.QueryService", add, made.servicer)],
         scope_extension=scope_pb2.scope,
         telemetry=Telemetry(trace.get_tracer("tests"), metrics.get_meter("tests")),

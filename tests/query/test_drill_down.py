@@ -143,9 +143,9 @@ async def test_every_call_waits_for_the_write_it_is_told_of(service: Service, ro
         await getattr(service.stub, call)(asked, timeout=0.3)
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     # It is the token that makes it wait.
-    await getattr(service.stub, call)(request_, timeout=5)
+    await getattr(service.stub, call)(request_, timeout=20)
     rows.conn.execute("DELETE FROM ingest.change")
-    await getattr(service.stub, call)(asked, timeout=5)
+    await getattr(service.stub, call)(asked, timeout=20)
 
 
 @pytest.mark.parametrize(("call", "request_"), [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from itertools import pairwise
@@ -22,6 +21,7 @@ from services.query.store_export import Block
 from tests.query.conftest import Service
 from tests.query.exports import D, F, data, export, read, tokens
 from tests.query.rows import NOW, Rows, ago
+from tests.until import until
 
 PAGES = 60
 
@@ -59,34 +59,19 @@ async def test_what_is_quick_needs_none(written_as: Format) -> None:
     assert [each.complete for each in pieces] == [False, True]
 
 
-def slow_pages(*seconds: float) -> tuple[list[str], Callable[[], AsyncIterator[Page]]]:
-    """Return empty pages that take so many seconds, and what became of those that were read."""
-    became: list[str] = []
-
-    async def pages() -> AsyncIterator[Page]:
-        for number, each in enumerate(seconds, 1):
-            became.append("begun")
-            try:
-                await asyncio.sleep(each)
-            except asyncio.CancelledError:
-                became[-1] = "cancelled"
-                raise
-            became[-1] = "read"
-            yield Page(Block(b"", 0), (f"k{number}",) if number < len(seconds) else None)
-
-    return became, pages
-
-
 @pytest.mark.parametrize("written_as", list(Format))
 async def test_so_is_one_while_a_page_takes_long(written_as: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_streams, "SILENCE_S", 0.05)
-    _, pages = slow_pages(0.5, 0.5)
-    began = time.monotonic()
-    pieces = [(time.monotonic(), piece) async for piece in write(pages(), writer_of(Dataset.COSTS, written_as))]
-    silences = [after - before for before, after in pairwise([began, *(at for at, _ in pieces)])]
-    # The control: without a timer there would be but three pieces, 0.5 s apart.
-    assert max(silences) < 0.4
-    told = [piece for _, piece in pieces]
+    told: list[Piece] = []
+
+    async def pages() -> AsyncIterator[Page]:
+        """Yield two empty pages, each of which takes until some signs of life were told."""
+        for number, enough in ((1, 3), (2, 8)):
+            await until(lambda enough=enough: len(told) >= enough)  # type: ignore[misc]  # the default is its type
+            yield Page(Block(b"", 0), (f"k{number}",) if number == 1 else None)
+
+    async for piece in write(pages(), writer_of(Dataset.COSTS, written_as)):
+        told.append(piece)  # noqa: PERF401  # pages look at it while it grows
     opening = next(number for number, piece in enumerate(told) if piece.data)
     before, behind = told[:opening], told[opening + 1 : -1]
     assert min(len(before), len(behind)) >= 3
@@ -100,7 +85,16 @@ async def test_so_is_one_while_a_page_takes_long(written_as: Format, monkeypatch
 async def test_whoever_goes_away_ends_the_page_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_streams, "SILENCE_S", 0.02)
     for closes in (True, False):
-        became, pages = slow_pages(60)
+        became: list[str] = []
+
+        async def pages(became: list[str] = became) -> AsyncIterator[Page]:
+            became.append("begun")
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                became.append("cancelled")
+                raise
+            yield Page(Block(b"", 0), None)
 
         async def read_on(read: Callable[[], AsyncIterator[Page]] = pages, *, closes: bool = closes) -> None:
             async with aclosing(write(read(), writer_of(Dataset.COSTS, Format.CSV))) as pieces:
@@ -112,43 +106,54 @@ async def test_whoever_goes_away_ends_the_page_that_takes_long(monkeypatch: pyte
         if closes:
             await reader
         else:
-            await asyncio.sleep(0.1)
+            await until(lambda became=became: became == ["begun"])  # type: ignore[misc]  # the default is its type
             reader.cancel()
             await asyncio.wait([reader])
             assert reader.cancelled()
-        assert became == ["cancelled"]
+        assert became == ["begun", "cancelled"]
 
 
 async def test_what_fails_behind_a_sign_of_life_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_streams, "SILENCE_S", 0.02)
+    failing = asyncio.Event()
 
     async def pages() -> AsyncIterator[Page]:
-        await asyncio.sleep(0.1)
+        await failing.wait()
         raise LookupError
         yield
 
     written = write(pages(), writer_of(Dataset.COSTS, Format.CSV))
     assert await anext(written) == Piece(b"", 0)
+    failing.set()
     with pytest.raises(LookupError):
         assert not [piece async for piece in written if piece.data]
 
 
 async def test_a_stream_tells_that_its_first_page_takes_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_pages = export_pages.read_pages
+    read_pages, go_on = export_pages.read_pages, asyncio.Event()
 
     async def slowly(*arguments: Any) -> AsyncIterator[Page]:
-        await asyncio.sleep(0.3)
+        await go_on.wait()
         async for page in read_pages(*arguments):
             yield page
 
+    async def told(call: Any) -> list[Any]:
+        """Return what a call answers whose first page takes until something was told four times."""
+        go_on.clear()
+        found = []
+        async for each in call:
+            found.append(each)
+            if len(found) == 4:
+                go_on.set()
+        return found
+
     monkeypatch.setattr(export_pages, "read_pages", slowly)
     monkeypatch.setattr(export_streams, "SILENCE_S", 0.05)
-    first, *rest = await export(service, D.costs)
+    first, *rest = await told(service.stub.Export(export_pb2.ExportRequest(dataset=D.costs), timeout=30))
     assert (first.data, first.HasField("rows_estimated"), first.token, first.complete) == (b"", True, "", False)
-    assert len(rest) >= 3
     assert not any(each.HasField("rows_estimated") for each in rest)
     assert read(data([first, *rest]), D.costs) == []
-    bodies = [each async for each in service.stub.Download(export_pb2.DownloadRequest(dataset=D.costs), timeout=30)]
+    bodies = await told(service.stub.Download(export_pb2.DownloadRequest(dataset=D.costs), timeout=30))
     assert (bodies[0].data, bodies[0].content_type) == (b"", "text/csv; charset=utf-8")
     assert not any(each.content_type for each in bodies[1:])
 

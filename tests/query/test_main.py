@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rapport.query.v1 import query_service_pb2, query_service_pb2_grpc
 
+from tests.ports import free_port
 from tests.query.rows import Rows
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_it_serves_until_it_is_told_to_end(rows: Rows, database_url: str) -> None:
@@ -36,14 +30,14 @@ async def test_it_serves_until_it_is_told_to_end(rows: Rows, database_url: str) 
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             health = health_pb2_grpc.HealthStub(channel)
             asked = health_pb2.HealthCheckRequest(service="rapport.query.v1.QueryService")
-            answer = await health.Check(asked, timeout=30, wait_for_ready=True)
+            answer = await health.Check(asked, timeout=60, wait_for_ready=True)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
             # Alerting is not there, and an answer is all the same.
             stub = query_service_pb2_grpc.QueryServiceStub(channel)
-            got = await stub.GetSystemPerformance(query_service_pb2.GetSystemPerformanceRequest(), timeout=10)
+            got = await stub.GetSystemPerformance(query_service_pb2.GetSystemPerformanceRequest(), timeout=20)
             assert list(got.quality.missing) == ["alerts", "uptime"]
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

@@ -30,7 +30,7 @@ from tests.storage.suite import Suite
 SEEDS = int(os.environ.get("RAPPORT_ORACLE_SEEDS", len(PLACES)))
 QUESTIONS = int(os.environ.get("RAPPORT_ORACLE_QUESTIONS", "8"))
 #: How long a seed may take: long runs ask much more.
-LONGEST_S = 30 + 10 * QUESTIONS
+LONGEST_S = 120 + 10 * QUESTIONS
 DAYS, STAGE = 3, 8
 KATHMANDU = PLACES[2]
 CURRENCIES = ("CHF", "INR", "JPY", "KWD", "USD")

@@ -11,6 +11,8 @@ from opentelemetry import trace
 from services.query.watching import Cause, Update, Watcher, Watches
 from services.runtime import deadlines
 from services.runtime.tenancy import current_tenant, set_tenant
+from tests.leaping import leaping, turns
+from tests.until import until
 
 SUBSCRIBED, CHANGED, HEARTBEAT = Cause.SUBSCRIBED, Cause.CHANGED, Cause.HEARTBEAT
 
@@ -51,7 +53,7 @@ def watches(world: World, *, probe_s: float = 0.01, heartbeat_s: float = 60) -> 
 
 
 async def read(watcher: Watcher[str]) -> tuple[str, Cause]:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         return await anext(watcher)
 
 
@@ -76,26 +78,32 @@ async def test_a_revision_that_changes_nothing_is_not_told(world: World) -> None
     async with watches(world).watching("1") as watcher:
         await read(watcher)
         world.change("a")
+        await until(lambda: world.computed == 2)
         assert await nothing(watcher, 0.1)
         assert world.computed == 2
 
 
-async def test_changes_in_one_interval_are_told_once(world: World) -> None:
-    async with watches(world, probe_s=0.2).watching("1") as watcher:
+async def test_changes_in_one_interval_are_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    leap = leaping(monkeypatch)
+    async with watches(world, probe_s=100, heartbeat_s=1000).watching("1") as watcher:
         await read(watcher)
         for content in "bcd":
             world.change(content)
-            await asyncio.sleep(0.01)
+            leap(20)
+            await turns()
+        leap(40)
         assert await read(watcher) == ("d2", CHANGED)
 
 
-async def test_a_heartbeat_when_nothing_changes(world: World) -> None:
-    async with watches(world, probe_s=10, heartbeat_s=0.1).watching("1") as watcher:
+async def test_a_heartbeat_when_nothing_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    leap = leaping(monkeypatch)
+    async with watches(world, probe_s=1000, heartbeat_s=100).watching("1") as watcher:
         await read(watcher)
-        began = asyncio.get_running_loop().time()
-        assert await read(watcher) == ("a2", HEARTBEAT)
-        assert await read(watcher) == ("a3", HEARTBEAT)
-        assert 0.2 <= asyncio.get_running_loop().time() - began < 1
+        for told in ("a2", "a3"):
+            leap(60)
+            assert await nothing(watcher, 0.05)
+            leap(40)
+            assert await read(watcher) == (told, HEARTBEAT)
 
 
 async def test_watchers_of_one_agent_share_everything(world: World) -> None:
@@ -122,18 +130,23 @@ async def test_nothing_of_the_first_watcher_s_call_is_the_poller_s(world: World)
     shared = Watches(probe, world.compute, probe_s=0.01)
     call = trace.NonRecordingSpan(trace.SpanContext(trace_id=1, span_id=1, is_remote=True))
 
+    is_watched, is_shared = asyncio.Event(), asyncio.Event()
+
     async def first() -> None:
         deadlines.begin(0.1)
         with trace.use_span(call):
             async with shared.watching("1") as watcher:
                 assert await read(watcher) == ("a1", SUBSCRIBED)
+                is_watched.set()
+                await is_shared.wait()
                 await asyncio.sleep(0.2)
 
     async with asyncio.TaskGroup() as calls:
         leaving = calls.create_task(first())
-        await asyncio.sleep(0.02)
+        await is_watched.wait()
         async with shared.watching("1") as second:
             assert await read(second) == ("a1", SUBSCRIBED)
+            is_shared.set()
             await leaving
             world.change("b")
             assert await read(second) == ("b2", CHANGED)
@@ -157,8 +170,7 @@ async def test_the_poller_ends_with_its_last_watcher(world: World) -> None:
             await read(second)
         await read(first)
         probes = world.probes
-        await asyncio.sleep(0.05)
-        assert world.probes > probes
+        await until(lambda: world.probes > probes)
     probes = world.probes
     await asyncio.sleep(0.05)
     assert world.probes == probes

@@ -180,7 +180,7 @@ async def test_the_pause_between_failures_grows_and_begins_anew_after_long_work(
         raise ValueError
 
     await process.keep_running(work, stop)
-    assert pauses == [1, 2, 4, 8, 16, 30, 30, 0.5, 1]
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 0.5, 1]
 
 
 async def test_a_farewell_that_fails_or_hangs_does_not_hold_up_the_end(hello, caplog):

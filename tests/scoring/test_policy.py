@@ -371,8 +371,14 @@ async def test_changes_at_once_that_expect_nothing_follow_one_another(house: Hou
 async def test_without_the_lock_changes_at_once_would_fail(house: House, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the key of the versions lets one through, and the others fail for no reason of theirs."""
 
+    arrived, all_are_there = 0, asyncio.Event()
+
     async def no_lock(conn: Any) -> None:
-        await asyncio.sleep(0)
+        nonlocal arrived
+        arrived += 1
+        if arrived == 8:
+            all_are_there.set()
+        await all_are_there.wait()
 
     monkeypatch.setattr(policy_store, "lock_versions", no_lock)
     found = await race(house, stub, expected_version=None)

@@ -23,6 +23,7 @@ from services.scoring.quarantine import Quarantined
 from services.storage.reading import ConsistencyTokens
 from tests.fix_services import KEYS, House
 from tests.scoring.telling import happened, rows, settled, talked
+from tests.until import until
 
 
 class Poison:
@@ -240,9 +241,7 @@ async def test_two_retries_at_once_count_once(house: House, poison: Poison) -> N
 async def blocked(house: House) -> None:
     """Return once somebody waits for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(30):
-        while rows(house, waiting) == [(0,)]:  # noqa: ASYNC110 the server is asked
-            await asyncio.sleep(0.01)
+    await until(lambda: rows(house, waiting) != [(0,)])
 
 
 async def test_a_retry_waits_for_whoever_counts_the_tenant(house: House, poison: Poison) -> None:

@@ -28,6 +28,7 @@ class State(IntEnum):
     PENDING = 1
     DELIVERED = 2
     FAILED = 3
+    DROPPED = 4
 
 
 @dataclass(frozen=True, slots=True)

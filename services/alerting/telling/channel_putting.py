@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.telling import announcing, channel_store, channels, group_store
+from services.alerting.telling import channel_store, channels, group_store, leaving
 from services.alerting.telling.channels import Channel
 from services.runtime.errors import FailedPrecondition, FieldViolation, NotFound, ResourceExhausted, invalid_fields
 
@@ -27,7 +27,7 @@ async def put(conn: AsyncConnection, told: Channel, now: datetime, new_id: Calla
     if stored is None and await channel_store.count_channels(conn) >= channels.MOST_CHANNELS:
         raise ResourceExhausted("TOO_MANY", f"there are {channels.MOST_CHANNELS} channels already")
     if stored is not None and new.leads_elsewhere(stored):
-        await announcing.leave(conn, stored, new, now, new_id)
+        await leaving.leave(conn, stored, new, now, new_id)
     await channel_store.save_channel(conn, new, now)
     return new
 
@@ -40,7 +40,7 @@ async def delete(conn: AsyncConnection, channel_id: str, now: datetime, new_id: 
     naming = [route for route in await channel_store.list_routes(conn) if channel_id in route.channel_ids]
     if naming:
         raise FailedPrecondition("CHANNEL_IN_USE", f"route {naming[0].route_id} names the channel")
-    await announcing.leave(conn, stored, None, now, new_id)
+    await leaving.leave(conn, stored, None, now, new_id)
     await channel_store.delete_channel(conn, channel_id)
 
 

@@ -14,7 +14,7 @@ from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
 
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.rules import Severity
 from services.alerting.telling.attempts import Outcome
 from services.alerting.telling.channels import Email

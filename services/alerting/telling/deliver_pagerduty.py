@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from services.alerting.lifecycle import Alert
+from services.alerting.alerts import Alert
 from services.alerting.rules import Severity
 from services.alerting.telling.channels import PagerDuty
 from services.alerting.telling.notices import RESOLVE, TEST, TRIGGER, Notice

@@ -6,7 +6,7 @@ import json
 from itertools import accumulate
 from typing import Any
 
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.rules import Severity
 from services.alerting.telling.channels import Slack
 from services.alerting.telling.notices import Notice

@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
+from services.alerting.alerts import Alert
 from services.alerting.convert import alert_to_proto
-from services.alerting.lifecycle import Alert
 from services.alerting.telling.channels import Webhook
 from services.alerting.telling.notices import Notice
 from services.alerting.telling.posting import Post

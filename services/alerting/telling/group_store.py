@@ -12,14 +12,11 @@ from sqlalchemy import and_, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.lifecycle import Alert
-from services.alerting.log_store import alert_of
 from services.alerting.telling.groups import Group, Member, Told
 from services.alerting.telling.routes import Place
 from services.runtime.tenancy import THIS_TENANT, current_tenant
 from services.storage.schema import alert, alert_group, log_head, notification, notified
 
-_ALERT = [c for c in alert.c if c.name != "tenant_id"]
 _COLUMNS = [c for c in alert_group.c if c.name != "tenant_id"]
 _MINE = alert_group.c.tenant_id == THIS_TENANT
 _DUE = select(func.min(alert_group.c.due_at)).where(_MINE).scalar_subquery()
@@ -122,13 +119,6 @@ async def list_due_groups(conn: AsyncConnection, now: datetime, limit: int) -> l
     """Return groups of which there is something to tell, those that wait longest first, at most `limit`."""
     found = select(*_COLUMNS).where(_MINE, alert_group.c.due_at <= now).order_by(alert_group.c.due_at).limit(limit)
     return [_group(row) for row in await conn.execute(found)]
-
-
-async def list_alerts(conn: AsyncConnection, alert_ids: Collection[UUID]) -> dict[UUID, Alert]:
-    """Return alerts as they are now, by id."""
-    mine = (alert.c.tenant_id == THIS_TENANT, alert.c.alert_id == func.any(list(alert_ids)))
-    rows = (await conn.execute(select(*_ALERT).where(*mine))).mappings()
-    return {row["alert_id"]: alert_of(row) for row in rows}
 
 
 async def list_heirs(conn: AsyncConnection, alert_ids: Collection[UUID]) -> dict[UUID, UUID]:

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting import log_store
+from services.alerting import alert_store, log_store
 from services.alerting.filters import AlertFilter
 from services.alerting.log import Entry, Head, Position
-from services.alerting.telling import announcing, channel_store, group_store
+from services.alerting.telling import announcing, channel_store, group_store, leaving, queueing
 from services.alerting.telling.group_store import Cursor
 from services.alerting.telling.groups import Group, Member, member_of, placed
 from services.alerting.telling.routes import Place, Route, places
@@ -84,7 +84,7 @@ async def _restart(
     Groups of routes that are gone are deleted, once their incidents are ended.
     """
     groups = await group_store.list_all_groups(conn)
-    opened = {alert.alert_id: alert for alert in await log_store.list_open_alerts(conn, AlertFilter())}
+    opened = {alert.alert_id: alert for alert in await alert_store.list_open_alerts(conn, AlertFilter())}
     kept = {route.route_id for route in routes}
     names: dict[Place, Mapping[str, str]] = {}
     found: Found = defaultdict(dict)
@@ -96,9 +96,10 @@ async def _restart(
             names[place] = common
             found[place][each] = member_of(alert)
     after = groups | _changed(groups, found, names=names, routes=routes, now=now)
-    after = await announcing.end_stranded(conn, after, routes, now, new_id)
+    after, ends = await leaving.end_stranded(conn, after, routes, now, new_id)
     await group_store.delete_groups(conn, except_of=kept)
     await group_store.save_groups(conn, list(after.values()))
+    await queueing.put(conn, ends, now)
     return Cursor(head.revision, head.epoch)
 
 

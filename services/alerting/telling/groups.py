@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.telling.routes import Place, Route
 
 
@@ -162,7 +162,8 @@ def advanced(
         told[each] = replace(told[each], is_acknowledged=each in said.taken)
     for each in said.owed:
         opened = (keeper for keeper in keepers if keeper in told[each].owed)
-        told[each] = replace(told[each], incidents=_with(told[each].incidents, opened), owed=(), unaware=())
+        unaware = tuple(c for c in told[each].unaware if c not in told[each].owed)
+        told[each] = replace(told[each], incidents=_with(told[each].incidents, opened), owed=(), unaware=unaware)
     for each in said.triggered:
         told[each] = replace(told[each], incidents=_with(told[each].incidents, keepers))
     members = {each: m for each, m in group.members.items() if each not in gone}
@@ -180,6 +181,25 @@ def missed(
         left = tuple(c for c in told[each].incidents if c != channel_id)
         told[each] = replace(told[each], incidents=left, unaware=_with(told[each].unaware, [channel_id]))
     return reconsidered(replace(group, told=told), route, now)
+
+
+def heard(group: Group, channel_id: str, alert_ids: Collection[UUID]) -> Group:
+    """Return the group after a channel was told of alerts, whether there was a need to or not."""
+    told = dict(group.told)
+    for each in told.keys() & {*alert_ids}:
+        told[each] = replace(told[each], unaware=tuple(c for c in told[each].unaware if c != channel_id))
+    return replace(group, told=told)
+
+
+def unended(group: Group, channel_id: str, alert_ids: Collection[UUID], key: str, *, route: Route, now: datetime) -> Group:
+    """Return the group after the end of an incident of alerts that have gone from it could not be told."""
+    members, told = dict(group.members), dict(group.told)
+    for each in alert_ids:
+        # Whether it is over or takes another way is known when it is told.
+        members.setdefault(each, Member(severity=0, has_left=True))
+        known = told.get(each) or Told(key, 0)
+        told[each] = replace(known, incidents=_with(known.incidents, [channel_id]))
+    return reconsidered(replace(group, members=members, told=told), route, now)
 
 
 def _with(channel_ids: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def passed_on(
     `heirs` has, by alert, the open alert of the same rule and subject. An incident stays open where a group of its channel
     holds that, told or not: the group ends it, or opens it again under the same key, and tells that somebody takes care of it.
     """
-    after, over = dict(groups), list[Incident]()
+    after, over, taking = dict(groups), list[Incident](), set[Place]()
     holders = _holders(groups.values(), {*heirs.values()})
     for incident in ending:
         heir = heirs.get(incident.alert_id)
@@ -65,9 +65,10 @@ def passed_on(
         if heir is None or not holding:
             over.append(incident)
         elif not any(_knows(after[p], heir, incident) for p in holding):
-            taken = _taken_over(after[holding[0]], heir, incident)
-            after[holding[0]] = reconsidered(taken, routes[holding[0].route_id], now)
-    return after, over
+            after[holding[0]] = _taken_over(after[holding[0]], heir, incident)
+            taking.add(holding[0])
+    # Once for each group, however much it takes over.
+    return after | {each: reconsidered(after[each], routes[each.route_id], now) for each in taking}, over
 
 
 def _holders(groups: Iterable[Group], alert_ids: Collection[UUID]) -> defaultdict[UUID, list[Place]]:

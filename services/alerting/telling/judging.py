@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.telling.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, Notice, Pending
 from services.alerting.telling.waiting import Waiting
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.alerting.lifecycle import Alert
+from services.alerting.alerts import Alert
 from services.alerting.telling.channels import Channel, Receiver
 from services.alerting.telling.groups import Telling, Told
 
@@ -37,6 +37,11 @@ class Part:
     alert_ids: tuple[UUID, ...]
     action: str = ""
     key: str = ""
+
+    @property
+    def begun(self) -> tuple[UUID, ...]:
+        """The alerts that who knew nothing of them hears of now."""
+        return () if self.action in {ACKNOWLEDGE, RESOLVE} else self.alert_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,11 @@ class Listed:
     created_at: datetime
     next_at: datetime | None
 
+    @property
+    def position(self) -> tuple[datetime, UUID]:
+        """Where it stands in a list, the newest first."""
+        return self.created_at, self.notification_id
+
 
 def key_of(tenant: str, alert: Alert) -> str:
     """Return what names an alert's fingerprint to receivers that keep incidents; it tells neither tenant nor subject."""
@@ -159,7 +169,7 @@ def begun_in(
 
     `before` has what had been told of the group's alerts, `opened` the incidents that channels had open, each by its key.
     """
-    fires = [] if part.action in {ACKNOWLEDGE, RESOLVE} else [each for each in part.alert_ids if each not in said.ended]
+    fires = [each for each in part.begun if each not in said.ended]
     if channel.has_incidents:
         unheard = frozenset(fires if (channel.channel_id, part.key) not in opened else ())
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.log_store import from_json, to_json
+from services.alerting.alert_json import from_json, to_json
 from services.alerting.telling import channels
 from services.alerting.telling.attempts import Attempt, State
 from services.alerting.telling.notices import Listed, Notice, Outgoing, Pending
@@ -122,6 +122,14 @@ async def save_state(
     return (await conn.execute(update(notification).where(*ours).values(said))).rowcount > 0
 
 
+async def get_names(conn: AsyncConnection, notification_id: UUID) -> Mapping[str, str]:
+    """Return what the alerts of a notification have in common, as it is stored by now."""
+    n = notification.c
+    found = select(n.names).where(n.tenant_id == THIS_TENANT, n.notification_id == notification_id)
+    names: Mapping[str, str] = (await conn.execute(found)).scalar_one()
+    return names
+
+
 async def append_attempt(conn: AsyncConnection, notification_id: UUID, made: Attempt) -> None:
     """Add an attempt to those of a notification."""
     a = attempt.c
@@ -166,11 +174,12 @@ async def list_attempts(conn: AsyncConnection, notification_ids: Collection[UUID
     return found
 
 
-async def list_old(conn: AsyncConnection, before: datetime, limit: int) -> list[UUID]:
-    """Return notifications that were done and made before a time, at most `limit`."""
+async def take_old(conn: AsyncConnection, before: datetime, limit: int) -> list[UUID]:
+    """Lock and return notifications that were done and made before a time, at most `limit`; not what somebody else has locked."""
     n = notification.c
     old = (n.tenant_id == THIS_TENANT, n.created_at < before, n.next_at.is_(None))
-    return list((await conn.execute(select(n.notification_id).where(*old).order_by(n.created_at).limit(limit))).scalars())
+    found = select(n.notification_id).where(*old).order_by(n.created_at).limit(limit).with_for_update(skip_locked=True)
+    return list((await conn.execute(found)).scalars())
 
 
 async def delete_attempts(conn: AsyncConnection, notification_ids: Collection[UUID]) -> None:

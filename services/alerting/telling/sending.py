@@ -1,4 +1,7 @@
-"""Takes what is to be delivered now, as far as it is true now: what waited is judged again before it is sent."""
+"""Takes what is to be delivered now, as far as it is true now, and notes what came of it.
+
+What waited is judged again before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,22 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.lifecycle import Alert
-from services.alerting.telling import channel_store, group_store, notification_store, waiting, waiting_store
+from services.alerting import alert_store
+from services.alerting.alerts import Alert
+from services.alerting.telling import channel_store, group_store, notification_store, queueing, waiting, waiting_store
+from services.alerting.telling.attempts import Attempt, Outcome, State, state_after
 from services.alerting.telling.channels import Channel
-from services.alerting.telling.groups import missed
 from services.alerting.telling.judging import Verdict, heirs_of, judged
-from services.alerting.telling.notices import SUPERSEDED, Pending
+from services.alerting.telling.notices import OVER, SUPERSEDED, Pending
 from services.alerting.telling.routes import Place, key_of
-from services.alerting.telling.waiting import Waiting
+from services.alerting.telling.waiting import Waiting, waiting_of
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is delivered, each with its channel, if that is there; and whether there may be more to take at once."""
+    """What is delivered, each with where it goes; and whether there may be more to take at once."""
 
-    sent: Sequence[tuple[Pending, Channel | None]] = ()
+    sent: Sequence[tuple[Pending, Channel]] = ()
     has_more: bool = False
 
 
@@ -41,7 +45,7 @@ async def take(conn: AsyncConnection, now: datetime, until: datetime, busy: Coll
     for pending in due:
         still = await _still_true(conn, pending, known)
         if still is not None:
-            sent.append((still, known.channels.get(pending.channel_id)))
+            sent.append(still)
     # Who dies while one is delivered does not know whether it arrived: it may have.
     await notification_store.begin_attempts(conn, [each.notice.notification_id for each, _ in sent if each.unheard])
     return Taken(sent, len(sent) < len(due))
@@ -59,26 +63,30 @@ class _Known:
 
 async def _known(conn: AsyncConnection, due: Sequence[Pending], now: datetime) -> _Known:
     channels = {each.channel_id: each for each in await channel_store.list_channels(conn)}
-    alerts = await group_store.list_alerts(conn, {alert.alert_id for each in due for alert in each.notice.alerts})
+    alerts = await alert_store.get_alerts(conn, {alert.alert_id for each in due for alert in each.notice.alerts})
     newer = await waiting_store.list_newer(conn, [each.notice.notification_id for each in due])
     return _Known(channels, alerts, newer, now)
 
 
-async def _still_true(conn: AsyncConnection, pending: Pending, known: _Known) -> Pending | None:
-    """Return a notification as it is sent, or None when it is not; what is not told is remembered where it has to be told."""
-    notification_id = pending.notice.notification_id
-    channel, newer = known.channels.get(pending.channel_id), known.newer.get(notification_id, ())
-    if pending.receiver is not None or not isinstance(pending.goes_to(channel), Channel):
-        return pending
-    verdict = await _verdict(conn, pending, known.alerts, newer)
+async def _still_true(conn: AsyncConnection, pending: Pending, known: _Known) -> tuple[Pending, Channel] | None:
+    """Return a notification as it is sent, and where to, or None; what is not told is remembered where it has to be told."""
+    channel, newer = known.channels.get(pending.channel_id), known.newer.get(pending.notice.notification_id, ())
+    goal = pending.goes_to(channel)
+    if isinstance(goal, str):
+        verdict = Verdict(None, goal)
+    elif pending.receiver is not None:
+        return pending, goal
+    else:
+        verdict = await _verdict(conn, pending, known.alerts, newer)
     await _pass_on(conn, pending, verdict, newer, known.now)
-    if verdict.notice is None:
-        await waiting_store.give_up(conn, [notification_id], verdict.reason, known.now)
+    if verdict.notice is None or isinstance(goal, str):
+        state = State.FAILED if verdict.reason == OVER and pending.attempts else State.DROPPED
+        await waiting_store.give_up(conn, [pending.notice.notification_id], verdict.reason, state, known.now)
         return None
     still = replace(pending, notice=verdict.notice, anew=pending.anew - verdict.out, unheard=pending.unheard - verdict.out)
     if verdict.out:
         await notification_store.save_content(conn, still)
-    return still
+    return still, goal
 
 
 async def _verdict(conn: AsyncConnection, pending: Pending, alerts: Mapping[UUID, Alert], newer: Sequence[Waiting]) -> Verdict:
@@ -94,31 +102,51 @@ async def _verdict(conn: AsyncConnection, pending: Pending, alerts: Mapping[UUID
 
 async def _pass_on(conn: AsyncConnection, pending: Pending, verdict: Verdict, newer: Sequence[Waiting], now: datetime) -> None:
     """Let what is not told be told by what waits behind it or, without that, by its group once there is reason to."""
-    is_dropped = verdict.notice is None
-    anew = pending.anew if is_dropped else pending.anew & verdict.out
-    unheard = pending.unheard if is_dropped else pending.unheard & verdict.out
-    heirs = heirs_of(pending, anew | unheard | verdict.out, newer)
-    tries = pending.attempts if verdict.reason == SUPERSEDED else 0
-    for each in newer:
-        mine = {a for a, heir in heirs.items() if heir == each.notification_id}
-        if mine:
-            await waiting_store.pass_on(conn, each, anew & mine, unheard & mine, tries)
-    left = (anew | unheard) - heirs.keys()
-    if left:
-        await _remember(conn, pending, anew & left, unheard & left, now)
+    untold = waiting_of(pending)
+    if verdict.notice is None:
+        await queueing.pass_on(conn, pending.channel_id, untold, newer, now)
+    elif verdict.out:
+        out = replace(untold, anew=untold.anew & verdict.out, unheard=untold.unheard & verdict.out)
+        await queueing.pass_on(conn, pending.channel_id, out, newer, now)
+    if verdict.reason == SUPERSEDED and pending.attempts:
+        heirs = heirs_of(pending, verdict.out, newer)
+        await waiting_store.save_tries(conn, {*heirs.values()}, pending.attempts)
 
 
-async def _remember(
-    conn: AsyncConnection, pending: Pending, anew: Collection[UUID], unheard: Collection[UUID], now: datetime
-) -> None:
-    """Let the group know what its channel was not told."""
-    place = _place(pending)
-    group = (await group_store.list_groups(conn, [place])).get(place)
-    routes = {route.route_id: route for route in await channel_store.list_routes(conn)}
-    if group is not None and place.route_id in routes:
-        after = missed(group, pending.channel_id, anew, unheard, route=routes[place.route_id], now=now)
-        await group_store.save_groups(conn, [after])
-        await group_store.note_due(conn)
+async def note(conn: AsyncConnection, tried: Pending, outcome: Outcome, attempt: Attempt, next_at: datetime | None) -> None:
+    """Note what came of an attempt, and when the next one is.
+
+    What is not tried again and surely never arrived is told by others, as what is not sent is. An incident whose end was tried
+    for as long as that may be is ended again.
+    """
+    state, untold = state_after(outcome, next_at), _lost(tried, outcome)
+    if state != State.FAILED or untold is None:
+        await notification_store.save_state(conn, tried, state, next_at, may_have_arrived=outcome.may_have_arrived)
+        await notification_store.append_attempt(conn, tried.notice.notification_id, attempt)
+        return
+    # Held first, as by everybody who changes both groups and what waits.
+    await group_store.hold(conn)
+    newer = (await waiting_store.list_newer(conn, [untold.notification_id])).get(untold.notification_id, [])
+    # A customer whom they named may have been erased meanwhile.
+    names = await notification_store.get_names(conn, untold.notification_id)
+    untold = replace(untold, group=waiting.group_of(tried.notice.route_id, names))
+    is_ours = await notification_store.save_state(conn, tried, state, next_at)
+    await notification_store.append_attempt(conn, untold.notification_id, attempt)
+    if is_ours:
+        await queueing.pass_on(conn, tried.channel_id, untold, newer, attempt.at)
+        if untold.leaves_open and not any(each.key == untold.key for each in newer):
+            await queueing.end_again(conn, tried.channel_id, untold, names, attempt.at)
+
+
+def _lost(tried: Pending, outcome: Outcome) -> Waiting | None:
+    """Return what others have to know of a notification that failed; None when they need not."""
+    untold = waiting_of(tried)
+    if tried.receiver is not None or (untold.leaves_open and outcome.is_final):
+        return None
+    if outcome.may_have_arrived and not untold.leaves_open:
+        return None
+    # What was refused for good would be at once again: it is told when it is repeated.
+    return untold.not_owed if outcome.is_final else untold
 
 
 def _place(pending: Pending) -> Place:

@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerting.lifecycle import AlertState
+from services.alerting.alerts import AlertState
 from services.alerting.telling import channels
+from services.alerting.telling.attempts import State
 from services.alerting.telling.channels import Channel
 from services.alerting.telling.notices import RESOLVE
 from services.alerting.telling.waiting import Waiting, group_of
@@ -23,7 +24,8 @@ from services.storage.schema import notification
 _WAITING = text(
     """
     SELECT n.notification_id, n.route_id, n.names, n.alert_ids, n.payload ->> 'action' AS action,
-        n.next_at > :now AND n.next_at <= :leased AS is_under_way,
+        n.payload ->> 'key' AS key, n.payload -> 'anew' AS anew, n.payload -> 'unheard' AS unheard,
+        n.payload -> 'receiver' IS NOT NULL AS keeps_receiver, n.next_at > :now AND n.next_at <= :leased AS is_under_way,
         n.payload ->> 'action' = :resolve OR EXISTS (
             SELECT 1 FROM jsonb_array_elements(n.payload -> 'alerts') AS a WHERE CAST(a ->> 'state' AS int) = :over
         ) AS tells_ends
@@ -58,7 +60,7 @@ _KEEP_ENDS = text(
 _GIVE_UP = text(
     """
     WITH given_up AS (
-        UPDATE alerting.notification AS n SET state = 3, next_at = NULL, payload = '{}'
+        UPDATE alerting.notification AS n SET state = :state, next_at = NULL, payload = '{}'
         WHERE n.tenant_id = :tenant AND n.notification_id = ANY (CAST(:notifications AS uuid[])) AND n.next_at IS NOT NULL
         RETURNING n.notification_id
     )
@@ -83,15 +85,7 @@ async def list_waiting(conn: AsyncConnection, channel_id: str, now: datetime, le
     asked = {"now": now, "leased": now + lease, "resolve": RESOLVE, "over": int(AlertState.RESOLVED)}
     rows = await conn.execute(_WAITING, {"tenant": current_tenant(), "channel": channel_id} | asked)
     return [
-        Waiting(
-            notification_id=row.notification_id,
-            group=group_of(row.route_id, row.names),
-            alert_ids=frozenset(row.alert_ids),
-            action=row.action,
-            tells_ends=row.tells_ends,
-            is_under_way=row.is_under_way,
-        )
-        for row in rows
+        _waiting(row, tells_ends=row.tells_ends, is_under_way=row.is_under_way, keeps_receiver=row.keeps_receiver) for row in rows
     ]
 
 
@@ -99,29 +93,23 @@ async def list_newer(conn: AsyncConnection, notification_ids: Collection[UUID]) 
     """Return what waits behind notifications for the same channel, of the same group or incident, the oldest first."""
     found: defaultdict[UUID, list[Waiting]] = defaultdict(list)
     for row in await conn.execute(_NEWER, {"tenant": current_tenant(), "notifications": list(notification_ids)}):
-        one = Waiting(
-            notification_id=row.notification_id,
-            group=group_of(row.route_id, row.names),
-            alert_ids=frozenset(row.alert_ids),
-            action=row.action,
-            key=row.key,
-            anew=frozenset(map(UUID, row.anew or ())),
-            unheard=frozenset(map(UUID, row.unheard or ())),
-        )
-        found[row.older].append(one)
+        found[row.older].append(_waiting(row))
     return found
 
 
-async def pass_on(conn: AsyncConnection, to: Waiting, anew: Collection[UUID], unheard: Collection[UUID], tries: int) -> None:
-    """Let a notification that waits tell what one before it did not tell, which was tried that often in its place."""
-    said: dict[str, Any] = {
-        "anew": sorted(map(str, to.anew.union(anew))),
-        "unheard": sorted(map(str, to.unheard.union(unheard))),
-        **({"tries": tries} if tries else {}),
-    }
+async def save_begun(conn: AsyncConnection, waiting: Waiting) -> None:
+    """Let a notification that waits tell what it begins to tell by now."""
     n = notification.c
-    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == to.notification_id)
+    said = {"anew": sorted(map(str, waiting.anew)), "unheard": sorted(map(str, waiting.unheard))}
+    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == waiting.notification_id)
     await conn.execute(changed.values(payload=n.payload.concat(said)))
+
+
+async def save_tries(conn: AsyncConnection, notification_ids: Collection[UUID], tries: int) -> None:
+    """Note how often others were tried in the place of notifications that wait."""
+    n = notification.c
+    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == func.any(list(notification_ids)))
+    await conn.execute(changed.values(payload=n.payload.concat({"tries": tries})))
 
 
 async def keep_ends(conn: AsyncConnection, channel: Channel, not_before: datetime) -> None:
@@ -131,15 +119,20 @@ async def keep_ends(conn: AsyncConnection, channel: Channel, not_before: datetim
     await conn.execute(_KEEP_ENDS, {"tenant": current_tenant(), "channel": channel.channel_id} | asked)
 
 
-async def list_bound(conn: AsyncConnection, channel_id: str) -> list[UUID]:
-    """Return what waits for a channel and goes where that leads by then."""
-    n = notification.c
-    mine = (n.tenant_id == THIS_TENANT, n.channel_id == channel_id, n.next_at.is_not(None))
-    found = select(n.notification_id).where(*mine, n.payload["receiver"].is_(None)).order_by(n.notification_id)
-    return list((await conn.execute(found)).scalars())
-
-
-async def give_up(conn: AsyncConnection, notification_ids: Collection[UUID], error: str, now: datetime) -> None:
-    """Note that notifications that wait will not be delivered, and why."""
-    asked = {"notifications": list(notification_ids), "error": error, "now": now}
+async def give_up(conn: AsyncConnection, notification_ids: Collection[UUID], error: str, state: State, now: datetime) -> None:
+    """Note that notifications that wait will not be delivered, why, and whether they failed or were dropped."""
+    asked = {"notifications": list(notification_ids), "error": error, "state": int(state), "now": now}
     await conn.execute(_GIVE_UP, {"tenant": current_tenant()} | asked)
+
+
+def _waiting(row: Any, **more: bool) -> Waiting:
+    return Waiting(
+        notification_id=row.notification_id,
+        group=group_of(row.route_id, row.names),
+        alert_ids=frozenset(row.alert_ids),
+        action=row.action or "",
+        key=row.key or "",
+        anew=frozenset(map(UUID, row.anew or ())),
+        unheard=frozenset(map(UUID, row.unheard or ())),
+        **more,
+    )

@@ -246,7 +246,7 @@ alert_group = table(
     Index(None, "tenant_id", "due_at"),
 )
 
-#: 1 is to be sent, 2 was delivered, 3 failed.
+#: 1 is to be sent, 2 was delivered, 3 failed, 4 was dropped: there was no need for it any more.
 notification = table(
     "alerting",
     "notification",

@@ -9,10 +9,13 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from rapport.alerting.v1 import notification_pb2 as pb
 
+from services.alerting.telling.attempts import State
 from services.alerting.telling.delivery import Delivery, Receivers
+from services.alerting.telling.notices import CHANNEL_DELETED
 from tests.alerting.asking import WEBHOOK, put, refused, routes
 from tests.alerting.house import Clock
 from tests.alerting.notifying import SECRET, TellingHouse, an_alert, receiving
+from tests.alerting.telling.giving_up import given_up
 
 SLACK = {"webhookUrl": "https://hooks.slack.com/services/T0/B0/S3CRET"}
 
@@ -104,7 +107,7 @@ async def test_a_channel_in_use_is_not_deleted(house: TellingHouse):
         assert await stored(house) == []
 
 
-async def test_what_waits_for_a_channel_that_is_deleted_fails(house: TellingHouse):
+async def test_what_waits_for_a_channel_that_is_deleted_is_dropped(house: TellingHouse):
     async with receiving(statuses=[500]) as receiver:
         await house.put_webhook("c", receiver)
         await house.put_routes({"channelIds": ["c"], "groupWait": "0s"})
@@ -113,9 +116,15 @@ async def test_what_waits_for_a_channel_that_is_deleted_fails(house: TellingHous
         await house.put_routes()
         async with house.stub() as stub:
             await stub.DeleteChannel(pb.DeleteChannelRequest(channel_id="c"))
-        await house.tell(timedelta(hours=1))
+            await house.tell(timedelta(hours=1))
+            dropped, failed = [
+                (await stub.ListNotifications(pb.ListNotificationsRequest(state=state))).notifications
+                for state in (pb.NOTIFICATION_STATE_DROPPED, pb.NOTIFICATION_STATE_FAILED)
+            ]
         assert len(receiver.seen) == 1
-        assert [row[2:] for row in await house.notifications()] == [(3, None)]
+        assert await given_up(house) == [(CHANNEL_DELETED, State.DROPPED)]
+        assert [(each.state, each.attempts[-1].error) for each in dropped] == [(pb.NOTIFICATION_STATE_DROPPED, CHANNEL_DELETED)]
+        assert list(failed) == []
 
 
 async def test_a_slack_address_is_told_as_far_as_its_host_as_it_was_put(house: TellingHouse):

@@ -19,6 +19,7 @@ from services.alerting.telling.delivery import Delivery, Receivers
 from services.runtime.tenancy import set_tenant
 from tests.alerting.house import TENANT, Clock
 from tests.alerting.notifying import SECRET, a_notice, an_alert, local, receiving
+from tests.ports import free_port
 
 INTERVAL = timedelta(minutes=5)
 
@@ -80,9 +81,7 @@ class Mailbox:
 @pytest.fixture
 def mail() -> Any:
     box = Mailbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     yield box, MailServer("127.0.0.1", port, sender="Rapport <rapport@example.com>", tls="none")
@@ -227,5 +226,6 @@ async def test_an_endless_answer_is_not_read():
     port = server.sockets[0].getsockname()[1]
     outcome, attempt = await local().attempt(webhook(f"http://127.0.0.1:{port}/"), a_notice(an_alert()))
     assert outcome.is_delivered
-    assert attempt.took_ms < 2000
+    # Who reads it is given up after ten seconds.
+    assert attempt.took_ms < 9000
     server.close()

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from services.alerting.lifecycle import AlertState
-from services.alerting.telling import attempts, notifier, posting
+from services.alerting.alerts import AlertState
+from services.alerting.telling import attempts, posting
 from services.alerting.telling.channels import Channel, Slack
-from tests.alerting.house import Clock, eventually
+from tests.alerting.house import Clock
 from tests.alerting.notifying import SECOND, Receiver, TellingHouse, a_notice, an_alert, local, receiving
+from tests.leaping import leaping
+from tests.until import until
 
 BEGAN = Clock().now
 
@@ -100,7 +102,7 @@ async def test_killed_between_the_sending_and_its_record_it_is_sent_again_and_ne
         for task in killed._under_way:
             task.cancel()
         receiver.gate.set()
-        await eventually(lambda: _is_idle(killed))
+        await until(lambda: not killed._under_way)
         # Somebody else leaves it alone while the lease lasts.
         await house.tell(attempts.LEASE - SECOND)
         assert len(receiver.seen) == 1
@@ -108,10 +110,6 @@ async def test_killed_between_the_sending_and_its_record_it_is_sent_again_and_ne
         assert len({s.id for s in receiver.seen}) == 1
         assert len(receiver.seen) == 2
         assert [row[2:] for row in await house.notifications()] == [(2, None)]
-
-
-async def _is_idle(of: notifier.Notifier) -> bool:
-    return not of._under_way
 
 
 async def test_who_does_not_answer_holds_nobody_else_up(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
@@ -129,7 +127,7 @@ async def test_who_does_not_answer_holds_nobody_else_up(house: TellingHouse, mon
             await asyncio.create_task(house.notifier.go_round())
             return len(well.seen) == 40 and len(other.seen) == 1
 
-        await eventually(told)
+        await until(told)
         assert len(dead.seen) <= 2
         assert dead.gate is not None
         dead.gate.set()
@@ -165,7 +163,9 @@ async def test_a_defect_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(posting.Poster, "post", fails)
     outcome, _ = await local().attempt(Channel("c", Slack("https://hooks.slack.com/T0P-S3CRET")), a_notice(an_alert()))
     assert (outcome.is_delivered, outcome.is_final) == (False, False)
-    assert "S3CRET" not in caplog.text + outcome.error + repr(caplog.records[0].__dict__)
+    ours = [record.__dict__ for record in caplog.records if record.name.startswith("services.")]
+    assert ours
+    assert "S3CRET" not in caplog.text + outcome.error + repr(ours)
 
 
 async def test_only_what_never_had_a_connection_surely_did_not_arrive(monkeypatch: pytest.MonkeyPatch):
@@ -178,9 +178,12 @@ async def test_only_what_never_had_a_connection_surely_did_not_arrive(monkeypatc
         assert not outcome.is_delivered
         return outcome.may_have_arrived
 
-    monkeypatch.setattr(posting, "TIMEOUT_S", 0.3)
+    leap = leaping(monkeypatch)
     async with receiving(gate=asyncio.Event()) as silent:
-        assert await may_have_arrived(silent.url)
+        waiting = asyncio.create_task(may_have_arrived(silent.url))
+        await until(lambda: bool(silent.seen))
+        leap(posting.TIMEOUT_S + 1)
+        assert await waiting
     async with receiving(statuses=[500]) as failing:
         assert await may_have_arrived(failing.url)
         await failing.unplug()

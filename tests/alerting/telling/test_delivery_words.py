@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.details import Details
-from services.alerting.lifecycle import Alert, AlertState
 from services.alerting.telling import deliver_email, deliver_pagerduty, deliver_slack, deliver_webhook
 from services.alerting.telling.channels import PagerDuty, Slack, Webhook
 from services.alerting.telling.notices import Notice

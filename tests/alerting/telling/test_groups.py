@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,8 +20,8 @@ from services.alerting.telling.attempts import (
     state_after,
 )
 from services.alerting.telling.channels import Channel, Email, PagerDuty
-from services.alerting.telling.groups import Group, Member, Telling, Told, advanced, missed, placed, telling
-from services.alerting.telling.notices import MOST_ALERTS, parts
+from services.alerting.telling.groups import Group, Member, Telling, Told, advanced, heard, missed, placed, telling, unended
+from services.alerting.telling.notices import MOST_ALERTS, begun_in, parts
 from services.alerting.telling.routes import Place, Route
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -118,6 +119,33 @@ def test_what_a_channel_never_heard_of_does_not_end_there():
     assert [p.alert_ids for p in parts(said, lost.told, MAIL, before=lost.told)] == [(B,)]
     other = Channel("other", Email(("a@b.c",)))
     assert [p.alert_ids for p in parts(said, lost.told, other, before=lost.told)] == [(A, B)]
+
+
+def test_what_a_channel_never_heard_of_and_is_not_owed_waits_for_the_next_time_that_the_group_is_told():
+    told, _ = say(group({A: FIRES, B: FIRES}), NOW)
+    lost = missed(told, "m", (), {A}, route=ROUTE, now=NOW)
+    assert (telling(lost).is_news, lost.due_at) == (False, NOW + ROUTE.repeat_interval)
+    said = telling(lost)
+    (part,) = parts(said, lost.told, MAIL, before=lost.told)
+    assert begun_in(part, said, lost.told, MAIL, ()) == ({A}, {A})
+    assert heard(lost, "m", part.begun) == replace(lost, told=told.told)
+    # Another channel is owed it: that one still never heard.
+    owed = missed(missed(told, "m", (), {A}, route=ROUTE, now=NOW), "p", {A}, {A}, route=ROUTE, now=NOW)
+    after, said = say(owed, NOW)
+    assert parts(said, {**owed.told, **after.told}, MAIL, before=owed.told) == []
+    assert after.told[A].unaware == ("m",)
+
+
+def test_what_could_not_be_ended_is_ended_again_by_its_group_whether_that_is_still_there_or_not():
+    told, _ = say(group({A: FIRES, B: FIRES}), NOW)
+    left, _ = say(placed(told, {A: OVER}, ROUTE, NOW), NOW)
+    for before in (left, Group(Place("r", "k"), {})):
+        after = unended(before, "p", {A}, "key", route=ROUTE, now=NOW)
+        assert (after.told[A], after.gone, after.ending_incidents) == (Told("key", 0, incidents=("p",)), {A}, True)
+        done, said = say(after, NOW)
+        assert [(p.action, p.key) for p in parts(said, after.told, PAGER, [A])] == [("resolve", "key")]
+        assert parts(said, after.told, MAIL) == []
+        assert A not in done.members
 
 
 def test_what_is_silent_is_not_told_when_nobody_takes_care_of_it_any_more():

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from services.alerting.lifecycle import EventKind
-from services.alerting.telling import waiting_store
-from services.alerting.telling.attempts import SETTLED
+from services.alerting.alerts import EventKind
+from services.alerting.telling import queueing
+from services.alerting.telling.attempts import SETTLED, State
 from services.alerting.telling.delivery import Receivers
 from services.alerting.telling.notices import CHANNEL_CHANGED
-from tests.alerting.house import eventually
 from tests.alerting.notifying import MINUTE, Receiver, TellingHouse, an_alert, receiving
 from tests.alerting.paging import INTERVAL, PAGER, actions, delete, open_one, told
+from tests.alerting.telling.giving_up import given_up
+from tests.until import until
 
 
 async def stored_secrets(house: TellingHouse) -> list[tuple[Any, ...]]:
@@ -125,7 +126,7 @@ async def test_the_end_does_not_overtake_what_is_under_way(house: TellingHouse, 
         await asyncio.create_task(house.notifier.go_round())
         return len(pager.seen) == 1
 
-    await eventually(is_under_way)
+    await until(is_under_way)
     await house.put_routes()
     await delete(house)
     await asyncio.create_task(house.notifier.go_round())
@@ -142,8 +143,8 @@ async def test_the_end_does_not_overtake_what_is_under_way(house: TellingHouse, 
 async def test_what_was_made_for_one_kind_is_not_sent_as_another(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
     """Also where it was not given up when the kind changed."""
 
-    async def gives_nothing_up(*_: Any) -> None:
-        """Do nothing."""
+    async def clears_nothing(*_: Any) -> list[Any]:
+        return []
 
     async with receiving(statuses=[500]) as receiver:
         house.delivery.receivers = Receivers(allow_local=True, pagerduty_url=receiver.url)
@@ -151,10 +152,9 @@ async def test_what_was_made_for_one_kind_is_not_sent_as_another(house: TellingH
         await house.put_routes({"channelIds": ["c"], "groupWait": "0s"})
         (alert,) = await house.fire(an_alert())
         await house.tell()
-        monkeypatch.setattr(waiting_store, "give_up", gives_nothing_up)
+        monkeypatch.setattr(queueing, "clear", clears_nothing)
         await house.put_channel("c", pagerduty={"routingKey": "k"})
         await house.become(alert, EventKind.ACKNOWLEDGED, acknowledged_at=house.clock())
         await house.tell(MINUTE)
         assert len(receiver.seen) == 1
-        assert [row[2:] for row in await house.notifications()] == [(3, None)]
-        assert (await house.attempts())[1][1:] == (2, None, CHANNEL_CHANGED)
+        assert await given_up(house) == [(CHANNEL_CHANGED, State.DROPPED)]

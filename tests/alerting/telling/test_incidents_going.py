@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from services.alerting.rules import Severity
 from services.alerting.telling import announcing
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, receiving

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from services.alerting.rules import Severity
 from services.alerting.telling.signing import is_signed
 from tests.alerting.notifying import MINUTE, SECOND, SECRET, Receiver, TellingHouse, an_alert, receiving, told

@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from rapport.alerting.v1 import notification_pb2 as npb
 
+from services.alerting.retention import NOTIFICATIONS_KEPT, Retention
 from services.alerting.telling import attempts, group_store, notifier
 from services.runtime.tenancy import current_tenant
-from tests.alerting.house import eventually, running
+from tests.alerting.house import running
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving, told
 from tests.storage.sending import recording
 from tests.storage.test_every_statement import what_is_unbound, written
+from tests.until import until
 
 WAIT = timedelta(seconds=30)
 INTERVAL = 5 * MINUTE
@@ -26,7 +28,7 @@ async def test_it_goes_on_until_it_is_stopped_and_gives_deliveries_time(house: T
         await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"})
         async with running(house.notifier.run):
             await house.fire(an_alert())
-            await eventually(lambda: is_true(len(receiver.seen) == 1))
+            await until(lambda: is_true(len(receiver.seen) == 1))
             asyncio.get_running_loop().call_later(0.3, receiver.gate.set)
         assert [row[2] for row in await house.notifications()] == [2]
 
@@ -39,7 +41,7 @@ async def test_a_delivery_that_does_not_end_in_time_is_taken_up_again(house: Tel
         await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"})
         async with running(house.notifier.run):
             await house.fire(an_alert())
-            await eventually(lambda: is_true(len(receiver.seen) == 1))
+            await until(lambda: is_true(len(receiver.seen) == 1))
         assert [row[2] for row in await house.notifications()] == [1]
         receiver.gate.set()
         house.notifier = house.new_notifier()
@@ -101,8 +103,8 @@ async def test_every_statement_is_bound_to_one_tenant(house: TellingHouse):
             await stub.TestChannel(npb.TestChannelRequest(channel_id="hook"))
             await stub.ListNotifications(npb.ListNotificationsRequest(channel_id="hook", alert_id=str(alert.alert_id), state=1))
             await house.put_routes()
-            await house.tell(notifier.KEPT)
-            await house.tell(notifier.KEPT)
+            await house.tell(NOTIFICATIONS_KEPT)
+            await Retention(house.database, house.clock).delete_old()
             await stub.DeleteChannel(npb.DeleteChannelRequest(channel_id="hook"))
     assert written(sent) >= {f"alerting.{t}" for t in ("channel", "route", "alert_group", "notification", "attempt", "notified")}
     probes = {one.statement for one in sent if one.tenant is None and "notified" in one.statement}
@@ -164,18 +166,6 @@ async def test_without_the_lock_both_tell(house: TellingHouse, monkeypatch: pyte
         for each in two:
             await each.deliver_all()
         assert len(await house.notifications()) == 2
-
-
-async def test_what_is_old_and_done_is_deleted(house: TellingHouse, receiver: Receiver):
-    await house.fire(an_alert())
-    await house.tell()
-    await house.tell(WAIT)
-    (first,) = await house.notifications()
-    await house.tell(notifier.KEPT - timedelta(hours=2))
-    assert first in await house.notifications()
-    await house.tell(timedelta(hours=3))
-    assert first[0] not in {row[0] for row in await house.notifications()}
-    assert first[0] not in {row[0] for row in await house.attempts()}
 
 
 async def test_what_ends_before_its_commit_was_never_told(

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from rapport.alerting.v1 import notification_pb2 as pb
 
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from tests.alerting.asking import WEBHOOK, put, refused, routes
 from tests.alerting.house import failure_of
 from tests.alerting.notifying import SECOND, Receiver, TellingHouse, an_alert, told

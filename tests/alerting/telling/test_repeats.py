@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from services.alerting.lifecycle import EventKind
+from services.alerting.alerts import EventKind
 from services.alerting.telling import waiting
+from services.alerting.telling.attempts import State
 from services.alerting.telling.notices import SUPERSEDED
 from tests.alerting.notifying import Receiver, TellingHouse, an_alert
 from tests.alerting.paging import INTERVAL, PAGER, REPEAT, actions
+from tests.alerting.telling.giving_up import given_up
 
 SILENCED, FREE = {"silence_ids": ("s",)}, {"silence_ids": ()}
 HOOK = {"channelIds": ["hook"], "groupWait": "0s"}
@@ -26,7 +28,7 @@ async def test_a_repeat_that_waits_replaces_the_one_before(house: TellingHouse, 
     await house.tell(timedelta(minutes=15))
     delivered = [row for row in await house.notifications() if row[2] == 2]
     assert len(hook.seen) - tried == len(delivered) == 1
-    assert set(await house.given_up()) == {SUPERSEDED}
+    assert set(await given_up(house)) == {(SUPERSEDED, State.DROPPED)}
     # The pauses go on: they do not begin anew with each repeat.
     assert tried < 12
 

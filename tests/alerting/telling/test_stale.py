@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from services.alerting.lifecycle import Alert, EventKind
+from services.alerting.alerts import Alert, EventKind
 from services.alerting.telling import posting, sending
+from services.alerting.telling.attempts import State
 from services.alerting.telling.judging import Verdict
 from services.alerting.telling.notices import HELD, NEVER_BEGUN, OVER, SUPERSEDED
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving
 from tests.alerting.paging import INTERVAL, PAGER, REPEAT, actions
+from tests.alerting.telling.giving_up import given_up
 from tests.storage.sending import recording
 from tests.storage.test_every_statement import what_is_unbound
 
@@ -70,8 +72,11 @@ async def test_pagerduty_is_paged_only_for_what_still_fires(house: TellingHouse,
     await house.tell()
     await house.tell(INTERVAL)
     assert sorted(events(pager)[1:]) == [("trigger", "silenced"), ("trigger", "taken")]
-    assert OVER in (found := await house.given_up()) or SUPERSEDED in found
-    assert {HELD, OVER, SUPERSEDED, NEVER_BEGUN} >= set(found)
+    given = await given_up(house)
+    assert {OVER, SUPERSEDED} & {error for error, _ in given}
+    assert {HELD, OVER, SUPERSEDED, NEVER_BEGUN} >= {error for error, _ in given}
+    # Only what was over was tried in vain: people, and what came next, saw to the rest.
+    assert {error for error, state in given if state == State.FAILED} <= {OVER}
 
 
 async def test_what_may_have_arrived_is_ended(house: TellingHouse, pager: Receiver, monkeypatch: pytest.MonkeyPatch):
@@ -120,6 +125,20 @@ async def test_what_another_group_told_is_ended_whatever_this_one_did_not_tell(h
         await house.tell(INTERVAL)
     # Each of the two ends it.
     assert actions(pager) == ["trigger", "resolve", "resolve"]
+
+
+async def test_what_was_over_before_it_was_tried_was_not_tried_in_vain(house: TellingHouse, pager: Receiver):
+    pager.fails = lambda _: True
+    await house.put_routes(PAGER)
+    await house.fire(an_alert("tried"))
+    await house.tell()
+    (waits,) = await house.fire(an_alert("waits"))
+    await house.tell(INTERVAL)
+    await house.resolve(waits)
+    pager.fails = lambda _: False
+    await house.tell(INTERVAL - SECOND)
+    assert {source for _, source in events(pager)} == {"tried"}
+    assert await given_up(house) == [(OVER, State.DROPPED)]
 
 
 async def test_what_is_told_at_last_ends(house: TellingHouse, pager: Receiver):
@@ -176,7 +195,7 @@ async def test_every_statement_is_bound_to_one_tenant(house: TellingHouse, pager
         await house.tell(HOUR)
         await pager.plug()
         await house.tell(HOUR)
-    assert len(await house.given_up()) > 3
+    assert len(await given_up(house)) > 3
     assert what_is_unbound(sent) == {}
 
 

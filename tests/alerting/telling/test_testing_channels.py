@@ -10,8 +10,8 @@ import pytest
 from rapport.alerting.v1 import notification_pb2 as pb
 
 from services.runtime.errors import ResourceExhausted
-from tests.alerting.house import eventually
 from tests.alerting.notifying import TellingHouse, receiving
+from tests.until import until
 
 
 def begin_test(house: TellingHouse, tenant: str) -> asyncio.Task[Any]:
@@ -30,7 +30,7 @@ async def test_a_tenant_tests_two_channels_at_once_and_leaves_room_for_others(ho
                 with pytest.raises(ResourceExhausted, match="too many channels are being tested") as refused:
                     await begin_test(house, tenant)
                 assert (refused.value.reason, refused.value.retry_after_s) == ("OVERLOADED", 5.0)
-        await eventually(lambda: has_come(receiver, 8))
+        await until(lambda: has_come(receiver, 8))
         with pytest.raises(ResourceExhausted):
             await begin_test(house, tenants[4])
         assert receiver.gate is not None
@@ -45,13 +45,13 @@ async def test_a_test_that_is_given_up_gives_its_share_back(house: TellingHouse)
     async with receiving(gate=asyncio.Event()) as receiver:
         await house.put_webhook("c", receiver)
         given_up = begin_test(house, "default")
-        await eventually(lambda: has_come(receiver, 1))
+        await until(lambda: has_come(receiver, 1))
         given_up.cancel()
         with suppress(asyncio.CancelledError):
             await given_up
         assert receiver.gate is not None
         again = [begin_test(house, "default"), begin_test(house, "default")]
-        await eventually(lambda: has_come(receiver, 3))
+        await until(lambda: has_come(receiver, 3))
         receiver.gate.set()
         assert [(await each).delivered for each in again] == [True, True]
 

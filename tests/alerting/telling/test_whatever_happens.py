@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from services.alerting.lifecycle import Alert, EventKind
-from services.alerting.telling import sending
+from services.alerting.alerts import Alert, EventKind
+from services.alerting.telling import sending, waiting
 from services.alerting.telling.judging import Verdict
 from tests.alerting.notifying import MINUTE, Receiver, Seen, TellingHouse, an_alert
 from tests.alerting.paging import REPEAT
@@ -38,7 +39,7 @@ class World:
     async def live(self, steps: int) -> None:
         for _ in range(steps):
             await self.chance.choice((self.change, self.change, self.change, self.plug, self.route))()
-            await self.house.tell(timedelta(seconds=self.chance.choice((1, 20, 120, 400, 5000))))
+            await self.house.tell(timedelta(seconds=self.chance.choice((1, 20, 120, 400, 5000, 30_000))))
 
     async def change(self) -> None:
         name = self.chance.choice(NAMES)
@@ -115,12 +116,38 @@ def open_incidents(pager: Receiver) -> set[str]:
     return set(found.values())
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_whatever_happens(house: TellingHouse, pager: Receiver, hook: Receiver, seed: int):
+def ends_alone(pager: Receiver, hook: Receiver) -> set[str]:
+    """Return the incidents and alerts of which somebody was told that they are over who was never told that they began."""
+    begun, alone = set[str](), set[str]()
+    for seen in pager.seen:
+        if seen.json["event_action"] == "trigger":
+            begun.add(seen.json["dedup_key"])
+        alone |= {seen.json["dedup_key"]} - begun
+    for alert in (alert for seen in hook.seen for alert in seen.json["alerts"]):
+        if alert["state"] == "ALERT_STATE_FIRING":
+            begun.add(alert["alertId"])
+        alone |= {alert["alertId"]} - begun
+    return alone
+
+
+@pytest.fixture(params=[1000, 2])
+def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Let only so many notifications wait for a channel."""
+    with monkeypatch.context() as changed:
+        changed.setattr(waiting, "MOST_WAITING", request.param)
+        changed.setattr(waiting.surplus, "__defaults__", (request.param, waiting.MOST_ENDS))
+        yield changed
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens(house: TellingHouse, pager: Receiver, hook: Receiver, narrow: pytest.MonkeyPatch, seed: int):
+    """Also where hardly anything may wait, and receivers are away for days."""
     world = World(house, seed, [pager, hook])
     await world.route()
     await world.live(40)
     assert world.wrong == []
+    assert ends_alone(pager, hook) == set()
+    narrow.undo()
     await world.calm()
     assert open_incidents(pager) == set(world.open)
     last = {a["subjectId"]: a["alertId"] for s in hook.seen for a in s.json["alerts"] if a["state"] == "ALERT_STATE_FIRING"}
@@ -130,6 +157,7 @@ async def test_whatever_happens(house: TellingHouse, pager: Receiver, hook: Rece
     await house.tell(20 * MINUTE)
     await house.tell(20 * MINUTE)
     assert open_incidents(pager) == set()
+    assert ends_alone(pager, hook) == set()
     assert await house.facts.rows("SELECT * FROM alerting.alert_group") == []
 
 

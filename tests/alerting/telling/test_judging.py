@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.alerting.lifecycle import Alert, AlertState
+from services.alerting.alerts import Alert, AlertState
 from services.alerting.telling.judging import heirs_of, judged
 from services.alerting.telling.notices import ACKNOWLEDGE, FIRING, HELD, NEVER_BEGUN, OVER, RESOLVE, RESOLVED, TRIGGER, Pending
 from services.alerting.telling.waiting import Waiting
