@@ -42,11 +42,11 @@ async def main() -> None:
         await supervise(settings)
         return
     observed = telemetry.setup("rapport-alerting", settings)
-    database = Database(settings.database_url, "rapport_alerting", pool_size=12)
-    # Evaluation and telling have connections of their own, one more to look for work: calls and streams never wait for them, nor
-    # they for calls. What was delivered is noted on those of telling, too.
+    database = Database(settings.database_url, "rapport_alerting", pool_size=10)
+    # Evaluation and telling have connections of their own, and more to look for work: calls and streams never wait for them, nor
+    # they for calls. What was delivered is noted on those of telling.
     evaluated = Database(settings.database_url, "rapport_alerting", pool_size=worker.AT_ONCE + 1)
-    told = Database(settings.database_url, "rapport_alerting", pool_size=2 * notifier.AT_ONCE + 1)
+    told = Database(settings.database_url, "rapport_alerting", pool_size=notifier.AT_ONCE + 3)
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)
