@@ -46,7 +46,7 @@ async def main() -> None:
     # Evaluation and telling have connections of their own, and more to look for work: calls and streams never wait for them, nor
     # they for calls. What was delivered is noted on those of telling.
     evaluated = Database(settings.database_url, "rapport_alerting", pool_size=worker.AT_ONCE + 1)
-    told = Database(settings.database_url, "rapport_alerting", pool_size=notifier.AT_ONCE + 3)
+    told = Database(settings.database_url, "rapport_alerting", pool_size=notifier.AT_ONCE + 4)
     keys = settings.signing_key_bytes()
     reader = LogReader(database, uuid4)
     streams = Streams(reader, Tails(reader), Signer("resume", keys), heartbeat_s)

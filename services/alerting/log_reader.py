@@ -18,7 +18,8 @@ from services.alerting.shared_reads import SharedReads
 from services.runtime.database import Database
 from services.runtime.errors import OutOfRange
 
-#: Reads at once, of streams that begin or are behind, and of tails: so that many streams leave connections for others.
+#: Reads at once, of streams that begin with a snapshot or are behind, and of tails, with which all others begin: so that many
+#: streams leave connections for others.
 _STREAM_READS = 4
 _TAIL_READS = 2
 #: Entries that a tail reads at once.
@@ -57,8 +58,7 @@ class LogReader:
     async def _open(self, tenant_id: str, wanted: AlertFilter) -> Opening:
         opening = await self._look(tenant_id, wanted)
         if opening is None:
-            async with self._database.transaction(tenant_id) as conn:
-                await self._begin_log(conn)
+            await self._begin_log(tenant_id)
             opening = await self._look(tenant_id, wanted)
         assert opening is not None, "a log is never deleted"
         return opening
@@ -69,8 +69,9 @@ class LogReader:
             alerts = await alert_store.list_open_alerts(conn, wanted)
         return None if head is None else Opening(head, tuple(alerts))
 
-    async def _begin_log(self, conn: AsyncConnection) -> None:
-        await log_store.create_log(conn, epoch=str(self._new_id()))
+    async def _begin_log(self, tenant_id: str) -> None:
+        async with self._database.transaction(tenant_id) as conn:
+            await log_store.create_log(conn, epoch=str(self._new_id()))
 
     async def entries(self, tenant_id: str, after: int, limit: int) -> Stretch:
         """Return the entries after a revision, at most `limit`, of which there must be some.
@@ -94,12 +95,19 @@ class LogReader:
 
     async def news(self, tenant_id: str, known: int | None) -> tuple[Head, Stretch]:
         """Return where the log stands, and the first entries after the revision `known` unless it is None."""
+        found = await self._news(tenant_id, known)
+        if found is None:
+            # While others may read: whoever begins it at the same moment is waited for.
+            await self._begin_log(tenant_id)
+            found = await self._news(tenant_id, known)
+        assert found is not None, "a log is never deleted"
+        return found
+
+    async def _news(self, tenant_id: str, known: int | None) -> tuple[Head, Stretch] | None:
         async with self._tail_reads, self._database.transaction(tenant_id) as conn:
             head = await log_store.get_head(conn)
             if head is None:
-                await self._begin_log(conn)
-                head = await log_store.get_head(conn)
-                assert head is not None, "a log is never deleted"
+                return None
             if known is None or known >= head.revision:
                 return head, Stretch(head.mark, [])
             return head, await _following(conn, known, _PAGE)

@@ -25,8 +25,8 @@ SILENCES_KEPT = timedelta(days=35)
 REQUESTS_KEPT = timedelta(days=35)
 #: How long notifications that are done are kept.
 NOTIFICATIONS_KEPT = timedelta(days=30)
-#: Rows of one table that one transaction deletes.
-BATCH = 5000
+#: Rows of one table that one transaction deletes; notifications with all their attempts, of which each may have a hundred.
+BATCH, NOTIFICATIONS = 5000, 500
 
 _EVERY_S = 600.0
 #: How soon it is tried again when the database was away.
@@ -101,7 +101,7 @@ class Retention:
 
     async def _delete_notifications(self, tenant: str) -> bool:
         async with self._database.transaction(tenant) as conn:
-            old = await notification_store.take_old(conn, self._clock() - NOTIFICATIONS_KEPT, BATCH)
+            old = await notification_store.take_old(conn, self._clock() - NOTIFICATIONS_KEPT, NOTIFICATIONS)
             await notification_store.delete_attempts(conn, old)
             await notification_store.delete_notifications(conn, old)
-            return len(old) == BATCH
+            return len(old) == NOTIFICATIONS

@@ -77,7 +77,7 @@ class Streams:
         """Return one stream's messages, as `render` makes them, until the service closes.
 
         Raises InvalidArgument (INVALID_RESUME_TOKEN) for a token that is not of this tenant and filter, and OutOfRange
-        (RESUME_TOKEN_EXPIRED) when what follows it is not kept.
+        (RESUME_TOKEN_EXPIRED) when what follows it is not kept, or another log takes the place of this one meanwhile.
         """
         return self._follow(self._audience(tenant_id, wanted, render), start)
 

@@ -92,6 +92,8 @@ class Tail:
         """
         if not self._may_have(position):
             raise expired(self.head)
+        if position.revision > self._ring.newest:
+            return []
         found = self._ring.after(position.revision, limit) or await self._older(position, limit)
         if not (self._may_have(position) and position.is_at(found.mark)):
             raise expired(self.head)

@@ -1,10 +1,11 @@
-"""Visits to tenants: several at once, so that one that takes long keeps the others from nothing."""
+"""Visits to tenants: several at once, so that fewer that take long keep the others from nothing."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 
 class Visits:
@@ -53,3 +54,14 @@ class Visits:
         if has_worked:
             self.has_worked.set()
         return has_worked
+
+
+class Locks:
+    """A lock for each tenant, for as long as anybody holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._held: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, tenant: str) -> asyncio.Lock:
+        """Return the tenant's lock."""
+        return self._held.setdefault(tenant, asyncio.Lock())

@@ -164,6 +164,9 @@ def advanced(
         opened = (keeper for keeper in keepers if keeper in told[each].owed)
         unaware = tuple(c for c in told[each].unaware if c not in told[each].owed)
         told[each] = replace(told[each], incidents=_with(told[each].incidents, opened), owed=(), unaware=unaware)
+    for each in said.going_on:
+        opened = (keeper for keeper in keepers if keeper in told[each].unaware)
+        told[each] = replace(told[each], incidents=_with(told[each].incidents, opened))
     for each in said.triggered:
         told[each] = replace(told[each], incidents=_with(told[each].incidents, keepers))
     members = {each: m for each, m in group.members.items() if each not in gone}

@@ -186,7 +186,9 @@ def _incidents(
 ) -> Iterator[Part]:
     resolved = over if channel.tells_resolved else ()
     taken = [each for each in said.taken if channel.channel_id in told[each].incidents]
-    triggered = dict.fromkeys((*said.triggered, *owed))
+    # Not only when it is repeated, which news puts off.
+    unaware = (each for each in said.going_on if channel.channel_id in told[each].unaware)
+    triggered = dict.fromkeys((*said.triggered, *owed, *unaware))
     for action, alerts in ((RESOLVE, resolved), (TRIGGER, triggered), (ACKNOWLEDGE, taken)):
         for each in alerts:
             yield Part(RESOLVED if action == RESOLVE else FIRING, (each,), action, told[each].key)

@@ -7,11 +7,10 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from services.alerting.telling import group_store, sending
 from services.alerting.telling.attempts import LEASE, next_attempt
@@ -21,7 +20,7 @@ from services.alerting.telling.grouping import advance
 from services.alerting.telling.notices import Pending
 from services.alerting.telling.sending import Taken
 from services.alerting.telling.turns import Turns
-from services.alerting.visits import Visits
+from services.alerting.visits import Locks, Visits
 from services.runtime import process
 from services.runtime.database import Database
 from services.runtime.outage import Outage, note
@@ -36,6 +35,10 @@ REST = timedelta(seconds=1)
 _BUSY_S, _IDLE_S = 0.01, 0.5
 #: How long deliveries that are under way may last once the end has begun.
 _SETTLE_S = 4.0
+#: How long visits may last then: what one has taken by then it gives back.
+_VISITS_SETTLE_S = 1.0
+#: Who looks for deliveries that may begin, at once.
+_SEEKERS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +71,9 @@ class Notifier:
         self._visits = Visits(AT_ONCE, self._visit)
         #: Deliveries that may be begun by whoever looks for them at this moment.
         self._sought = 0
-        self._seeking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._seeking = Locks()
+        self._seekers = asyncio.Semaphore(_SEEKERS)
+        self._noting = Locks()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then give what is under way four seconds. What is given up is taken up later."""
@@ -76,13 +81,14 @@ class Notifier:
             while not stop.is_set():
                 worked = self._visits.has_worked.is_set()
                 self._visits.has_worked.clear()
-                if await self._outage.attempt(self._begin_visits) is None:
-                    await process.wait(stop, _IDLE_S)
-                else:
-                    await process.wait(self._visits.has_worked, _BUSY_S if worked else _IDLE_S)
+                is_away = await self._outage.attempt(self._begin_visits) is None
+                # After work not at once: every visit that ends would be a reason to look again.
+                await process.wait(stop if worked or is_away else self._visits.has_worked, _BUSY_S if worked else _IDLE_S)
         finally:
             self._is_ending = True
-            await asyncio.gather(self._visits.settle(_SETTLE_S), self._settle())
+            # First, for they begin deliveries.
+            await self._visits.settle(_VISITS_SETTLE_S)
+            await self._settle()
             self._is_ending = False
 
     async def go_round(self) -> bool:
@@ -136,8 +142,7 @@ class Notifier:
     async def _send(self, tenant: str) -> bool:
         """Begin to deliver what is due, as far as there is room; tell whether there was any."""
         # One at a time of a tenant: what two find room for at once would be too much.
-        seeking = self._seeking.setdefault(tenant, asyncio.Lock())
-        async with seeking:
+        async with self._seeking.of(tenant):
             room = min(MOST - len(self._under_way) - self._sought, MOST_OF_TENANT - self._of_tenant[tenant])
             if room <= 0 or self._is_ending:
                 return False
@@ -153,7 +158,7 @@ class Notifier:
     async def _take(self, tenant: str, room: int) -> Taken:
         now = self._clock()
         busy = [channel for (owner, channel), n in self._of_channel.items() if owner == tenant and n >= MOST_OF_CHANNEL]
-        async with self._database.transaction(tenant) as conn:
+        async with self._seekers, self._database.transaction(tenant) as conn:
             return await sending.take(conn, now, now + LEASE, busy, room)
 
     def _begin(self, tenant: str, pending: Pending, goal: Channel) -> None:
@@ -183,12 +188,18 @@ class Notifier:
     async def _attempt(self, tenant: str, pending: Pending, goal: Channel) -> None:
         outcome, attempt = await self._delivery.attempt(goal, pending.notice)
         next_at = next_attempt(outcome, pending.attempts + 1, pending.created_at, self._clock(), self._chance())
-        async with self._database.transaction(tenant) as conn:
+        # What is given up waits for its tenant's groups, so that one holds no more than a connection while it does.
+        is_given_up = next_at is None and not outcome.is_delivered
+        async with self._noting.of(tenant) if is_given_up else nullcontext(), self._database.transaction(tenant) as conn:
             await sending.note(conn, pending, outcome, attempt, next_at)
 
     async def _settle(self) -> None:
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=_SETTLE_S)
-        for task in tuple(self._under_way):
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_S):
+                    await self.deliver_all()
+        finally:
+            late = tuple(self._under_way)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

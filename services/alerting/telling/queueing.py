@@ -73,7 +73,10 @@ async def remember(conn: AsyncConnection, channel_id: str, untold: Iterable[Wait
 
 
 async def end_again(conn: AsyncConnection, channel_id: str, untold: Waiting, names: Mapping[str, str], now: datetime) -> None:
-    """Let the group of an incident whose end could not be told end it again, or go on with it should that begin anew."""
+    """Let the group of an incident whose end could not be told end it again, or go on with it should that begin anew.
+
+    Where its route is gone, or names the channel no more, nobody ends it again.
+    """
     route = (await _routes(conn, channel_id)).get(untold.place.route_id)
     if route is not None and untold.alert_ids:
         groups = await group_store.list_groups(conn, [untold.place])

@@ -1,4 +1,7 @@
-"""What is given up when too much waits for a channel, and who tells then what that did not tell."""
+"""What is given up of what waits for a channel, and who tells then what that did not tell.
+
+Of too much, what newer notifications tell anyway goes first, and ends last of all.
+"""
 
 from __future__ import annotations
 

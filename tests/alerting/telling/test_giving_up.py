@@ -71,12 +71,14 @@ async def test_an_incident_that_was_given_up_before_it_was_opened_is_not_ended(
     gone, fires = (alert for alert in alerts if alert.subject_id != left.json["payload"]["source"])
     await house.resolve(gone)
     await house.tell(INTERVAL)
-    assert actions(pager) == ["trigger"]
+    # What still fires is told with this news.
+    assert actions(pager) == ["trigger", "trigger"]
     await house.tell(REPEAT)
     await house.resolve(fires)
     await house.tell(INTERVAL)
-    assert actions(pager) == ["trigger", "trigger", "trigger", "resolve"]
-    assert pager.seen[-1].json["dedup_key"] != left.json["dedup_key"]
+    assert actions(pager) == [*["trigger"] * 4, "resolve"]
+    assert pager.seen[-1].json["dedup_key"] == pager.seen[1].json["dedup_key"] != left.json["dedup_key"]
+    assert len({each.json["dedup_key"] for each in pager.seen}) == 2
 
 
 async def test_what_is_given_up_while_what_repeats_it_waits_is_not_ended_alone(
@@ -99,6 +101,25 @@ async def test_what_is_given_up_while_what_repeats_it_waits_is_not_ended_alone(
     for _ in range(4):
         await house.tell(INTERVAL)
     assert heard(hook) == [("firing", ["b"])]
+
+
+async def test_an_incident_that_was_given_up_is_opened_with_the_next_news_of_its_group(
+    house: TellingHouse, pager: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    await pager.unplug()
+    await house.put_routes(PAGER | WEEK)
+    await crowded(house, monkeypatch)
+    await pager.plug()
+    await house.tell(MINUTE)
+    assert actions(pager) == ["trigger"]
+    # What is repeated once in a week, and put off by all news, would be too late.
+    await house.fire(an_alert("d"))
+    await house.tell(INTERVAL)
+    assert actions(pager) == ["trigger"] * 4
+    assert len({each.json["dedup_key"] for each in pager.seen}) == 4
+    await house.fire(an_alert("e"))
+    await house.tell(INTERVAL)
+    assert actions(pager) == ["trigger"] * 5
 
 
 # --- a day without a connection

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from rapport.alerting.v1 import notification_pb2 as npb
 
 from services.alerting.retention import NOTIFICATIONS_KEPT, Retention
-from services.alerting.telling import attempts, group_store, notifier
+from services.alerting.telling import attempts, group_store, notifier, sending
 from services.runtime.tenancy import current_tenant
 from tests.alerting.house import running
 from tests.alerting.notifying import MINUTE, SECOND, Receiver, TellingHouse, an_alert, receiving, told
@@ -48,6 +49,36 @@ async def test_a_delivery_that_does_not_end_in_time_is_taken_up_again(house: Tel
         await house.tell(attempts.LEASE)
         assert len({s.id for s in receiver.seen}) == 1
         assert [row[2] for row in await house.notifications()] == [2]
+
+
+async def test_a_delivery_that_begins_when_the_end_has_begun_is_given_time(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
+    real, is_taking, go_on = sending.take, asyncio.Event(), asyncio.Event()
+
+    async def take(*args: Any) -> Any:
+        is_taking.set()
+        await go_on.wait()
+        return await real(*args)
+
+    monkeypatch.setattr(sending, "take", take)
+    monkeypatch.setattr(notifier, "_VISITS_SETTLE_S", 30)
+    async with receiving(gate=asyncio.Event()) as receiver:
+        assert receiver.gate is not None
+        await house.put_webhook("hook", receiver)
+        await house.put_routes({"channelIds": ["hook"], "groupWait": "0s"})
+
+        async def let_go() -> None:
+            await until(lambda: house.notifier._is_ending)
+            go_on.set()
+            await until(lambda: len(receiver.seen) == 1)
+            receiver.gate.set()
+
+        async with running(house.notifier.run):
+            await house.fire(an_alert())
+            async with asyncio.timeout(30):
+                await is_taking.wait()
+            letting_go = asyncio.create_task(let_go())
+        assert [row[2] for row in await house.notifications()] == [2]
+        await letting_go
 
 
 async def test_a_tenant_that_cannot_be_told_holds_nobody_else_up(house: TellingHouse, monkeypatch: pytest.MonkeyPatch):
