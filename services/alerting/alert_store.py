@@ -57,9 +57,16 @@ async def get_alerts(conn: AsyncConnection, alert_ids: Collection[UUID]) -> dict
 
 async def list_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> list[Alert]:
     """Return the open alerts that match a filter, the oldest first."""
-    found = select(*_ALERT).where(alert.c.tenant_id == THIS_TENANT, alert.c.resolved_at.is_(None), _matching(wanted))
+    found = select(*_ALERT).where(_OPEN, _matching(wanted))
     rows = await conn.execute(found.order_by(alert.c.fired_at, alert.c.alert_id))
     return [alert_of(row) for row in rows.mappings()]
+
+
+async def count_open_alerts(conn: AsyncConnection, wanted: AlertFilter) -> int:
+    """Return how many open alerts match a filter."""
+    found = select(func.count()).select_from(alert).where(_OPEN, _matching(wanted))
+    count: int = (await conn.execute(found)).scalar_one()
+    return count
 
 
 async def list_alerts(

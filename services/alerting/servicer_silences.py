@@ -26,8 +26,8 @@ class SilenceCalls(Calls):
         asked = convert_acts.silence_from_proto(request.silence, UUID(given) if given else new_id, now)
         async with self._database.transaction() as conn:
             silence = await silencing.put(conn, asked, now, self._new_id, is_new=not given)
-            concerned = await alert_store.list_open_alerts(conn, AlertFilter(matchers=silence.matchers))
-        return act_pb2.PutSilenceResponse(silence=convert_acts.silence_to_proto(silence), open_alerts=len(concerned))
+            count = await alert_store.count_open_alerts(conn, AlertFilter(matchers=silence.matchers))
+        return act_pb2.PutSilenceResponse(silence=convert_acts.silence_to_proto(silence), open_alerts=count)
 
     async def EndSilence(self, request: act_pb2.EndSilenceRequest, context: Any) -> act_pb2.EndSilenceResponse:
         async with self._database.transaction() as conn:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json as json_lib
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import grpc
 import typer
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 
+from rapport_client import of_error
 from services.cli.alert_text import cleaned
-from services.cli.calling import DEADLINE_S, Address, Addresses, connected, run
+from services.cli.calling import DEADLINE_S, Address, Addresses, CommandFailed, connected, run
 from services.cli.layout import print_json
 
 _Message = TypeVar("_Message", bound=Message)
@@ -31,6 +34,18 @@ File = Annotated[
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST_S = 3660 * 86_400
 _SPAN = re.compile(rf"(\d+)\s*({'|'.join(_SECONDS)})\s*")
+
+
+@contextmanager
+def hinted(reason: str, hint: str) -> Iterator[None]:
+    """Say what to type where a call of the block is refused for a reason. Raises CommandFailed then."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        failure = of_error(error)
+        if failure.reason != reason:
+            raise
+        raise CommandFailed(f"{failure.sentence()}. {hint}") from error
 
 
 def alerting(context: typer.Context) -> Address:

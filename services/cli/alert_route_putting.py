@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import grpc
 import typer
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 from rapport.alerting.v1.notification_pb2 import ListRoutesRequest, PutRoutesRequest, PutRoutesResponse
 
-from rapport_client import of_error
-from services.cli.alert_calls import named, parsed, read_json
+from services.cli.alert_calls import hinted, named, parsed, read_json
 from services.cli.alert_telling_tables import show_routes
 from services.cli.alert_text import cleaned
-from services.cli.calling import DEADLINE_S, MOST, Address, CommandFailed, connected
+from services.cli.calling import DEADLINE_S, MOST, Address, connected
 from services.cli.layout import OUT, print_json
 
 RoutesFile = Annotated[
@@ -77,11 +75,5 @@ async def replace_routes(address: Address, request: PutRoutesRequest, json: bool
 
 async def _answered(stub: AlertingServiceStub, request: PutRoutesRequest) -> PutRoutesResponse:
     """Put routes; where somebody put others since, say what to type."""
-    try:
+    with hinted("VERSION_CONFLICT", "To change what is there, begin with: rapport alerts routes list --json"):
         return await stub.PutRoutes(request, timeout=DEADLINE_S)
-    except grpc.aio.AioRpcError as error:
-        failure = of_error(error)
-        if failure.reason != "VERSION_CONFLICT":
-            raise
-        hint = "To change what is there, begin with: rapport alerts routes list --json"
-        raise CommandFailed(f"{failure.sentence()}. {hint}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import grpc
 import typer
 from rapport.alerting.v1.alerting_service_pb2_grpc import AlertingServiceStub
 from rapport.alerting.v1.rule_pb2 import (
@@ -16,8 +15,7 @@ from rapport.alerting.v1.rule_pb2 import (
     RuleVersion,
 )
 
-from rapport_client import of_error
-from services.cli.alert_calls import named, read_json, request_of
+from services.cli.alert_calls import hinted, named, read_json, request_of
 from services.cli.calling import DEADLINE_S, Address, CommandFailed, connected
 from services.cli.layout import OUT, print_json
 
@@ -108,17 +106,11 @@ async def _there(stub: AlertingServiceStub) -> dict[str, int]:
 
 async def _answered(stub: AlertingServiceStub, request: PutRuleRequest) -> PutRuleResponse:
     """Put a rule; where somebody changed it since, say what to type."""
-    try:
+    id_, version = request.rule.rule_id, request.expected_version
+    again = f"; to have version {version} again: rapport alerts rules restore {id_} --version {version}" if version else ""
+    hint = f"To change what is there, begin with: rapport alerts rules show {id_} --json{again}"
+    with hinted("VERSION_CONFLICT", hint):
         return await stub.PutRule(request, timeout=DEADLINE_S)
-    except grpc.aio.AioRpcError as error:
-        failure = of_error(error)
-        if failure.reason != "VERSION_CONFLICT":
-            raise
-        id_, version = request.rule.rule_id, request.expected_version
-        again = f"; to have version {version} again: rapport alerts rules restore {id_} --version {version}" if version else ""
-        raise CommandFailed(
-            f"{failure.sentence()}. To change what is there, begin with: rapport alerts rules show {id_} --json{again}"
-        ) from error
 
 
 def _tell(answer: PutRuleResponse, there: int, json: bool) -> None:

@@ -15,13 +15,7 @@ from services.alerting.telling import channel_store, group_store, queueing
 from services.alerting.telling.channels import Channel
 from services.alerting.telling.groups import Group, Member, advanced, heard, member_of, not_told, placed, telling
 from services.alerting.telling.incidents import open_in, passed_on
-from services.alerting.telling.notices import (
-    Notice,
-    Outgoing,
-    begun_in,
-    key_of,
-    parts,
-)
+from services.alerting.telling.notices import Notice, Outgoing, begun_in, key_of, parts
 from services.alerting.telling.routes import Place, Route
 from services.runtime.tenancy import current_tenant
 

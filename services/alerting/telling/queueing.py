@@ -90,9 +90,7 @@ async def _hand_on(conn: AsyncConnection, found: Sequence[Waiting], gone: Collec
     """Let what is given up be told by what waits behind it; return what nobody tells then."""
     before = {each.notification_id: each for each in found}
     kept, left = waiting.passed_on(found, gone)
-    for each in kept:
-        if each != before[each.notification_id]:
-            await waiting_store.save_begun(conn, each)
+    await waiting_store.save_begun(conn, [each for each in kept if each != before[each.notification_id]])
     return left
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerting.renaming import GONE, Erasure, without_guidance
 from services.alerting.rules import SubjectKind
 from services.alerting.telling import routes
+from services.alerting.telling.group_store import hold
 from services.runtime.tenancy import THIS_TENANT, current_tenant
-from services.storage.schema import alert, alert_group, notification, notified, route
+from services.storage.schema import alert, alert_group, notification, route
 
 _GROUPS = text(
     "SELECT route_id, group_key, names FROM alerting.alert_group"
@@ -28,7 +29,7 @@ _NOTIFICATIONS = text(
 
 async def rename_in_routes(conn: AsyncConnection, erased: Erasure) -> None:
     """Put pseudonyms in the place of customers in what routes pick alerts by."""
-    await _lock(conn)
+    await hold(conn)
     r = route.c
     found = (await conn.execute(select(r.place, r.route_id, r.body).where(r.tenant_id == THIS_TENANT))).all()
     for row in found:
@@ -47,7 +48,7 @@ async def rename_in_notifications(
     `rule_ids` are the rules that named them, `mentioning` alerts of these that mention them. The alerts themselves have their
     pseudonyms by now. What is being delivered at this moment is not called back.
     """
-    await _lock(conn)
+    await hold(conn)
     a = alert.c
     theirs = (a.subject_kind == int(SubjectKind.CUSTOMER), a.subject_id.in_(list(erased.pseudonyms.values())))
     rows = await conn.execute(select(a.alert_id, a.subject_id).where(a.tenant_id == THIS_TENANT, *theirs))
@@ -58,11 +59,6 @@ async def rename_in_notifications(
         await _rename_groups(conn, (await conn.execute(_GROUPS, asked)).all(), erased)
         rewriting = _Rewriting(erased, subjects, rule_ids)
         await _rename_notifications(conn, (await conn.execute(_NOTIFICATIONS, asked)).all(), rewriting)
-
-
-async def _lock(conn: AsyncConnection) -> None:
-    """Wait until nobody puts alerts into groups, or routes, and keep others from it."""
-    await conn.execute(select(notified.c.revision).where(notified.c.tenant_id == THIS_TENANT).with_for_update())
 
 
 async def _rename_groups(conn: AsyncConnection, groups: Any, erased: Erasure) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -56,6 +56,14 @@ _KEEP_ENDS = text(
         AND n.payload ->> 'action' = :resolve AND n.payload -> 'receiver' IS NULL
     """
 )
+_SAVE_BEGUN = text(
+    """
+    UPDATE alerting.notification AS n SET payload = n.payload || b.said
+    FROM ROWS FROM (unnest(CAST(:notifications AS uuid[])), jsonb_array_elements(CAST(:said AS jsonb)))
+        AS b (notification_id, said)
+    WHERE n.tenant_id = :tenant AND n.notification_id = b.notification_id
+    """
+)
 #: What becomes of them is told among their attempts.
 _GIVE_UP = text(
     """
@@ -97,12 +105,12 @@ async def list_newer(conn: AsyncConnection, notification_ids: Collection[UUID]) 
     return found
 
 
-async def save_begun(conn: AsyncConnection, waiting: Waiting) -> None:
-    """Let a notification that waits tell what it begins to tell by now."""
-    n = notification.c
-    said = {"anew": sorted(map(str, waiting.anew)), "unheard": sorted(map(str, waiting.unheard))}
-    changed = update(notification).where(n.tenant_id == THIS_TENANT, n.notification_id == waiting.notification_id)
-    await conn.execute(changed.values(payload=n.payload.concat(said)))
+async def save_begun(conn: AsyncConnection, waiting: Sequence[Waiting]) -> None:
+    """Let notifications that wait tell what they begin to tell by now."""
+    if waiting:
+        said = [{"anew": sorted(map(str, each.anew)), "unheard": sorted(map(str, each.unheard))} for each in waiting]
+        asked = {"notifications": [each.notification_id for each in waiting], "said": json.dumps(said)}
+        await conn.execute(_SAVE_BEGUN, {"tenant": current_tenant()} | asked)
 
 
 async def save_tries(conn: AsyncConnection, notification_ids: Collection[UUID], tries: int) -> None:
